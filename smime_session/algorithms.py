@@ -1,0 +1,187 @@
+"""Every algorithm that is spoken here, once: its name, object identifier and sizes.
+
+What may be written is a matter of :mod:`~smime_session.profiles`; ``legacy`` marks what may only
+be read, and only when asked for by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+DATA: Final = "1.2.840.113549.1.7.1"
+SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
+ENVELOPED_DATA: Final = "1.2.840.113549.1.7.3"
+AUTH_ENVELOPED_DATA: Final = "1.2.840.113549.1.9.16.1.23"
+
+CONTENT_TYPES: Final = {
+    DATA: "data",
+    SIGNED_DATA: "signed-data",
+    ENVELOPED_DATA: "enveloped-data",
+    "1.2.840.113549.1.7.4": "signed-and-enveloped-data",
+    "1.2.840.113549.1.7.5": "digested-data",
+    "1.2.840.113549.1.7.6": "encrypted-data",
+    "1.2.840.113549.1.9.16.1.2": "authenticated-data",
+    "1.2.840.113549.1.9.16.1.9": "compressed-data",
+    AUTH_ENVELOPED_DATA: "auth-enveloped-data",
+    "1.2.840.113549.1.9.16.1.4": "time-stamp-token",
+}
+"""CMS content types by object identifier (RFC 5652, RFC 5083, RFC 3274)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentEncryption:
+    """A content-encryption algorithm; every size is in octets.
+
+    Attributes:
+        name: the name shown to people.
+        oid: the object identifier, dotted.
+        mode: ``gcm`` is authenticated and travels in AuthEnvelopedData, ``cbc`` is not.
+        key_size: size of the content-encryption key.
+        nonce_size: size of the nonce (GCM) or initialisation vector (CBC) that is written.
+        tag_size: size of the tag that is written; 0 without authentication.
+        block_size: what the content is padded to; 1 where it is not padded.
+    """
+
+    name: str
+    oid: str
+    mode: Literal["gcm", "cbc"]
+    key_size: int
+    nonce_size: int
+    tag_size: int
+    block_size: int
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether opening proves that nobody changed the content."""
+        return self.tag_size > 0
+
+
+def _gcm(bits: int, arc: int) -> ContentEncryption:
+    """RFC 5084, 3.2: 12 octets of nonce; the tag's DEFAULT is 12 octets, 16 are written."""
+    return ContentEncryption(f"AES-{bits}-GCM", f"2.16.840.1.101.3.4.1.{arc}", "gcm", bits // 8, 12, 16, 1)
+
+
+def _cbc(bits: int, arc: int) -> ContentEncryption:
+    """RFC 3565, 4.1."""
+    return ContentEncryption(f"AES-{bits}-CBC", f"2.16.840.1.101.3.4.1.{arc}", "cbc", bits // 8, 16, 0, 16)
+
+
+AES_128_GCM: Final = _gcm(128, 6)
+AES_192_GCM: Final = _gcm(192, 26)
+AES_256_GCM: Final = _gcm(256, 46)
+AES_128_CBC: Final = _cbc(128, 2)
+AES_192_CBC: Final = _cbc(192, 22)
+AES_256_CBC: Final = _cbc(256, 42)
+
+CONTENT_ENCRYPTION: Final = {
+    algorithm.oid: algorithm
+    for algorithm in (AES_128_GCM, AES_192_GCM, AES_256_GCM, AES_128_CBC, AES_192_CBC, AES_256_CBC)
+}
+"""Content-encryption algorithms by object identifier."""
+
+RSAES_PKCS1_V1_5_OID: Final = "1.2.840.113549.1.1.1"
+RSAES_OAEP_OID: Final = "1.2.840.113549.1.1.7"
+MGF1_OID: Final = "1.2.840.113549.1.1.8"
+P_SPECIFIED_OID: Final = "1.2.840.113549.1.1.9"
+
+HashName = Literal["SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"]
+
+HASHES: Final[dict[str, HashName]] = {
+    "1.3.14.3.2.26": "SHA-1",
+    "2.16.840.1.101.3.4.2.4": "SHA-224",
+    "2.16.840.1.101.3.4.2.1": "SHA-256",
+    "2.16.840.1.101.3.4.2.2": "SHA-384",
+    "2.16.840.1.101.3.4.2.3": "SHA-512",
+}
+"""Hash functions by object identifier."""
+HASH_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in HASHES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTransport:
+    """A way to encrypt a content-encryption key with an RSA key (RFC 3370, 4.2.1; RFC 3560).
+
+    Attributes:
+        hash: RSAES-OAEP's hash function; None is RSAES-PKCS1-v1_5.
+        mgf_hash: the hash function of RSAES-OAEP's mask generation, MGF1.
+        label: RSAES-OAEP's label, empty in mail.
+    """
+
+    hash: HashName | None = None
+    mgf_hash: HashName | None = None
+    label: bytes = b""
+
+    @property
+    def oid(self) -> str:
+        """The object identifier, dotted."""
+        return RSAES_OAEP_OID if self.hash else RSAES_PKCS1_V1_5_OID
+
+    @property
+    def name(self) -> str:
+        """The name shown to people."""
+        if self.hash is None:
+            return "RSAES-PKCS1-v1_5"
+        if self.hash == self.mgf_hash:
+            return f"RSAES-OAEP with {self.hash}"
+        return f"RSAES-OAEP with {self.hash}, MGF1 with {self.mgf_hash}"
+
+
+RSAES_PKCS1_V1_5: Final = KeyTransport()
+RSAES_OAEP_SHA1: Final = KeyTransport("SHA-1", "SHA-1")
+RSAES_OAEP_SHA256: Final = KeyTransport("SHA-256", "SHA-256")
+RSAES_OAEP_SHA384: Final = KeyTransport("SHA-384", "SHA-384")
+RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
+
+OTHER_NAMES: Final = {
+    "1.2.840.113549.3.2": "RC2-CBC",
+    "1.2.840.113549.3.4": "RC4",
+    "1.2.840.113549.3.7": "DES-EDE3-CBC",
+    "1.3.14.3.2.7": "DES-CBC",
+    "1.2.840.113533.7.66.10": "CAST5-CBC",
+    "1.2.392.200011.61.1.1.1.4": "Camellia-256-CBC",
+    "1.2.392.200011.61.1.1.1.2": "Camellia-128-CBC",
+    "1.2.410.200004.1.4": "SEED-CBC",
+    "2.16.840.1.101.3.4.1.3": "AES-128-OFB",
+    "2.16.840.1.101.3.4.1.4": "AES-128-CFB",
+    "2.16.840.1.101.3.4.1.7": "AES-128-CCM",
+    "2.16.840.1.101.3.4.1.27": "AES-192-CCM",
+    "2.16.840.1.101.3.4.1.43": "AES-256-OFB",
+    "2.16.840.1.101.3.4.1.44": "AES-256-CFB",
+    "2.16.840.1.101.3.4.1.47": "AES-256-CCM",
+    "1.2.840.113549.1.9.16.3.18": "ChaCha20-Poly1305",
+    "1.2.840.113549.1.9.16.3.31": "CEK-HKDF-SHA256",
+    "1.3.133.16.840.63.0.2": "ECDH with SHA-1 KDF",
+    "1.3.133.16.840.63.0.3": "cofactor ECDH with SHA-1 KDF",
+    "1.3.132.1.11.0": "ECDH with SHA-224 KDF",
+    "1.3.132.1.11.1": "ECDH with SHA-256 KDF",
+    "1.3.132.1.11.2": "ECDH with SHA-384 KDF",
+    "1.3.132.1.11.3": "ECDH with SHA-512 KDF",
+    "1.2.840.113549.1.9.16.3.5": "ephemeral-static Diffie-Hellman",
+    "1.2.840.113549.1.9.16.3.19": "ECDH with HKDF-SHA-256",
+    "1.2.840.113549.1.9.16.3.20": "ECDH with HKDF-SHA-384",
+    "1.2.840.113549.1.9.16.3.21": "ECDH with HKDF-SHA-512",
+    "1.2.840.113549.1.9.16.3.9": "PWRI-KEK",
+    "1.2.840.113549.1.9.16.13.3": "KEMRecipientInfo",
+    "2.16.840.1.101.3.4.1.5": "AES-128 key wrap",
+    "2.16.840.1.101.3.4.1.25": "AES-192 key wrap",
+    "2.16.840.1.101.3.4.1.45": "AES-256 key wrap",
+    "1.2.840.113549.1.9.16.3.6": "Triple-DES key wrap",
+    "1.2.840.113549.1.9.16.3.7": "RC2 key wrap",
+    "1.2.840.113549.1.5.12": "PBKDF2",
+    "2.16.840.1.101.3.4.4.1": "ML-KEM-512",
+    "2.16.840.1.101.3.4.4.2": "ML-KEM-768",
+    "2.16.840.1.101.3.4.4.3": "ML-KEM-1024",
+}
+"""Names of what is met in the field but not spoken here, for errors and inspection."""
+
+
+def name_of(oid: str) -> str | None:
+    """Return the usual name of an algorithm or content type, or None if it is not known here."""
+    if algorithm := CONTENT_ENCRYPTION.get(oid):
+        return algorithm.name
+    if oid == RSAES_PKCS1_V1_5_OID:
+        return "RSAES-PKCS1-v1_5"
+    if oid == RSAES_OAEP_OID:
+        return "RSAES-OAEP"
+    return OTHER_NAMES.get(oid) or HASHES.get(oid) or CONTENT_TYPES.get(oid)

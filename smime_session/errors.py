@@ -1,0 +1,157 @@
+"""What can go wrong, as one tree of exceptions.
+
+::
+
+    SmimeError
+    ├── CredentialError                 a certificate or private key file that cannot be used
+    │   └── PassphraseError             the passphrase that unlocks it is missing or wrong
+    ├── RecipientError                  encrypting was refused: every unusable recipient, with its reasons
+    ├── MessageError                    the input cannot be read or written as a message
+    │   ├── NotMailError                it is not a mail at all
+    │   ├── NotEnvelopeError            it is a message, but not an encrypted one
+    │   ├── MalformedError              it is cut off or breaks its own encoding
+    │   ├── UnsupportedAlgorithmError   it names an algorithm that is not spoken here
+    │   ├── PolicyError                 it can be read, but the policy forbids it
+    │   └── LimitError                  it exceeds a named limit
+    ├── NoMatchError                    it is addressed to nobody whose identity was given
+    └── DecryptionError                 it did not open: the one failure of all that depends on a private key
+
+Each message is a lower-case sentence without a full stop that names the thing; the facts in it
+are attributes too. Nothing here ever carries a key, a passphrase or plaintext.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SmimeError(Exception):
+    """The root: everything this package raises on purpose."""
+
+
+class CredentialError(SmimeError):
+    """A certificate or private key cannot be loaded or used."""
+
+
+class PassphraseError(CredentialError):
+    """A private key is locked and its passphrase is missing or wrong.
+
+    Attributes:
+        missing: True if none was given, False if the given one is wrong.
+    """
+
+    def __init__(self, message: str, *, missing: bool) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class RecipientError(SmimeError):
+    """Encrypting was refused because recipients cannot be used; nothing was encrypted for anybody.
+
+    Attributes:
+        refused: one sentence for each unusable recipient, empty if there were no recipients at all.
+    """
+
+    def __init__(self, refused: Sequence[str]) -> None:
+        super().__init__("; ".join(refused) or "no recipient was given")
+        self.refused = tuple(refused)
+
+
+class MessageError(SmimeError):
+    """The input cannot be read or written as a message."""
+
+
+class NotMailError(MessageError):
+    """The input does not begin with a mail header."""
+
+
+class NotEnvelopeError(MessageError):
+    """The input is not encrypted the S/MIME way.
+
+    Attributes:
+        found: what it is instead, in a few words (``signed-data``, ``a PGP message``).
+    """
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the message is not an S/MIME envelope: it is {found}")
+        self.found = found
+
+
+class MalformedError(MessageError):
+    """The input is cut off, or its encoding contradicts itself.
+
+    Attributes:
+        offset: octets into the CMS object where it was noticed, or None where that says nothing.
+    """
+
+    def __init__(self, problem: str, offset: int | None = None) -> None:
+        super().__init__(problem if offset is None else f"{problem} (at octet {offset} of the CMS object)")
+        self.offset = offset
+
+
+class UnsupportedAlgorithmError(MessageError):
+    """The message names an algorithm that this package does not speak.
+
+    Attributes:
+        oid: its object identifier, dotted.
+        name: its usual name, or None if it is not known here.
+    """
+
+    def __init__(self, role: str, oid: str, name: str | None = None) -> None:
+        super().__init__(f"the {role} {name + ' ' if name else ''}({oid}) is not supported")
+        self.oid = oid
+        self.name = name
+
+
+class PolicyError(MessageError):
+    """The message can be read but the policy forbids it.
+
+    Attributes:
+        option: the name of the :class:`~smime_session.profiles.Policy` field that would allow it.
+    """
+
+    def __init__(self, message: str, *, option: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class LimitError(MessageError):
+    """The message exceeds a limit that is checked before memory or time is spent.
+
+    Attributes:
+        limit: the limit's value.
+    """
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"{what} exceeds the limit of {limit:,}")
+        self.limit = limit
+
+
+class NoMatchError(SmimeError):
+    """The message is addressed to nobody whose identity was given; made of public fields only.
+
+    Attributes:
+        addressed_to: to whom it is addressed, a description each.
+        identities: what the given identities are, a description each.
+    """
+
+    def __init__(self, addressed_to: Sequence[str] = (), identities: Sequence[str] = ()) -> None:
+        to = "; ".join(addressed_to) or "nobody"
+        given = "; ".join(identities) or "none"
+        super().__init__(f"no given identity can open the message: it is addressed to {to}; given: {given}")
+        self.addressed_to = tuple(addressed_to)
+        self.identities = tuple(identities)
+
+
+class DecryptionError(SmimeError):
+    """The message did not open.
+
+    A wrong key, a damaged wrapped key, a changed body and a wrong tag all end here, with the
+    same words, so that an answer tells an attacker nothing (RFC 3218).
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the message could not be decrypted: the key does not fit or the message was altered")

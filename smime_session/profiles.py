@@ -1,0 +1,85 @@
+"""What encrypting chooses, what decrypting accepts, and every limit, by name.
+
+A :class:`Profile` is chosen whole (:data:`MODERN`, :data:`COMPAT`) and adjusted with
+:func:`dataclasses.replace`; whatever weakens it has ``insecure`` in its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from smime_session.algorithms import (
+    AES_256_CBC,
+    AES_256_GCM,
+    RSAES_OAEP_SHA256,
+    RSAES_PKCS1_V1_5,
+    ContentEncryption,
+    KeyTransport,
+)
+
+MAX_HEADER_SIZE: Final = 16 << 20  # octets before the sealed content: read before anything in it can be trusted
+MAX_TRAILER_SIZE: Final = 1 << 20  # octets after it: attributes and tag; real ones are a few hundred
+MAX_RECIPIENTS: Final = 20_000  # a large mailing list; each costs an identifier comparison
+MAX_DEPTH: Final = 32  # nesting of one CMS object; real ones stay under 12
+MAX_MAIL_HEADER_SIZE: Final = 1 << 20  # octets of RFC 5322 header; large providers stop at 256 KB
+MAX_TRIALS: Final = 64  # wrapped keys tried for one message: each costs a private-key operation
+MIN_RSA_BITS: Final = 2048  # RFC 8551, 4.2
+MAX_RSA_BITS: Final = 8192  # larger keys serve only to keep a processor busy
+MIN_TAG_SIZE: Final = 12  # octets of GCM tag accepted: RFC 5084, 3.2 allows 12 to 16
+MAX_ENCRYPTED_KEY_SIZE: Final = 4096  # octets of one wrapped key: RSA-8192 makes 1,024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What encrypting chooses.
+
+    Attributes:
+        name: the name on the command line.
+        content: the content-encryption algorithm.
+        rsa: how the session key is wrapped for an RSA key.
+        identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
+        insecure_expired: accept a certificate outside its validity time.
+        insecure_key_usage: accept a certificate whose key usage does not allow encrypting keys.
+        insecure_extended_key_usage: accept one whose extended key usage does not allow mail.
+        insecure_key_size: accept an RSA key under 2048 bits (1024 at least).
+    """
+
+    name: str
+    content: ContentEncryption
+    rsa: KeyTransport
+    identifier: Literal["issuer-serial", "key-identifier"] = "issuer-serial"
+    insecure_expired: bool = False
+    insecure_key_usage: bool = False
+    insecure_extended_key_usage: bool = False
+    insecure_key_size: bool = False
+
+
+MODERN: Final = Profile(name="modern", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256)
+"""S/MIME 4.0 readers: authenticated content (RFC 8551, 2.7.1.2) and RSAES-OAEP."""
+
+COMPAT: Final = Profile(name="compat", content=AES_256_CBC, rsa=RSAES_PKCS1_V1_5)
+"""Readers before S/MIME 4.0: content that is not authenticated, and RSAES-PKCS1-v1_5."""
+
+PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What decrypting accepts.
+
+    Attributes:
+        require_authenticated: refuse content whose algorithm does not authenticate it (CBC).
+        max_header_size: octets of CMS before the sealed content.
+        max_recipients: recipient infos in one envelope.
+        max_trials: wrapped keys tried for one message.
+    """
+
+    require_authenticated: bool = False
+    max_header_size: int = MAX_HEADER_SIZE
+    max_recipients: int = MAX_RECIPIENTS
+    max_trials: int = MAX_TRIALS
+
+
+DEFAULT: Final = Policy()
+"""What mail in the field needs, within limits no honest message meets."""

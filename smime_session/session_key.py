@@ -1,0 +1,73 @@
+"""The session key: one message's content-encryption key, from its making to its end."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING, NoReturn, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SessionKey:
+    """A content-encryption key in memory that is overwritten when the message ends.
+
+    It takes no part in ``repr``, pickling or copying. Use it as a context manager, so that it is
+    wiped on every way out::
+
+        with SessionKey.generate(32) as key:
+            ...
+
+    A key that its user saved is an :class:`~smime_session.recipients.Identity` of its one message:
+    :meth:`unwrap` answers with a copy of itself, whoever the message is addressed to.
+
+    Args:
+        material: the key's octets; the object takes this buffer as its own and will overwrite it.
+    """
+
+    __slots__ = ("_material",)
+
+    def __init__(self, material: bytearray) -> None:
+        self._material = material
+
+    @classmethod
+    def generate(cls, size: int) -> Self:
+        """Draw a new key of ``size`` octets from the operating system's random source."""
+        return cls(bytearray(os.urandom(size)))
+
+    @property
+    def material(self) -> bytearray:
+        """The octets themselves, not a copy: for cryptographic calls, and for nothing else."""
+        return self._material
+
+    def wipe(self) -> None:
+        """Overwrite the key; it is empty from then on."""
+        self._material[:] = bytes(len(self._material))
+        self._material = bytearray()
+
+    def unwrap(self, _wrapped: Sequence[object]) -> SessionKey:
+        """Return a copy of this key, which opens its message without any private key."""
+        return SessionKey(bytearray(self._material))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.wipe()
+
+    def __len__(self) -> int:
+        return len(self._material)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SessionKey):
+            return NotImplemented
+        return hmac.compare_digest(self._material, other._material)
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is no dictionary key
+
+    def __repr__(self) -> str:
+        return f"<SessionKey, {len(self._material) * 8} bits>"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a session key can be neither pickled nor copied")
