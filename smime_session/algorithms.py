@@ -85,10 +85,12 @@ RSAES_OAEP_OID: Final = "1.2.840.113549.1.1.7"
 MGF1_OID: Final = "1.2.840.113549.1.1.8"
 P_SPECIFIED_OID: Final = "1.2.840.113549.1.1.9"
 
+SHA1_OID: Final = "1.3.14.3.2.26"
+
 HashName = Literal["SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"]
 
 HASHES: Final[dict[str, HashName]] = {
-    "1.3.14.3.2.26": "SHA-1",
+    SHA1_OID: "SHA-1",
     "2.16.840.1.101.3.4.2.4": "SHA-224",
     "2.16.840.1.101.3.4.2.1": "SHA-256",
     "2.16.840.1.101.3.4.2.2": "SHA-384",
@@ -132,6 +134,8 @@ RSAES_OAEP_SHA1: Final = KeyTransport("SHA-1", "SHA-1")
 RSAES_OAEP_SHA256: Final = KeyTransport("SHA-256", "SHA-256")
 RSAES_OAEP_SHA384: Final = KeyTransport("SHA-384", "SHA-384")
 RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
+
+OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP_SHA512)
 
 OTHER_NAMES: Final = {
     "1.2.840.113549.3.2": "RC2-CBC",

@@ -6,8 +6,10 @@ Encodings are octets as they stand in a message, so that whoever keeps them keep
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from smime_session.algorithms import ContentEncryption, KeyTransport
+if TYPE_CHECKING:
+    from smime_session.algorithms import ContentEncryption, KeyTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class WrappedKey:
     Attributes:
         encoded: the whole RecipientInfo as it stands in the envelope.
         version: its CMSVersion, from which the envelope's own is computed (RFC 5652, 6.1).
-        key_size: octets of the session key inside.
+        key_size: octets of the session key inside; 0 if the content's algorithm is not known here.
     """
 
     encoded: bytes
@@ -100,19 +102,20 @@ class EnvelopeHeader:
     """All that stands before the sealed content (RFC 5652, 6.1; RFC 5083, 2.1).
 
     Attributes:
-        content: the content-encryption algorithm and its parameters; authenticated ones make
-            this an AuthEnvelopedData, others an EnvelopedData.
+        content_type: AuthEnvelopedData or EnvelopedData, dotted.
+        version: the CMSVersion.
         wrapped_keys: the recipient infos, in their order.
         inner_content_type: the type of what is sealed, dotted.
+        content_encryption: how it is sealed.
         originator_info: the encoded OriginatorInfo, or None.
-        version: the CMSVersion that was read; None where it is to be computed.
     """
 
-    content: ContentParameters
+    content_type: str
+    version: int
     wrapped_keys: tuple[WrappedKey, ...]
     inner_content_type: str
+    content_encryption: AlgorithmIdentifier
     originator_info: bytes | None = None
-    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +124,10 @@ class EnvelopeTrailer:
 
     Attributes:
         tag: the authentication tag; empty without authentication.
-        authenticated_attributes: encoded as the SET OF that the tag covers (RFC 5083, 2.2), or None.
-        unauthenticated_attributes: encoded as it stands, or None.
+        authenticated_attributes: encoded as the SET OF that the tag covers (RFC 5083, 2.2); empty if absent.
+        unauthenticated_attributes: encoded as they stand; empty if absent.
     """
 
     tag: bytes = field(default=b"", repr=False)
-    authenticated_attributes: bytes | None = None
-    unauthenticated_attributes: bytes | None = None
+    authenticated_attributes: bytes = b""
+    unauthenticated_attributes: bytes = b""

@@ -7,7 +7,7 @@ same few functions (:class:`Technique`). A new kind of key is a new module here 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,15 @@ class Identity(Protocol):
         Raises:
             NoMatchError: none of them is addressed to this identity.
         """
+        ...
+
+
+@runtime_checkable
+class SelectiveIdentity(Identity, Protocol):
+    """An identity that can tell which wrapped keys are for it without using its private key."""
+
+    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
+        """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone."""
         ...
 
 

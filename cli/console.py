@@ -1,0 +1,65 @@
+"""Every word to people goes through here: one line each, and nothing in it that steers a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from .streams import naming, standard_stream
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with every character escaped that is not plainly visible.
+
+    File names, mail addresses and certificate names are chosen by others: an escape sequence in
+    one could rewrite the screen, a bidirectional override could turn a name around.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def say(line: str) -> None:
+    """Write one line to standard error; a standard error that is gone is nobody's failure."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{printable(line)}\n")
+            sys.stderr.flush()
+
+
+def note(text: str) -> None:
+    """Say what is worth knowing about work that succeeded."""
+    say(f"Note: {text}")
+
+
+def emit(lines: list[str]) -> None:
+    """Write lines to standard output.
+
+    Raises:
+        OSError: standard output is closed or full.
+    """
+    stream = standard_stream("stdout")
+    text = "".join(f"{printable(line)}\n" for line in lines)
+    with naming("standard output"):
+        stream.write(text.encode(sys.stdout.encoding, "backslashreplace"))
+        stream.flush()
+
+
+def is_terminal(name: Literal["stdin", "stdout", "stderr"]) -> bool:
+    """Tell whether a standard stream is a terminal."""
+    stream = getattr(sys, name)
+    return stream is not None and stream.isatty()
+
+
+def silence_stdout() -> None:
+    """Drop what standard output still buffers, so that the end of the process neither waits for it nor fails."""
+    if sys.stdout is None:
+        return
+    with contextlib.suppress(OSError):
+        standard_output = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, standard_output)
+        os.close(nowhere)

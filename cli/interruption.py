@@ -1,0 +1,47 @@
+"""Signals that end the process the way errors do: with nothing half done."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class InterruptedBySignal(BaseException):  # noqa: N818  # no error: it stands beside KeyboardInterrupt
+    """A signal asks the process to end; it passes through whatever catches mere exceptions.
+
+    Attributes:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def signals_raise() -> Iterator[None]:
+    """Raise :class:`InterruptedBySignal` for signals that end a process, so that it tidies up on its way out.
+
+    A signal that is ignored stays so: ``nohup`` means it, and so does a shell for its jobs in the background.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)  # tidying up is not interrupted once more
+        raise InterruptedBySignal(number)
+
+    previous = {each: old for each in _ENDING if (old := signal.getsignal(each)) != signal.SIG_IGN}
+    for each in previous:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each, old in previous.items():
+            signal.signal(each, old)

@@ -1,0 +1,85 @@
+"""Options that several subcommands share, and the error of options that do not go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from .files import Output
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class MisuseError(click.UsageError):
+    """The options contradict each other, or the place where the command runs.
+
+    Attributes:
+        hint: what to do instead, or None to point at the help.
+    """
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def message_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``MESSAGE``: a path, or ``-`` for standard input, which is also its default."""
+    return click.argument("message", metavar="[MESSAGE]", type=click.Path(), default="-")(function)
+
+
+def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--output``; None without it."""
+    return click.option(
+        "-o", "--output", metavar="OUT", type=click.Path(), help="Write to this file; - is standard output."
+    )(function)
+
+
+def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")(function)
+
+
+def identity_option(*, required: bool) -> Decorator:
+    """Add ``--identity``, given any number of times, with the options that unlock what it names."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        option = click.option(
+            "-i",
+            "--identity",
+            "identities",
+            metavar="IDENTITY",
+            type=click.Path(),
+            multiple=True,
+            required=required,
+            help="A file with a private key (PEM, DER or PKCS#12); repeat it for more.",
+        )
+        return option(passphrase_options(function))
+
+    return decorate
+
+
+def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--passphrase-file`` and ``--passphrase-env``."""
+    from_file = click.option(
+        "--passphrase-file", metavar="FILE", type=click.Path(), help="Read the passphrase of a locked key from a file."
+    )
+    from_environment = click.option(
+        "--passphrase-env", metavar="NAME", help="Take it from an environment variable."
+    )
+    return from_file(from_environment(function))
+
+
+def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None:
+    """Refuse an output that is one of the credential files: a slip of the hand would cost a private key.
+
+    Raises:
+        MisuseError: it is.
+    """
+    for path in paths:
+        if output.would_replace(path):
+            raise MisuseError(f"-o would replace {path}, which {option} reads", "choose another file to write")

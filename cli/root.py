@@ -1,0 +1,96 @@
+"""The command itself: find the subcommand, run it, report how it ended."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from .console import emit, say, silence_stdout
+from .interruption import signals_raise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME: Final = "smime-session"
+_COMPLETION: Final = "_SMIME_SESSION_COMPLETE"  # the environment variable that a shell's completion sets
+
+SUBCOMMANDS: Final = {
+    "encrypt": "Encrypt a message for recipients.",
+    "decrypt": "Decrypt a message with a private key.",
+    "inspect": "Show how a message is encrypted, and for whom.",
+    "identity": "Make private keys and their certificates.",
+}
+"""Each subcommand is the ``command`` of the module with its name, loaded when it is used."""
+
+
+class LazyGroup(click.Group):
+    """A group that loads the one subcommand it runs, and none to list them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands."""
+        del ctx
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand, or None if there is none of that name."""
+        del ctx
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f".{cmd_name}", __package__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands in the help."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUBCOMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click calls it so
+    if wanted:
+        from smime_session.version import VERSION
+
+        emit([f"{NAME} {VERSION}"])
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def group() -> None:
+    """Encrypt mail the S/MIME way: one message, one key."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit status; what went wrong is said on standard error.
+
+    An exception that no user can cause passes through: it is a bug, and its traceback finds it.
+    """
+    context = None
+    with signals_raise():
+        try:
+            if instruction := os.environ.get(_COMPLETION):
+                from click.shell_completion import shell_complete
+
+                return shell_complete(group, {}, NAME, _COMPLETION, instruction)
+            with group.make_context(NAME, list(arguments)) as context:
+                group.invoke(context)
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except BaseException as error:
+            from .failures import explain
+
+            silence_stdout()
+            failure = explain(error, context.invoked_subcommand if context else None)
+            if failure is None:
+                raise
+            if failure.sentence:
+                say(f"Error: {failure.sentence}")
+            if failure.hint:
+                say(f"Hint: {failure.hint}")
+            return failure.status
+    return 0

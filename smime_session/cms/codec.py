@@ -1,0 +1,377 @@
+"""CMS structures to octets and back (RFC 5652, RFC 5083).
+
+Writing emits DER by hand, because a message is mostly pieces that were encoded once before.
+Reading decodes only what is asked for. This is the one importer of asn1crypto, which serves for
+what is rare and intricate (names, unusual parameters); none of its values leaves.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from smime_session import algorithms
+from smime_session.algorithms import ContentEncryption, KeyTransport
+from smime_session.cms import tlv
+from smime_session.cms.structures import (
+    AlgorithmIdentifier,
+    ContentParameters,
+    EnvelopeHeader,
+    EnvelopeTrailer,
+    IssuerAndSerialNumber,
+    KeyTransRecipientInfo,
+    RecipientIdentifier,
+    SubjectKeyIdentifier,
+    WrappedKey,
+)
+from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
+from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MIN_TAG_SIZE
+from smime_session.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CONTEXT_0: Final = 0x80
+_CONTEXT_0_CONSTRUCTED: Final = 0xA0
+_CONTEXT_1_CONSTRUCTED: Final = 0xA1
+_CONTEXT_2_CONSTRUCTED: Final = 0xA2
+
+_GCM_NONCE_SIZES: Final = range(8, 129)  # RFC 5084, 3.2 recommends 12; the cipher takes no others than these
+
+TECHNIQUES: Final = {
+    tlv.SEQUENCE: "key transport",
+    0xA1: "key agreement",
+    0xA2: "pre-shared key",
+    0xA3: "password",
+    0xA4: "other",
+}
+"""Key-management techniques by the tag of their RecipientInfo (RFC 5652, 6.2)."""
+
+
+# --- algorithm identifiers ---------------------------------------------------------------------
+
+
+def algorithm_identifier(algorithm: AlgorithmIdentifier) -> bytes:
+    """Encode an AlgorithmIdentifier (RFC 5280, 4.1.1.2)."""
+    return tlv.encode(tlv.SEQUENCE, tlv.object_identifier(algorithm.oid), algorithm.parameters or b"")
+
+
+def algorithm_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
+    """Decode an AlgorithmIdentifier.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    children = element.expect(tlv.SEQUENCE).children()
+    if not 1 <= len(children) <= 2:  # noqa: PLR2004  # an identifier and its parameters
+        raise MalformedError("an AlgorithmIdentifier is malformed")
+    return AlgorithmIdentifier(children[0].object_identifier(), children[1].encoded if len(children) > 1 else None)
+
+
+def content_encryption(parameters: ContentParameters) -> AlgorithmIdentifier:
+    """Describe how content is sealed; the size of a GCM tag is always written out (RFC 5084, 3.2)."""
+    nonce = tlv.encode(tlv.OCTET_STRING, parameters.nonce)
+    if parameters.algorithm.mode == "gcm":
+        nonce = tlv.encode(tlv.SEQUENCE, nonce, tlv.integer(parameters.tag_size))
+    return AlgorithmIdentifier(parameters.algorithm.oid, nonce)
+
+
+def content_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
+    """Read how content is sealed.
+
+    Raises:
+        UnsupportedAlgorithmError: the algorithm is not spoken here.
+        MalformedError: its parameters are not as its RFC has them.
+    """
+    algorithm = algorithms.CONTENT_ENCRYPTION.get(identifier.oid)
+    if algorithm is None:
+        raise UnsupportedAlgorithmError(
+            "content-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid)
+        )
+    if identifier.parameters is None:
+        raise MalformedError(f"the parameters of {algorithm.name} are absent")
+    parameters = tlv.parse(identifier.parameters)
+    if algorithm.mode == "gcm":
+        return _gcm_parameters(algorithm, parameters)
+    vector = parameters.octets()
+    if len(vector) != algorithm.nonce_size:
+        raise MalformedError(f"the initialisation vector of {algorithm.name} has {len(vector)} octets")
+    return ContentParameters(algorithm, vector, 0)
+
+
+def _gcm_parameters(algorithm: ContentEncryption, parameters: tlv.Element) -> ContentParameters:
+    children = parameters.expect(tlv.SEQUENCE).children()
+    if not 1 <= len(children) <= 2:  # noqa: PLR2004  # nonce, and a tag size
+        raise MalformedError(f"the parameters of {algorithm.name} are malformed")
+    nonce = children[0].octets()
+    tag_size = children[1].integer() if len(children) > 1 else 12  # DEFAULT 12
+    if len(nonce) not in _GCM_NONCE_SIZES:
+        raise MalformedError(f"the nonce of {algorithm.name} has {len(nonce)} octets")
+    if not MIN_TAG_SIZE <= tag_size <= algorithm.tag_size:
+        raise MalformedError(f"a tag of {tag_size} octets is not allowed for {algorithm.name}")
+    return ContentParameters(algorithm, nonce, tag_size)
+
+
+@cache
+def key_transport(algorithm: KeyTransport) -> AlgorithmIdentifier:
+    """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants (RFC 4055, 4.1)."""
+    if algorithm.hash is None or algorithm.mgf_hash is None:
+        return AlgorithmIdentifier(algorithm.oid, tlv.NULL)
+    fields = []
+    if algorithm.hash != "SHA-1":
+        fields.append(tlv.encode(0xA0, _hash_identifier(algorithm.hash)))
+    if algorithm.mgf_hash != "SHA-1":
+        mgf = AlgorithmIdentifier(algorithms.MGF1_OID, _hash_identifier(algorithm.mgf_hash))
+        fields.append(tlv.encode(0xA1, algorithm_identifier(mgf)))
+    if algorithm.label:
+        source = AlgorithmIdentifier(algorithms.P_SPECIFIED_OID, tlv.encode(tlv.OCTET_STRING, algorithm.label))
+        fields.append(tlv.encode(0xA2, algorithm_identifier(source)))
+    return AlgorithmIdentifier(algorithm.oid, tlv.encode(tlv.SEQUENCE, *fields))
+
+
+def _hash_identifier(name: algorithms.HashName) -> bytes:
+    return algorithm_identifier(AlgorithmIdentifier(algorithms.HASH_OIDS[name], tlv.NULL))
+
+
+def key_transport_from(identifier: AlgorithmIdentifier) -> KeyTransport:
+    """Read how a session key was encrypted for an RSA key; parameters that are wrong are never guessed around.
+
+    Raises:
+        UnsupportedAlgorithmError: the algorithm, its hash function or its label source is not spoken here.
+        MalformedError: its parameters are not as its RFC has them.
+    """
+    if identifier.oid == algorithms.RSAES_PKCS1_V1_5_OID:
+        if identifier.parameters not in (None, tlv.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
+            raise MalformedError("the parameters of RSAES-PKCS1-v1_5 are malformed")
+        return algorithms.RSAES_PKCS1_V1_5
+    if identifier.oid != algorithms.RSAES_OAEP_OID:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
+    for known in algorithms.OAEP:
+        if identifier.parameters == key_transport(known).parameters:
+            return known
+    if identifier.parameters is None:
+        raise MalformedError("the parameters of RSAES-OAEP are absent")
+    return _oaep_parameters(identifier.parameters)
+
+
+def _oaep_parameters(encoded: bytes) -> KeyTransport:
+    """Read RSAES-OAEP-params: three fields that are each left out where they have their default (RFC 4055, 4.1)."""
+    fields: dict[int, AlgorithmIdentifier] = {}
+    for child in tlv.parse(encoded).expect(tlv.SEQUENCE).children():
+        wrapped = child.children()
+        if child.tag not in (0xA0, 0xA1, 0xA2) or any(tag >= child.tag for tag in fields) or len(wrapped) != 1:
+            raise MalformedError("the parameters of RSAES-OAEP are malformed")
+        fields[child.tag] = algorithm_identifier_from(wrapped[0])
+    hash_name = mgf_name = algorithms.HASHES[algorithms.SHA1_OID]
+    label = b""
+    if digest := fields.get(0xA0):
+        hash_name = _hash_from(digest)
+    if mgf := fields.get(0xA1):
+        if mgf.oid != algorithms.MGF1_OID:
+            raise UnsupportedAlgorithmError("mask generation function of RSAES-OAEP", mgf.oid)
+        mgf_name = _hash_from(algorithm_identifier_from(tlv.parse(mgf.parameters or b"")))
+    if source := fields.get(0xA2):
+        if source.oid != algorithms.P_SPECIFIED_OID:
+            raise UnsupportedAlgorithmError("label source of RSAES-OAEP", source.oid)
+        label = tlv.parse(source.parameters or b"").octets()
+    return KeyTransport(hash_name, mgf_name, label)
+
+
+def _hash_from(identifier: AlgorithmIdentifier) -> algorithms.HashName:
+    name = algorithms.HASHES.get(identifier.oid)
+    if name is None:
+        raise UnsupportedAlgorithmError("hash function of RSAES-OAEP", identifier.oid)
+    if identifier.parameters not in (None, tlv.NULL):  # RFC 4055, 2.1: accept both
+        raise MalformedError(f"the parameters of {name} are malformed")
+    return name
+
+
+# --- recipient infos ---------------------------------------------------------------------------
+
+
+def recipient_identifier(identifier: RecipientIdentifier) -> bytes:
+    """Encode whom a recipient info is for (RFC 5652, 6.2.1)."""
+    if isinstance(identifier, SubjectKeyIdentifier):
+        return tlv.encode(_CONTEXT_0, identifier.value)
+    return tlv.encode(tlv.SEQUENCE, identifier.issuer, tlv.integer(identifier.serial_number))
+
+
+def key_trans_recipient_info(info: KeyTransRecipientInfo) -> WrappedKey:
+    """Encode a KeyTransRecipientInfo: version 0 for issuer and serial number, else 2 (RFC 5652, 6.2.1)."""
+    version = 0 if isinstance(info.recipient, IssuerAndSerialNumber) else 2
+    encoded = tlv.encode(
+        tlv.SEQUENCE,
+        tlv.integer(version),
+        recipient_identifier(info.recipient),
+        algorithm_identifier(key_transport(info.algorithm)),
+        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
+    )
+    return WrappedKey(encoded, version, 0)
+
+
+def key_trans_recipient_info_from(wrapped: WrappedKey) -> KeyTransRecipientInfo:
+    """Decode a KeyTransRecipientInfo.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        UnsupportedAlgorithmError: its algorithm is not spoken here.
+        LimitError: its encrypted key is larger than any RSA key makes it.
+    """
+    recipient, identifier, encrypted_key = key_trans_fields(wrapped)
+    if len(encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE)
+    return KeyTransRecipientInfo(recipient, key_transport_from(identifier), encrypted_key)
+
+
+def key_trans_fields(wrapped: WrappedKey) -> tuple[RecipientIdentifier, AlgorithmIdentifier, bytes]:
+    """Return a KeyTransRecipientInfo's recipient, algorithm and encrypted key as they stand, whatever they are.
+
+    Raises:
+        MalformedError: it is none, or broken.
+    """
+    children = tlv.parse(wrapped.encoded).expect(tlv.SEQUENCE).children()
+    if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
+        raise MalformedError("a KeyTransRecipientInfo is malformed")
+    return _recipient_identifier_from(children[1]), algorithm_identifier_from(children[2]), children[3].octets()
+
+
+def _recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
+    if element.tag == tlv.SEQUENCE:
+        children = element.children()
+        if len(children) != 2:  # noqa: PLR2004  # issuer and serial number
+            raise MalformedError("an IssuerAndSerialNumber is malformed")
+        return IssuerAndSerialNumber(children[0].encoded, children[1].integer())
+    return SubjectKeyIdentifier(element.octets(_CONTEXT_0))
+
+
+def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[WrappedKey, ...]:
+    """Walk RecipientInfos without decoding them: one WrappedKey each, whatever its technique.
+
+    Raises:
+        LimitError: there are more than ``limit``.
+    """
+    found: list[WrappedKey] = []
+    for info in infos.expect(tlv.SET).children():
+        if len(found) == limit:
+            raise LimitError("the number of recipients", limit)
+        found.append(WrappedKey(info.encoded, _version_of(info), key_size))
+    return tuple(found)
+
+
+def _version_of(info: tlv.Element) -> int:
+    """Return a RecipientInfo's version; an OtherRecipientInfo has none (RFC 5652, 6.2.5)."""
+    first = info.first_child()
+    return first.integer() if first is not None and first.tag == tlv.INTEGER else 0
+
+
+# --- the envelope ------------------------------------------------------------------------------
+
+
+def envelope_version(wrapped_keys: Iterable[WrappedKey], *, authenticated: bool) -> int:
+    """Return the version of an envelope without originator information or unprotected attributes.
+
+    RFC 5083, 2.1 has 0 for AuthEnvelopedData. RFC 5652, 6.1 has, for EnvelopedData::
+
+        IF (any RecipientInfo structures include pwri) OR (any RecipientInfo structures include ori)
+        THEN version is 3
+        ELSE IF (all RecipientInfo structures are version 0) THEN version is 0 ELSE version is 2
+    """
+    if authenticated:
+        return 0
+    version = 0
+    for wrapped in wrapped_keys:
+        if wrapped.encoded[0] in (0xA3, 0xA4):
+            return 3
+        if wrapped.version != 0:
+            version = 2
+    return version
+
+
+def envelope_start(header: EnvelopeHeader, ciphertext_size: int | None, trailer_size: int) -> bytes:
+    """Encode all that stands before the ciphertext.
+
+    Args:
+        header: what to encode.
+        ciphertext_size: octets of ciphertext; None opens an indefinite-length envelope, whose
+            ciphertext then follows as OCTET STRINGs of their own.
+        trailer_size: octets that :func:`envelope_end` will give.
+    """
+    infos = tlv.encode(tlv.SET, *sorted(wrapped.encoded for wrapped in header.wrapped_keys))  # DER sorts a SET OF
+    before = b"".join((tlv.integer(header.version), header.originator_info or b"", infos))
+    sealed = tlv.object_identifier(header.inner_content_type) + algorithm_identifier(header.content_encryption)
+    outer = tlv.object_identifier(header.content_type)
+    if ciphertext_size is None:
+        return b"".join((b"\x30\x80", outer, b"\xa0\x80\x30\x80", before, b"\x30\x80", sealed, b"\xa0\x80"))
+    sealed += b"\x80" + tlv.length(ciphertext_size)
+    size = len(sealed) + ciphertext_size
+    before += b"\x30" + tlv.length(size) + sealed
+    size = len(before) + ciphertext_size + trailer_size
+    before = b"\x30" + tlv.length(size) + before
+    size = len(before) + ciphertext_size + trailer_size
+    before = b"".join((outer, b"\xa0", tlv.length(size), before))
+    return b"".join((b"\x30", tlv.length(len(before) + ciphertext_size + trailer_size), before))
+
+
+def envelope_end(trailer: EnvelopeTrailer, *, authenticated: bool, indefinite: bool) -> bytes:
+    """Encode all that stands after the ciphertext."""
+    attributes = trailer.authenticated_attributes
+    parts = [
+        tlv.END_OF_CONTENTS * 2 if indefinite else b"",
+        bytes((_CONTEXT_1_CONSTRUCTED,)) + attributes[1:] if attributes else b"",
+        tlv.encode(tlv.OCTET_STRING, trailer.tag) if authenticated else b"",
+        trailer.unauthenticated_attributes,
+        tlv.END_OF_CONTENTS * 3 if indefinite else b"",
+    ]
+    return b"".join(parts)
+
+
+def attributes_for_tag(attributes: tlv.Element) -> bytes:
+    """Re-tag authenticated attributes as the DER SET OF that the tag covers (RFC 5083, 2.2)."""
+    members = sorted(child.definite() for child in attributes.expect(_CONTEXT_1_CONSTRUCTED).children())
+    return tlv.encode(tlv.SET, *members)
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+def name_text(issuer: bytes) -> str:
+    """Return an encoded Name for people, most specific part first, safe to print."""
+    from asn1crypto import x509
+
+    try:
+        parts = [
+            f"{_SHORT_NAMES.get(pair['type'].dotted, pair['type'].dotted)}={pair['value'].native}"
+            for relative in x509.Name.load(issuer, strict=True).chosen
+            for pair in relative
+        ]
+    except _ASN1_ERRORS:
+        return "an unreadable name"
+    return printable(", ".join(reversed(parts))) or "an empty name"
+
+
+_ASN1_ERRORS: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What asn1crypto raises on octets that are not what they should be."""
+
+_SHORT_NAMES: Final = {
+    "2.5.4.3": "CN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "1.2.840.113549.1.9.1": "E",
+}
+
+
+def same_name(one: bytes, other: bytes) -> bool:
+    """Compare two encoded Names as RFC 5280, 7.1 does, where their octets may differ."""
+    if one == other:
+        return True
+    from asn1crypto import x509
+
+    try:
+        return bool(x509.Name.load(one, strict=True) == x509.Name.load(other, strict=True))
+    except _ASN1_ERRORS:
+        return False

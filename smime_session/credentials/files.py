@@ -1,0 +1,178 @@
+"""What a credential file holds, told from its octets and never from its name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from smime_session.algorithms import AUTH_ENVELOPED_DATA, ENVELOPED_DATA, SIGNED_DATA
+from smime_session.cms import tlv
+from smime_session.errors import CredentialError, MessageError
+
+
+class Kind(StrEnum):
+    """What a piece of a file is, in the words of our errors."""
+
+    CERTIFICATE = "a certificate"
+    PKCS7 = "a PKCS#7 file"
+    PRIVATE_KEY = "a private key"
+    PKCS12 = "a PKCS#12 file"
+    PUBLIC_KEY = "a public key"
+    REQUEST = "a certificate request"
+    REVOCATION_LIST = "a revocation list"
+    PARAMETERS = "a set of key parameters"
+    ENCRYPTED = "an encrypted message"
+    PGP = "PGP data"
+    SSH = "an SSH key"
+    MAIL = "a mail"
+    TEXT = "text"
+    UNKNOWN = "data of an unknown kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing in a file.
+
+    Attributes:
+        kind: what it is.
+        octets: its DER, or the whole PEM block of a private key, whose headers may say how it is locked.
+        complete: False if its PEM block has no end.
+    """
+
+    kind: Kind
+    octets: bytes = field(repr=False)
+    complete: bool = True
+
+
+_PEM: Final = re.compile(
+    rb"^[ \t]*-----BEGIN (?P<label>[!-,.-~ ]+)-----\s(?P<body>.*?)(?P<end>-----END (?P=label)-----|(?=-----BEGIN )|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_MAIL: Final = re.compile(rb"From |[!-9;-~]+:[ \t]")
+
+_BEGINNINGS: Final = {"PGP ": Kind.PGP, "OPENSSH ": Kind.SSH, "SSH2 ": Kind.SSH}
+_ENDINGS: Final = {
+    "PRIVATE KEY": Kind.PRIVATE_KEY,
+    "PUBLIC KEY": Kind.PUBLIC_KEY,
+    "CERTIFICATE": Kind.CERTIFICATE,
+    "CERTIFICATE REQUEST": Kind.REQUEST,
+    "CRL": Kind.REVOCATION_LIST,
+    "PARAMETERS": Kind.PARAMETERS,
+    "PKCS12": Kind.PKCS12,
+}
+_CONTENT_INFO: Final = {
+    SIGNED_DATA: Kind.PKCS7,
+    ENVELOPED_DATA: Kind.ENCRYPTED,
+    AUTH_ENVELOPED_DATA: Kind.ENCRYPTED,
+}
+
+
+def read(data: bytes) -> list[Piece]:
+    """Return what a file holds: each PEM block, or the one thing that it is.
+
+    Raises:
+        CredentialError: it is empty, or DER that is cut off.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # a shell's redirection on Windows writes UTF-16
+        data = data.decode("utf-16", errors="replace").encode()
+    if not data.strip():
+        raise CredentialError("the file is empty")
+    if pieces := [_pem_piece(match) for match in _PEM.finditer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))]:
+        return pieces
+    if kind := _text_kind(data):
+        return [Piece(kind, data)]
+    if data[0] != tlv.SEQUENCE:
+        return [Piece(Kind.UNKNOWN, data)]
+    try:
+        element = tlv.Element(data)
+        return [Piece(_der_kind(element), element.encoded if data[element.end :].isspace() else data)]
+    except MessageError as error:
+        raise CredentialError("the file is cut off or broken") from error
+
+
+def _pem_piece(match: re.Match[bytes]) -> Piece:
+    kind = _labelled(match["label"].decode("ascii"))
+    complete = bool(match["end"])
+    if kind is Kind.PRIVATE_KEY:
+        return Piece(kind, match[0].strip(), complete)
+    octets = _decoded(match["body"])
+    try:
+        element = tlv.Element(octets)
+        found = _der_kind(element)
+    except MessageError:
+        return Piece(kind or Kind.UNKNOWN, octets, complete)
+    if kind is None or found is Kind.PKCS7:  # some programs write PKCS#7 as a CERTIFICATE
+        kind = found
+    if match["label"].startswith(b"TRUSTED"):  # OpenSSL appends its trust settings
+        octets = element.encoded
+    return Piece(kind, octets, complete)
+
+
+def _labelled(label: str) -> Kind | None:
+    for beginning, kind in _BEGINNINGS.items():
+        if label.startswith(beginning):
+            return kind
+    for ending, kind in _ENDINGS.items():
+        if label.endswith(ending):
+            return kind
+    return None
+
+
+def _decoded(body: bytes) -> bytes:
+    """Return the octets of a PEM block; none if its base64 is broken, which no decoder then accepts."""
+    from binascii import Error, a2b_base64
+
+    try:
+        return a2b_base64(b"".join(body.split()), strict_mode=True)
+    except Error:
+        return b""
+
+
+def _text_kind(data: bytes) -> Kind | None:
+    if data.startswith((b"ssh-", b"ecdsa-")):
+        return Kind.SSH
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return Kind.MAIL if _MAIL.match(data) else None
+    if not all(character.isprintable() or character.isspace() for character in text.lstrip("\ufeff")):
+        return None
+    return Kind.MAIL if _MAIL.match(data.lstrip()) else Kind.TEXT
+
+
+def _der_kind(element: tlv.Element) -> Kind:
+    """Tell what a DER value is from the tags of its parts.
+
+    Raises:
+        MessageError: it breaks its own encoding.
+    """
+    parts = element.children() if element.constructed else []
+    match [part.tag for part in parts]:
+        case [tlv.SEQUENCE, tlv.SEQUENCE, 0x03]:
+            return _signed_kind(parts[0])
+        case [tlv.OBJECT_IDENTIFIER, 0xA0]:
+            return _CONTENT_INFO.get(parts[0].object_identifier(), Kind.UNKNOWN)
+        case (
+            [tlv.INTEGER, tlv.SEQUENCE, tlv.OCTET_STRING, *_]  # PKCS#8
+            | [tlv.SEQUENCE, tlv.OCTET_STRING]  # PKCS#8, encrypted
+            | [tlv.INTEGER, tlv.OCTET_STRING, *_]  # SEC 1
+            | [tlv.INTEGER, tlv.INTEGER, tlv.INTEGER, *_]  # PKCS#1
+        ):
+            return Kind.PRIVATE_KEY
+        case [tlv.INTEGER, tlv.SEQUENCE] | [tlv.INTEGER, tlv.SEQUENCE, tlv.SEQUENCE]:
+            return Kind.PKCS12
+        case [tlv.SEQUENCE, 0x03] | [tlv.INTEGER, tlv.INTEGER]:
+            return Kind.PUBLIC_KEY
+    return Kind.UNKNOWN
+
+
+def _signed_kind(to_be_signed: tlv.Element) -> Kind:
+    """Tell certificates, requests (RFC 2986, 4.1) and revocation lists (RFC 5280, 5.1) apart."""
+    match [part.tag for part in to_be_signed.children()]:
+        case [tlv.INTEGER, tlv.SEQUENCE, tlv.SEQUENCE, 0xA0]:
+            return Kind.REQUEST
+        case [tlv.INTEGER, tlv.SEQUENCE, tlv.SEQUENCE, 0x17 | 0x18, *_] | [tlv.SEQUENCE, tlv.SEQUENCE, *_]:
+            return Kind.REVOCATION_LIST
+    return Kind.CERTIFICATE

@@ -1,0 +1,234 @@
+"""From certificates to recipients: check each one, prepare it, choose by mail address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier
+from smime_session.credentials.names import addresses_of, describe, issuer_of, same_mailbox
+from smime_session.credentials.quiet import quietly
+from smime_session.errors import RecipientError
+from smime_session.profiles import MODERN
+from smime_session.recipients import technique_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from smime_session.profiles import Profile
+    from smime_session.recipients import Recipient, Technique
+
+    ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+
+_RSASSA_PSS = "1.2.840.113549.1.1.10"
+_SIGNING_KINDS = ("DSA", "Ed25519", "Ed448", "MLDSA", "SLHDSA")
+
+
+def recipients_for(
+    recipients: Iterable[Recipient | x509.Certificate], *, profile: Profile = MODERN, at: datetime | None = None
+) -> list[Recipient]:
+    """Make recipients of certificates, once each; what is a recipient already passes through.
+
+    Args:
+        recipients: certificates and recipients, in any mixture.
+        profile: what may be used, and how.
+        at: the moment at which certificates must be valid, with its time zone; now if not given.
+
+    Raises:
+        RecipientError: there is none, or at least one cannot be used; it names every one that cannot.
+    """
+    at = at or _now()
+    ready: list[Recipient] = []
+    seen: set[x509.Certificate] = set()
+    refused: list[str] = []
+    for recipient in recipients:
+        if hasattr(recipient, "wrap"):
+            ready.append(recipient)
+            continue
+        if recipient in seen:
+            continue
+        seen.add(recipient)
+        try:
+            ready.append(recipient_for(recipient, profile=profile, at=at))
+        except RecipientError as error:
+            refused += error.refused
+    if refused or not ready:
+        raise RecipientError(refused)
+    return ready
+
+
+@quietly()
+def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, at: datetime | None = None) -> Recipient:
+    """Check a certificate and prepare it, to be used as often as you like.
+
+    Its chain of issuers is not checked: whom to trust is for the caller to know.
+
+    Args:
+        certificate: whose key to encrypt for.
+        profile: what may be used, and how.
+        at: the moment at which it must be valid, with its time zone; now if not given.
+
+    Raises:
+        RecipientError: it cannot be used, with every reason.
+    """
+    reasons = reasons_against(certificate, profile=profile, at=at)
+    key = _public_key(certificate)
+    technique = technique_for(key)
+    identifier = _identifier(certificate, profile)
+    if reasons or technique is None or identifier is None:
+        raise RecipientError((f"certificate of {describe(certificate)} {', and '.join(reasons)}",))
+    return technique.recipient(key, identifier, profile)
+
+
+def certificates_for(
+    address: str,
+    certificates: Iterable[x509.Certificate],
+    *,
+    at: datetime | None = None,
+    profile: Profile = MODERN,
+) -> list[x509.Certificate]:
+    """Return the certificates for a mail address, the best first.
+
+    Those that ``profile`` may use come before those it may not, and newer ones before older ones.
+    Certificates outside their validity time are left out if there is a usable one within it; they
+    stay if there is none, so that the caller can say what became of them.
+    """
+    at = at or _now()
+    matching = [
+        certificate
+        for certificate in dict.fromkeys(certificates)
+        if any(same_mailbox(address, own) for own in addresses_of(certificate))
+    ]
+    fit = {certificate for certificate in matching if not reasons_against(certificate, profile=profile, at=at)}
+    current = [certificate for certificate in matching if not any(_outside_validity(certificate, at))]
+    chosen = current if fit.intersection(current) else matching
+    return sorted(chosen, key=lambda each: (each in fit, each.not_valid_before_utc), reverse=True)
+
+
+@quietly()
+def reasons_against(
+    certificate: x509.Certificate, *, profile: Profile = MODERN, at: datetime | None = None
+) -> list[str]:
+    """Say why ``profile`` must not use a certificate; none if it may.
+
+    Each reason follows on "the certificate": ``expired on 2026-03-01``.
+    """
+    reasons: list[str] = []
+    if not profile.insecure_expired:
+        reasons += _outside_validity(certificate, at or _now())
+    key = _public_key(certificate)
+    technique = technique_for(key)
+    reasons += _unfit_key(certificate, key, technique, profile)
+    extensions = _extensions(certificate)
+    if extensions is None:
+        return [*reasons, "has an extension that cannot be read"]
+    return [*reasons, *_unfit_usage(extensions, technique, profile), *_unfit_extensions(extensions, profile)]
+
+
+def _now() -> datetime:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
+    if at < certificate.not_valid_before_utc:
+        yield f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
+    if at > certificate.not_valid_after_utc:
+        yield f"expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def _public_key(certificate: x509.Certificate) -> object | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def kind_of_key(key: object) -> str:
+    """Name the kind of a public or private key: ``RSA``, ``EC``, ``X25519``."""
+    return type(key).__name__.removesuffix("PublicKey").removesuffix("PrivateKey")
+
+
+def only_signs(kind: str) -> bool:
+    """Tell whether keys of a kind sign and do nothing else."""
+    return kind.startswith(_SIGNING_KINDS)
+
+
+def _unfit_key(
+    certificate: x509.Certificate, key: object | None, technique: Technique | None, profile: Profile
+) -> Iterator[str]:
+    oid = certificate.public_key_algorithm_oid.dotted_string
+    if key is None:
+        yield f"has a public key that cannot be read (algorithm {oid})"
+    elif technique is None:
+        kind = kind_of_key(key)
+        does = "only signs" if only_signs(kind) else "is not supported"
+        yield f"has a kind of key that {does}: {kind}"
+    elif oid == _RSASSA_PSS:  # RFC 4055, 1.2: an issuer writes this to keep the key from anything else
+        yield "has a kind of key that only signs: RSASSA-PSS"
+    elif reason := technique.unfit(key, profile):
+        yield reason
+
+
+def _extensions(certificate: x509.Certificate) -> x509.Extensions | None:
+    from cryptography import x509
+
+    try:
+        return certificate.extensions
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return None
+
+
+def _extension(extensions: x509.Extensions, kind: type[ExtensionT]) -> ExtensionT | None:
+    from cryptography import x509
+
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _unfit_usage(extensions: x509.Extensions, technique: Technique | None, profile: Profile) -> Iterator[str]:
+    """Check what the key is for; a certificate that does not say is for anything (RFC 8550, 4.4.2 and 4.4.4)."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    usage = _extension(extensions, x509.KeyUsage)
+    if usage and technique and not profile.insecure_key_usage and not getattr(usage, technique.KEY_USAGE):
+        yield f"is not for encrypting keys: its key usage lacks {_camel_case(technique.KEY_USAGE)}"
+    purposes = _extension(extensions, x509.ExtendedKeyUsage)
+    mail = {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    if purposes and not profile.insecure_extended_key_usage and mail.isdisjoint(purposes):
+        yield "is not for mail: its extended key usage lacks emailProtection"
+
+
+def _unfit_extensions(extensions: x509.Extensions, profile: Profile) -> Iterator[str]:
+    from cryptography import x509
+
+    if profile.identifier == "key-identifier" and _extension(extensions, x509.SubjectKeyIdentifier) is None:
+        yield "cannot be named by its key identifier: it has none"
+    for extension in extensions:
+        if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
+            # RFC 5280, 4.2: whoever does not know a critical extension must reject the certificate
+            yield f"has a critical extension that is not known here ({extension.oid.dotted_string})"
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _identifier(certificate: x509.Certificate, profile: Profile) -> RecipientIdentifier | None:
+    """Return how the envelope names a certificate, or None if it cannot be named the way ``profile`` asks for."""
+    from cryptography import x509
+
+    if profile.identifier == "issuer-serial":
+        return IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
+    extensions = _extensions(certificate)
+    found = extensions and _extension(extensions, x509.SubjectKeyIdentifier)
+    return SubjectKeyIdentifier(found.digest) if found else None

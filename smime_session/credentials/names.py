@@ -1,0 +1,130 @@
+"""Whom a certificate belongs to: its mail addresses, and how to name it to people."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+from smime_session.cms import tlv
+from smime_session.credentials.quiet import quietly
+from smime_session.errors import MessageError
+from smime_session.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cryptography import x509
+
+SMTP_UTF8_MAILBOX: Final = "1.3.6.1.5.5.7.8.9"  # RFC 9598, 3
+UTF8_STRING: Final = 0x0C
+MAX_NAME_SIZE: Final = 320  # characters of a name shown to people: the longest mail address, 64 + 1 + 255
+
+
+@quietly()
+def addresses_of(certificate: x509.Certificate) -> list[str]:
+    """Return the mail addresses in a certificate, without repetitions.
+
+    Those of the subject alternative name come first, then those that older issuers wrote into the
+    subject (RFC 8550, 3). What is no address, and what cannot be parsed, is left out.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for address in (*_alternative_names(certificate), *_subject_addresses(certificate)):
+        local, at, domain = address.rpartition("@")
+        if local and at and domain and address.isprintable():
+            found.setdefault((local, ascii_domain(domain)), address)
+    return list(found.values())
+
+
+@quietly()
+def describe(certificate: x509.Certificate) -> str:
+    """Name a certificate in one printable line: its mail address, common name or subject, and its serial number."""
+    name = next(iter(addresses_of(certificate)), None) or _subject_name(certificate)
+    if len(name) > MAX_NAME_SIZE:
+        name = name[:MAX_NAME_SIZE] + "…"
+    return f"{printable(name)} (serial {certificate.serial_number:#x})"
+
+
+def same_mailbox(one: str, other: str) -> bool:
+    """Tell whether two mail addresses are the same to those who write them.
+
+    Letter case does not count on either side of the ``@``. RFC 5321, 2.4 leaves the local part to
+    the receiving system, but systems that tell ``Alice`` from ``alice`` are not met, while people
+    and directories that write one for the other are. A domain is the same with A-labels and U-labels.
+    """
+    return _mailbox(one) == _mailbox(other)
+
+
+def ascii_domain(domain: str) -> str:
+    """Return a domain in lower case with A-labels (RFC 5890, 2.3.2.1).
+
+    Labels are taken as IDNA 2008 takes them: ``straße`` is not ``strasse``, as it was to IDNA 2003.
+    """
+    return ".".join(_ascii_label(label) for label in unicodedata.normalize("NFC", domain.lower()).split("."))
+
+
+def issuer_of(certificate: x509.Certificate) -> bytes:
+    """Return the issuer's Name as it stands in the certificate.
+
+    Messages name recipients by these very octets. They are sliced because parsing refuses names
+    that are in use, such as a T61String that holds Latin-1.
+    """
+    to_be_signed = tlv.parse(certificate.tbs_certificate_bytes).children()
+    has_version = to_be_signed[0].tag != tlv.INTEGER
+    return to_be_signed[3 if has_version else 2].encoded  # RFC 5280, 4.1: [version], serial, signature, issuer
+
+
+def _mailbox(address: str) -> tuple[str, str]:
+    local, _, domain = address.rpartition("@")
+    return unicodedata.normalize("NFC", local.lower()), ascii_domain(domain)
+
+
+def _ascii_label(label: str) -> str:
+    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+
+
+def _alternative_names(certificate: x509.Certificate) -> Iterator[str]:
+    from cryptography import x509
+
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return
+    for name in extension.value:
+        if isinstance(name, x509.RFC822Name):
+            yield name.value
+        elif isinstance(name, x509.OtherName) and name.type_id.dotted_string == SMTP_UTF8_MAILBOX:
+            yield from _utf8_string(name.value)
+
+
+def _utf8_string(encoded: bytes) -> Iterator[str]:
+    try:
+        yield tlv.parse(encoded).expect(UTF8_STRING).contents.decode()
+    except (MessageError, UnicodeDecodeError):
+        return
+
+
+def _subject_addresses(certificate: x509.Certificate) -> Iterator[str]:
+    from cryptography.x509.oid import NameOID
+
+    yield from _subject_values(certificate, NameOID.EMAIL_ADDRESS)
+
+
+def _subject_values(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> Iterator[str]:
+    try:
+        attributes = certificate.subject.get_attributes_for_oid(oid)
+    except ValueError:
+        return
+    for attribute in attributes:
+        value = attribute.value
+        yield value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _subject_name(certificate: x509.Certificate) -> str:
+    from cryptography.x509.oid import NameOID
+
+    if name := next(_subject_values(certificate, NameOID.COMMON_NAME), None):
+        return name
+    try:
+        return certificate.subject.rfc4514_string() or "an unnamed subject"
+    except ValueError:
+        return "a subject whose name cannot be read"

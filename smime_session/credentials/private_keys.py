@@ -1,0 +1,150 @@
+"""Load private keys as identities: PEM, DER and PKCS#12, locked with a passphrase or not."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from smime_session.credentials.certificates import certificates_in
+from smime_session.credentials.files import Kind, Piece, read
+from smime_session.credentials.fitness import kind_of_key, only_signs
+from smime_session.credentials.quiet import quietly
+from smime_session.errors import CredentialError, PassphraseError
+from smime_session.recipients import technique_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from smime_session.recipients import Identity
+
+
+@quietly()
+def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identity]:
+    """Return an identity for each private key in a file and each certificate there that belongs to it.
+
+    A key without a certificate is an identity too. A passphrase that is not needed is ignored.
+
+    Raises:
+        PassphraseError: a private key is locked and the passphrase is missing or wrong.
+        CredentialError: there is no private key, and the error says what there is instead; or it is
+            broken or of a kind that is not supported.
+    """
+    pieces = read(data)
+    keys: list[PrivateKeyTypes] = []
+    certificates = certificates_in(pieces)
+    for piece in pieces:
+        if piece.kind is Kind.PRIVATE_KEY:
+            keys.append(_load_key(piece, passphrase))
+        elif piece.kind is Kind.PKCS12:
+            key, enclosed = _load_pkcs12(piece.octets, passphrase)
+            keys.append(key)
+            certificates += enclosed
+    if not keys:
+        raise CredentialError(f"this is {pieces[0].kind}, not a private key")
+    return _identities(keys, certificates)
+
+
+def _identities(keys: list[PrivateKeyTypes], certificates: list[x509.Certificate]) -> list[Identity]:
+    """Pair keys with certificates; keys that cannot decrypt are left out as long as another can."""
+    identities: list[Identity] = []
+    seen: set[bytes] = set()
+    for key in keys:
+        spki = _encoded(key.public_key())
+        technique = technique_for(key.public_key())
+        if technique is None or spki in seen:
+            continue
+        seen.add(spki)
+        own: list[x509.Certificate | None] = [each for each in dict.fromkeys(certificates) if _key_in(each) == spki]
+        identities += [technique.identity(key, certificate) for certificate in own or [None]]
+    if not identities:
+        raise CredentialError(_unusable(kind_of_key(keys[0])))
+    return identities
+
+
+def _unusable(kind: str) -> str:
+    if only_signs(kind):
+        return f"this kind of key cannot decrypt mail: {kind}"
+    return f"this kind of key is not supported: {kind}"
+
+
+def _encoded(public_key: object) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return encoded
+
+
+def _key_in(certificate: x509.Certificate) -> bytes | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return _encoded(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):  # of a kind that is not known here, an issuer's perhaps
+        return None
+
+
+def _load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
+
+    if not piece.complete:
+        raise CredentialError("the private key is cut off")
+    load = load_pem_private_key if piece.octets.startswith(b"-----") else load_der_private_key
+    # the library's own check of RSA keys takes many times as long as opening a message;
+    # making an identity checks that the numbers belong together
+    return _unlock(partial(load, piece.octets, unsafe_skip_rsa_key_validation=True), passphrase)
+
+
+def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes | None) -> PrivateKeyTypes:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return load(None)
+    except TypeError as error:  # this is how the library says that the key is locked
+        if not passphrase:
+            raise _failure(passphrase) from error
+    except UnsupportedAlgorithm as error:
+        raise CredentialError("this kind of private key is not supported") from error
+    except ValueError as error:
+        raise CredentialError("the private key is broken, or of a kind that is not supported") from error
+    try:
+        return load(passphrase)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        if "Unknown key encryption algorithm" in str(error):
+            raise CredentialError("the private key is locked with an algorithm that is not supported") from error
+        raise _failure(passphrase) from error
+
+
+def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
+
+    for attempt in (passphrase, None) if passphrase and _possible_in_pkcs12(passphrase) else (None,):
+        try:
+            key, certificate, others = load_key_and_certificates(data, attempt)
+        except UnsupportedAlgorithm as error:
+            raise CredentialError("this kind of private key is not supported") from error
+        except ValueError as error:
+            if "deserialize" in str(error):
+                raise CredentialError("the PKCS#12 file is broken") from error
+            continue  # the library has one error for a wrong passphrase and for a damaged file
+        if key is None:
+            raise CredentialError("the PKCS#12 file holds no private key")
+        return key, [certificate, *others] if certificate else others
+    raise _failure(passphrase)
+
+
+def _possible_in_pkcs12(passphrase: bytes) -> bool:
+    """Tell whether PKCS#12 can hold a passphrase: it is text without NUL (RFC 7292, B.1)."""
+    try:
+        return "\0" not in passphrase.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _failure(passphrase: bytes | None) -> PassphraseError:
+    if passphrase:
+        return PassphraseError("the passphrase does not unlock the private key", missing=False)
+    return PassphraseError("the private key is locked with a passphrase", missing=True)

@@ -1,0 +1,220 @@
+"""Encrypting: one message, one key.
+
+A new session key is drawn, wrapped for every recipient, used to seal the content once, and wiped.
+Either every recipient can be used or nothing is encrypted at all.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+
+from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
+from smime_session.cms import codec
+from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
+from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
+from smime_session.content import SLACK, Sealer, seal, sealed_size
+from smime_session.credentials.fitness import recipients_for
+from smime_session.mail.blocks import Lookahead
+from smime_session.mail.entity import MailHead, envelope_fields, read_head, split_head
+from smime_session.mail.line_endings import Canonicaliser, canonical
+from smime_session.mail.objects import M, like, octets_of
+from smime_session.mail.pem import PemWriter
+from smime_session.mail.transfer import Base64Writer, encode_base64
+from smime_session.profiles import MODERN, Profile
+from smime_session.session_key import SessionKey
+from smime_session.sources import BLOCK_SIZE, Replay, is_seekable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cryptography import x509
+
+    from smime_session.mail.blocks import Block, NextBlock
+    from smime_session.recipients import Recipient
+
+Form = Literal["mail", "der", "pem"]
+
+_SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] = {
+    AUTH_ENVELOPED_DATA: "authEnveloped-data",
+    ENVELOPED_DATA: "enveloped-data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What encrypting did.
+
+    Attributes:
+        content_encryption: the content-encryption algorithm's name.
+        recipients: how many recipients the session key was wrapped for.
+        encoding: ``DER``, or ``BER`` where the input's size was not known beforehand.
+        removed_fields: header fields that were taken out of the mail (``Bcc``), as it spelt them.
+    """
+
+    content_encryption: str
+    recipients: int
+    encoding: Literal["DER", "BER"]
+    removed_fields: tuple[str, ...]
+
+
+def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, profile: Profile = MODERN) -> M:
+    """Encrypt a mail that is in memory.
+
+    ``Content-*`` fields and the body are sealed; the other fields stay readable outside, byte for
+    byte, except ``Bcc``, which is removed.
+
+    Args:
+        message: the mail; as bytes, with line endings of either kind.
+        recipients: certificates, which are checked, or prepared recipients.
+        profile: the algorithms, and what is asked of a certificate.
+
+    Returns:
+        The encrypted mail, as the type that was given, ready to be sent.
+
+    Raises:
+        RecipientError: a recipient cannot be used, or there is none; every one is named.
+        NotMailError: the message does not begin with a mail header.
+    """
+    ready = recipients_for(recipients, profile=profile)
+    raw = octets_of(message)
+    block, body = read_head(io.BytesIO(raw).read)
+    head = split_head(block, body)
+    content = b"".join((head.inner, body if head.binary else canonical(bytes(body))))
+    with SessionKey.generate(profile.content.key_size) as key:
+        header, parameters = _prepare(key, ready, profile)
+        ciphertext, tag = seal(parameters, key, content)
+    trailer = EnvelopeTrailer(bytes(tag))
+    end = codec.envelope_end(trailer, authenticated=profile.content.authenticated, indefinite=False)
+    start = codec.envelope_start(header, len(ciphertext), len(end))
+    fields = envelope_fields(_SMIME_TYPES[header.content_type], head.eol)
+    text = encode_base64((start, ciphertext, end), eol=head.eol)
+    return like(message, b"".join((head.outer, fields, text)))
+
+
+def encrypt_stream(
+    source: BinaryIO,
+    target: BinaryIO,
+    recipients: Iterable[Recipient | x509.Certificate],
+    *,
+    profile: Profile = MODERN,
+    form: Form = "mail",
+) -> Sealed:
+    """Encrypt a message of any size in flat memory.
+
+    Args:
+        source: a mail; for the other forms, any octets, which are sealed as they are. If it can seek,
+            the envelope is DER; otherwise, as from a pipe, it is indefinite-length BER.
+        target: where the result goes; after an exception it has no complete message.
+        recipients: certificates, which are checked, or prepared recipients.
+        profile: the algorithms, and what is asked of a certificate.
+        form: ``mail`` for a whole mail; ``der`` or ``pem`` for a bare CMS object.
+
+    Raises:
+        RecipientError: a recipient cannot be used, or there is none; every one is named.
+        NotMailError: a mail was expected and the input is none.
+        MalformedError: the input changed while it was read.
+        LimitError: it is more than the algorithm can seal.
+    """
+    ready = recipients_for(recipients, profile=profile)
+    content = _mail_content(source) if form == "mail" else _plain_content(source)
+    with SessionKey.generate(profile.content.key_size) as key:
+        header, parameters = _prepare(key, ready, profile)
+        if form == "mail" and content.head:
+            target.write(content.head.outer + envelope_fields(_SMIME_TYPES[header.content_type], content.head.eol))
+            armour: Base64Writer | None = Base64Writer(target, eol=content.head.eol)
+        else:
+            armour = PemWriter(target) if form == "pem" else None
+        _seal_stream(content, armour or target, header, parameters, key)
+        if armour:
+            armour.finish()
+    return Sealed(
+        content_encryption=profile.content.name,
+        recipients=len(header.wrapped_keys),
+        encoding="BER" if content.size is None else "DER",
+        removed_fields=content.head.removed if content.head else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is sealed: its blocks, its size if it is known, and the head of the mail it comes from."""
+
+    blocks: Iterable[Block]
+    size: int | None
+    head: MailHead | None = None
+
+
+def _plain_content(source: BinaryIO) -> _Content:
+    size = None
+    if is_seekable(source):
+        begin = source.tell()
+        size = source.seek(0, os.SEEK_END) - begin
+        source.seek(begin)
+    return _Content(iter(Replay(source, replayable=False).read_block, b""), size)
+
+
+def _mail_content(source: BinaryIO) -> _Content:
+    """Split a mail; where it can be read twice, the first time measures what line endings will add."""
+    if not is_seekable(source):
+        head, blocks = _split(source)
+        return _Content(_canonical_blocks(head, blocks), None, head)
+    begin = source.tell()
+    head, blocks = _split(source)
+    line_endings = Canonicaliser()
+    size = len(head.inner)
+    while block := blocks():
+        size += len(block) + (0 if head.binary else line_endings.count(block))
+    source.seek(begin)
+    head, blocks = _split(source)
+    return _Content(_canonical_blocks(head, blocks), size, head)
+
+
+def _split(source: BinaryIO) -> tuple[MailHead, NextBlock]:
+    replay = Replay(source, replayable=False)
+    head, body = read_head(replay.read_block)
+    return split_head(head, body), Lookahead(replay.read_block, body)
+
+
+def _canonical_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
+    line_endings = Canonicaliser()
+    yield head.inner
+    while block := body():
+        yield block if head.binary else line_endings.convert(block)
+
+
+def _prepare(
+    key: SessionKey, recipients: Sequence[Recipient], profile: Profile
+) -> tuple[EnvelopeHeader, ContentParameters]:
+    """Wrap the session key for everybody and draw the message's nonce."""
+    algorithm = profile.content
+    wrapped = tuple(recipient.wrap(key) for recipient in recipients)
+    parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
+    header = EnvelopeHeader(
+        content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,
+        version=codec.envelope_version(wrapped, authenticated=algorithm.authenticated),
+        wrapped_keys=wrapped,
+        inner_content_type=DATA,
+        content_encryption=codec.content_encryption(parameters),
+    )
+    return header, parameters
+
+
+def _seal_stream(
+    content: _Content, target: Target, header: EnvelopeHeader, parameters: ContentParameters, key: SessionKey
+) -> None:
+    authenticated = parameters.algorithm.authenticated
+    announced = trailer_size(EnvelopeTrailer(bytes(parameters.tag_size)), authenticated=authenticated)
+    size = None if content.size is None else sealed_size(parameters.algorithm, content.size)
+    writer = EnvelopeWriter(target, header, size, announced)
+    sealer = Sealer(parameters, key)
+    buffer = memoryview(bytearray(BLOCK_SIZE + SLACK))
+    for block in content.blocks:
+        for at in range(0, len(block), BLOCK_SIZE):
+            written = sealer.update_into(memoryview(block)[at : at + BLOCK_SIZE], buffer)
+            writer.write(buffer[:written])
+    last, tag = sealer.finish()
+    writer.write(last)
+    writer.finish(EnvelopeTrailer(tag))

@@ -1,0 +1,184 @@
+"""Inspecting: what an envelope says to anybody, without a key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from smime_session.algorithms import CONTENT_ENCRYPTION, CONTENT_TYPES, name_of
+from smime_session.cms.envelope import EnvelopeReader
+from smime_session.errors import MessageError
+from smime_session.mail.detection import open_message
+from smime_session.mail.objects import source_of
+from smime_session.profiles import DEFAULT, Policy
+from smime_session.recipients import SelectiveIdentity
+from smime_session.recipients.summary import RecipientSummary, summarize
+from smime_session.sources import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from email.message import EmailMessage
+
+    from smime_session.cms.structures import EnvelopeTrailer, WrappedKey
+    from smime_session.mail.detection import Incoming
+    from smime_session.recipients import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """How the content is sealed; sizes in octets.
+
+    Attributes:
+        type: what is sealed, mostly ``data``.
+        algorithm: the content-encryption algorithm, by name; its object identifier if it has no name here.
+        algorithm_oid: the same, dotted.
+        key_bits: size of the session key; None for an algorithm that is not spoken here.
+        nonce_size: size of the nonce or initialisation vector.
+        tag_size: size of the authentication tag; 0 without authentication.
+        ciphertext_size: size of what is sealed, the tag not counted.
+        constructed: whether it comes as several OCTET STRINGs.
+        problem: why it cannot be opened here whatever the key, or None.
+    """
+
+    type: str
+    algorithm: str
+    algorithm_oid: str
+    key_bits: int | None
+    nonce_size: int | None
+    tag_size: int | None
+    ciphertext_size: int
+    constructed: bool
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient info.
+
+    Attributes:
+        index: its place in the envelope, from 1.
+        summary: its public fields.
+        opened_by: the given identities that it is addressed to, in words.
+    """
+
+    index: int
+    summary: RecipientSummary
+    opened_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an envelope says to anybody.
+
+    Attributes:
+        form: ``mail``, ``der``, ``pem`` or ``base64``.
+        transfer_encoding: of the CMS object in a mail (``base64``, ``binary``, ...); None if it is no mail.
+        content_type: ``auth-enveloped-data`` or ``enveloped-data``.
+        version: the CMSVersion.
+        encoding: ``DER``, or ``BER`` where any length is indefinite or the content is in pieces.
+        authenticated: whether its content is authenticated.
+        content: how the content is sealed.
+        recipients: the recipient infos, in their order.
+        has_originator_info: whether it carries the originator's certificates.
+        authenticated_attributes_size: octets of attributes that the tag covers.
+        unauthenticated_attributes_size: octets of those that it does not.
+    """
+
+    form: str
+    transfer_encoding: str | None
+    content_type: str
+    version: int
+    encoding: str
+    authenticated: bool
+    content: Content
+    recipients: tuple[Recipient, ...]
+    has_originator_info: bool
+    authenticated_attributes_size: int
+    unauthenticated_attributes_size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain values for JSON; its keys are the attributes' names and stay."""
+        found = asdict(self)
+        for recipient in found["recipients"]:
+            recipient.update(recipient.pop("summary"))
+        return found
+
+
+def inspect(
+    message: EmailMessage | bytes | BinaryIO, identities: Iterable[Identity] = (), *, policy: Policy = DEFAULT
+) -> Inspection:
+    """Tell what an envelope says without opening it; it is read to its end in flat memory.
+
+    Args:
+        message: a mail, or a bare CMS object in DER, BER, PEM or base64.
+        identities: for each recipient, which of these it is addressed to; no private key is used.
+        policy: the limits.
+
+    Raises:
+        MessageError: it is no envelope, or broken.
+    """
+    with Replay(source_of(message), replayable=False) as replay:
+        incoming = open_message(replay.read_block)
+        reader = EnvelopeReader(incoming.next_block, policy)
+        for _ in reader.ciphertext():
+            pass
+        return _describe(incoming, reader, reader.trailer(), tuple(identities))
+
+
+def _describe(
+    incoming: Incoming, reader: EnvelopeReader, trailer: EnvelopeTrailer, identities: Sequence[Identity]
+) -> Inspection:
+    header = reader.header
+    return Inspection(
+        form=incoming.form,
+        transfer_encoding=incoming.head.transfer_encoding if incoming.head else None,
+        content_type=CONTENT_TYPES[header.content_type],
+        version=header.version,
+        encoding="BER" if reader.indefinite or reader.constructed else "DER",
+        authenticated=reader.authenticated,
+        content=_content(reader),
+        recipients=_recipients(header.wrapped_keys, identities),
+        has_originator_info=header.originator_info is not None,
+        authenticated_attributes_size=len(trailer.authenticated_attributes),
+        unauthenticated_attributes_size=len(trailer.unauthenticated_attributes),
+    )
+
+
+def _content(reader: EnvelopeReader) -> Content:
+    header = reader.header
+    oid = header.content_encryption.oid
+    algorithm = CONTENT_ENCRYPTION.get(oid)
+    problem = nonce_size = tag_size = None
+    try:
+        nonce_size, tag_size = len(reader.parameters.nonce), reader.parameters.tag_size
+    except MessageError as error:
+        problem = str(error)
+    return Content(
+        type=name_of(header.inner_content_type) or header.inner_content_type,
+        algorithm=name_of(oid) or oid,
+        algorithm_oid=oid,
+        key_bits=algorithm.key_size * 8 if algorithm else None,
+        nonce_size=nonce_size,
+        tag_size=tag_size,
+        ciphertext_size=reader.ciphertext_size,
+        constructed=reader.constructed,
+        problem=problem,
+    )
+
+
+def _recipients(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> tuple[Recipient, ...]:
+    return tuple(
+        Recipient(
+            index,
+            summarize(wrapped),
+            tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)),
+        )
+        for index, wrapped in enumerate(wrapped_keys, 1)
+    )
+
+
+def _addressed_to(identity: Identity, wrapped: WrappedKey) -> bool:
+    try:
+        return isinstance(identity, SelectiveIdentity) and bool(identity.matching((wrapped,)))
+    except MessageError:
+        return False  # its summary says what is wrong with it

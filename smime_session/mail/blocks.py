@@ -1,0 +1,42 @@
+"""Octets on the move: a source is a call that returns the next block, and nothing at the end.
+
+Every decoder takes such a call and is one itself, so that they stack. A block is bytes or a view
+of bytes, of any size but zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Block = bytes | memoryview
+NextBlock = Callable[[], Block]
+
+
+class Lookahead:
+    """Blocks whose beginning can be looked at before it is taken.
+
+    Args:
+        next_block: the source.
+        start: octets that come before the source's.
+    """
+
+    def __init__(self, next_block: NextBlock, start: Block = b"") -> None:
+        self._next_block = next_block
+        self._held = start
+
+    def peek(self, size: int) -> bytes:
+        """Return at least ``size`` octets without taking them, fewer only if there are no more."""
+        while len(self._held) < size and (block := self._next_block()):
+            self._held = b"".join((self._held, block)) if self._held else block
+        return bytes(self._held)
+
+    def skip(self, size: int) -> None:
+        """Take ``size`` octets that were seen by :meth:`peek`."""
+        self._held = self._held[size:]
+
+    def __call__(self) -> Block:
+        """Return the next block, empty at the end."""
+        if self._held:
+            held, self._held = self._held, b""
+            return held
+        return self._next_block()

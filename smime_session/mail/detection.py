@@ -1,0 +1,201 @@
+"""What an input is: a mail, a bare CMS object, or its PEM or base64 text; and the way to its octets.
+
+The CMS object decides, not what is said about it: gateways rename media types, drop parameters
+and re-encode bodies. So the body is opened by what it looks like, and the header only helps to
+say what a mail is that holds no CMS object.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from smime_session.errors import MalformedError, NotEnvelopeError, NotMailError
+from smime_session.mail.blocks import Lookahead
+from smime_session.mail.entity import MailHead, read_head, split_head
+from smime_session.mail.fields import begins_like_mail, find_value, parse_parameters
+from smime_session.mail.pem import CMS_LABELS, PemDecoder, find_pem_label
+from smime_session.mail.transfer import Base64Decoder, QuotedPrintableDecoder
+
+if TYPE_CHECKING:
+    from smime_session.mail.blocks import NextBlock
+
+Form = Literal["mail", "der", "pem", "base64"]
+
+_SHOWN: Final = 16 << 10  # octets looked at to tell what something is; text before a PEM object must be shorter
+_MARK: Final = b"\xef\xbb\xbf"  # the byte order mark that editors put before UTF-8
+_CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_CMS_PART: Final = re.compile(rb"^content-type:[ \t]*application/(?:x-)?pkcs7-mime", re.IGNORECASE | re.MULTILINE)
+
+# ContentInfo is a SEQUENCE that begins with an OBJECT IDENTIFIER (RFC 5652, 3); 0x80 is BER's indefinite length.
+_SEQUENCE: Final = rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83.{3}|\x84.{4}|\x85.{5}|\x86.{6})"
+_CONTENT_INFO: Final = re.compile(_SEQUENCE + rb"\x06", re.DOTALL)
+_PKCS12: Final = re.compile(_SEQUENCE + rb"\x02\x01\x03", re.DOTALL)
+_PRIVATE_KEY: Final = re.compile(_SEQUENCE + rb"\x02\x01[\x00\x01]", re.DOTALL)
+_NESTED: Final = re.compile(_SEQUENCE + _SEQUENCE, re.DOTALL)
+_BASE64: Final = re.compile(rb"MI[A-Za-z0-9+/]{14,}={0,2}[ \t]*(?:\r?\n|\Z)")  # 0x30 0x80 and up: a long SEQUENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An opened input.
+
+    Attributes:
+        form: what the input is.
+        next_block: the call that returns the octets of the CMS object, decoded.
+        head: the mail's head, nothing taken out; None if it is no mail.
+        raw_head: the octets of that head with its blank line.
+        smime_type: what the mail says the object is, in lower case; empty if it says nothing.
+    """
+
+    form: Form
+    next_block: NextBlock
+    head: MailHead | None = None
+    raw_head: bytes = b""
+    smime_type: str = ""
+
+
+def open_message(next_block: NextBlock) -> Incoming:
+    """Find the CMS object in an input.
+
+    A byte order mark and blank lines before it are skipped.
+
+    Args:
+        next_block: the input.
+
+    Raises:
+        NotMailError: it is neither a mail nor a CMS object in any form.
+        NotEnvelopeError: it is something else that is known; ``found`` says what.
+        MalformedError: it is cut off or its encoding is broken.
+        LimitError: its header is too large.
+    """
+    source = Lookahead(next_block)
+    start = source.peek(_SHOWN)
+    if not start:
+        raise NotMailError("the input is empty")
+    text = start.removeprefix(_MARK).lstrip(b"\r\n")
+    if not begins_like_mail(text):
+        if found := _describe_der(start):
+            raise NotEnvelopeError(found)
+        if opened := _open_bare(source, after_text=True):
+            return Incoming(opened[0], _refuse_other_der(opened[1]))
+        raise NotMailError("line 1 is not a mail header field")
+    source.skip(len(start) - len(text))
+    raw_head, body = read_head(source)
+    head = split_head(raw_head, hidden=())
+    octets = _open_body(head, Lookahead(source, body))
+    return Incoming("mail", octets, head, raw_head, head.parameters.get("smime-type", "").lower())
+
+
+def _open_bare(source: Lookahead, *, after_text: bool = False) -> tuple[Form, NextBlock] | None:
+    """Recognise a CMS object by its first octets: DER or BER, PEM or base64; None if they show none.
+
+    Args:
+        source: the octets.
+        after_text: whether other lines may precede the BEGIN line of PEM.
+
+    Raises:
+        NotEnvelopeError: it is PEM text of something else.
+    """
+    start = source.peek(_SHOWN)
+    if _CONTENT_INFO.match(start):
+        return "der", source
+    text = start.removeprefix(_MARK).lstrip()
+    if text.startswith(b"-----BEGIN ") or (after_text and find_pem_label(text)):
+        _require_cms_label(text)
+        return "pem", PemDecoder(source, _SHOWN)
+    if _BASE64.match(text):
+        source.skip(len(start) - len(text))
+        return "base64", Base64Decoder(source)
+    return None
+
+
+def _require_cms_label(text: bytes) -> None:
+    label = find_pem_label(text)
+    if label is None:
+        raise MalformedError("the BEGIN line of the PEM text is broken")
+    if label.startswith("PGP "):
+        raise NotEnvelopeError(f"PGP text ({label})")
+    if label not in CMS_LABELS:
+        raise NotEnvelopeError(f"a PEM file that holds {label}")
+
+
+def _open_body(head: MailHead, body: Lookahead) -> NextBlock:
+    """Return the decoded octets of the CMS object that is a mail's body.
+
+    Raises:
+        NotEnvelopeError: the body is something else.
+        MalformedError: its encoding is broken.
+    """
+    if head.content_type.startswith("multipart/"):
+        raise NotEnvelopeError(_describe_mail(head, body))
+    if head.transfer_encoding == "quoted-printable":
+        body = Lookahead(QuotedPrintableDecoder(body))
+    declared = _is_declared(head)
+    try:
+        opened = _open_bare(body)
+        if opened is None and head.transfer_encoding == "base64":
+            body = Lookahead(Base64Decoder(body))
+            opened = _open_bare(body)
+        if opened:
+            return _refuse_other_der(opened[1])
+    except MalformedError:
+        if declared:
+            raise
+    if declared and not body.peek(1):
+        raise MalformedError("the body of the mail is empty")
+    raise NotEnvelopeError(_describe_mail(head, body))
+
+
+def _is_declared(head: MailHead) -> bool:
+    """Tell whether a mail says that its body is a CMS object, by media type or by file name."""
+    disposition = parse_parameters(find_value(head.fields, "content-disposition"))
+    names = (head.parameters.get("name", ""), disposition.get("filename", ""))
+    return head.content_type in _CMS_TYPES or any(name.lower().endswith(".p7m") for name in names)
+
+
+def _refuse_other_der(octets: NextBlock) -> NextBlock:
+    """Return ``octets`` unless they are a well-known object other than CMS; what else they are CMS reading will say.
+
+    Raises:
+        NotEnvelopeError: they are.
+    """
+    shown = Lookahead(octets)
+    if found := _describe_der(shown.peek(16)):
+        raise NotEnvelopeError(found)
+    return shown
+
+
+def _describe_der(start: bytes) -> str | None:
+    if _PKCS12.match(start):
+        return "a PKCS#12 file"
+    if _PRIVATE_KEY.match(start):
+        return "a private key"
+    if _NESTED.match(start):
+        return "a certificate or an encrypted private key"
+    return None
+
+
+def _describe_mail(head: MailHead, body: Lookahead) -> str:
+    """Say in a few words what a mail is that is no envelope."""
+    kind = head.content_type
+    if kind == "multipart/signed":
+        return f"a signed message ({kind})"
+    if kind == "multipart/encrypted" or kind.startswith("application/pgp"):
+        return f"a PGP message ({kind})"
+    start = _peek_or_nothing(body)
+    if b"-----BEGIN PGP MESSAGE-----" in start:
+        return f"a PGP message ({kind})"
+    if kind.startswith("multipart/") and _CMS_PART.search(start):
+        return f"a mail of several parts ({kind}), one of which is an S/MIME object"
+    if _is_declared(head):
+        return f"a mail whose body is no CMS object ({kind})"
+    return f"a mail that is not encrypted ({kind})"
+
+
+def _peek_or_nothing(body: Lookahead) -> bytes:
+    try:
+        return body.peek(_SHOWN)
+    except MalformedError:
+        return b""

@@ -1,0 +1,182 @@
+"""The head of a mail, split: what describes the content is sealed with it, the rest travels outside.
+
+``Content-*`` fields go inside, in their order and byte for byte but for canonical line endings.
+All others stay outside as they are. ``Bcc`` stays nowhere: it would tell every recipient what it
+is there to hide (RFC 5322, 3.6.3).
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import getincrementaldecoder
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from smime_session.errors import LimitError, NotMailError
+from smime_session.mail.fields import (
+    Field,
+    begins_like_mail,
+    find_value,
+    parse_fields,
+    parse_media_type,
+    parse_parameters,
+    parse_token,
+    split_mbox_line,
+)
+from smime_session.mail.line_endings import CRLF, LF, canonical
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from smime_session.mail.blocks import Block, NextBlock
+
+HIDDEN_FIELDS: Final = frozenset({"bcc", "resent-bcc"})
+BLANK_LINE: Final = re.compile(rb"\A\r?\n|\n\r?\n")
+"""Ends a head: its first line, or the second line ending of the match."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailHead:
+    """A mail's head, split.
+
+    Attributes:
+        fields: every field in order, as the mail had it.
+        mbox_line: the ``From `` line of a mail store before the first field, or nothing.
+        outer: what travels outside: the mbox line and every field but those of ``inner`` and
+            ``removed``, with MIME-Version; no blank line.
+        inner: the ``Content-*`` fields with CRLF line endings, and the blank line.
+        eol: the line ending of the first line.
+        removed: the names of fields that were taken out, as the mail spelt them.
+        content_type: the media type in lower case, ``text/plain`` where the mail has none.
+        parameters: those of Content-Type, by lower-case name.
+        transfer_encoding: the Content-Transfer-Encoding in lower case, ``7bit`` where the mail has none.
+    """
+
+    fields: tuple[Field, ...]
+    mbox_line: bytes
+    outer: bytes
+    inner: bytes
+    eol: bytes
+    removed: tuple[str, ...]
+    content_type: str
+    parameters: Mapping[str, str]
+    transfer_encoding: str
+
+    @property
+    def binary(self) -> bool:
+        """Whether line endings of the body are data and must stay as they are (RFC 2045, 6.2)."""
+        return self.transfer_encoding == "binary"
+
+    def outer_without(self, names: Collection[str]) -> bytes:
+        """Return ``outer`` without the fields called ``names`` (lower case)."""
+        if not any(field.name in names for field in self.fields):
+            return self.outer
+        removed = {name.lower() for name in self.removed}
+        return _outer(self.mbox_line, self.fields, self.eol, removed.union(names))
+
+
+def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple[bytes, Block]:
+    """Read a mail up to its body.
+
+    Args:
+        next_block: the mail from its first octet.
+        limit: octets of head to accept.
+
+    Returns:
+        The head with its blank line, or all of a mail that has none, and what was read of the body.
+
+    Raises:
+        NotMailError: there is nothing to read, or a lot that does not begin like a mail.
+        LimitError: the head is larger than ``limit``.
+    """
+    read = b""
+    while block := next_block():
+        seen = max(0, len(read) - len(CRLF))
+        read = b"".join((read, block))
+        match = BLANK_LINE.search(read, seen)
+        if (match.end() if match else len(read)) > limit:
+            if not begins_like_mail(read):
+                raise NotMailError("line 1 is not a mail header field")
+            raise LimitError("the mail header", limit)
+        if match:
+            return read[: match.end()], memoryview(read)[match.end() :]
+    if not read:
+        raise NotMailError("the input is empty")
+    return read, b""
+
+
+def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDDEN_FIELDS) -> MailHead:
+    """Split a mail's head.
+
+    Args:
+        head: the head, with or without its blank line.
+        body: the body's first block; it is looked at where the mail does not describe its content.
+        hidden: lower-case names of fields to take out.
+
+    Raises:
+        NotMailError: a line is no header field; the message names it by number.
+    """
+    mbox_line, rest = split_mbox_line(head)
+    fields = parse_fields(rest, first_line=2 if mbox_line else 1)
+    eol = CRLF if head.partition(LF)[0].endswith(b"\r") else LF
+    content = tuple(field for field in fields if _is_content(field))
+    if content:
+        inner = canonical(_ended(b"".join(field.raw for field in content)))
+    else:
+        inner = _default_content_fields(bytes(body))
+        content = parse_fields(inner)
+    content_type = find_value(content, "content-type")
+    return MailHead(
+        fields=fields,
+        mbox_line=mbox_line,
+        outer=_outer(mbox_line, fields, eol, hidden),
+        inner=inner + CRLF,
+        eol=eol,
+        removed=tuple(field.raw.partition(b":")[0].strip().decode("ascii") for field in fields if field.name in hidden),
+        content_type=parse_media_type(content_type),
+        parameters=parse_parameters(content_type),
+        transfer_encoding=parse_token(find_value(content, "content-transfer-encoding")) or "7bit",
+    )
+
+
+def envelope_fields(smime_type: Literal["enveloped-data", "authEnveloped-data"], eol: bytes = CRLF) -> bytes:
+    """Return the ``Content-*`` fields of an encrypted mail and the blank line (RFC 8551, 3.2 to 3.4)."""
+    lines = (
+        f"Content-Type: application/pkcs7-mime; smime-type={smime_type};".encode("ascii"),
+        b' name="smime.p7m"',
+        b"Content-Transfer-Encoding: base64",
+        b'Content-Disposition: attachment; filename="smime.p7m"',
+        b"",
+        b"",
+    )
+    return eol.join(lines)
+
+
+def _is_content(field: Field) -> bool:
+    return field.name.startswith("content-")
+
+
+def _outer(mbox_line: bytes, fields: tuple[Field, ...], eol: bytes, dropped: Collection[str]) -> bytes:
+    kept = [field for field in fields if not _is_content(field) and field.name not in dropped]
+    outer = mbox_line + _ended(b"".join(field.raw for field in kept), eol)
+    if "mime-version" in dropped or any(field.name == "mime-version" for field in kept):
+        return outer
+    return outer + b"MIME-Version: 1.0" + eol
+
+
+def _ended(text: bytes, eol: bytes = CRLF) -> bytes:
+    """Give the last line an ending, which a mail that is all head may lack."""
+    return text if not text or text.endswith(LF) else text + eol
+
+
+def _default_content_fields(body: bytes) -> bytes:
+    """Say what RFC 2045, 5.2 makes of a mail that says nothing, or what its octets show."""
+    if body.isascii():
+        return b"Content-Type: text/plain; charset=us-ascii\r\n"
+    try:
+        getincrementaldecoder("utf-8")().decode(body)  # a character that the block's end cuts is no error
+        charset = b"utf-8"
+    except UnicodeDecodeError:
+        charset = b"unknown-8bit"  # RFC 1428, 3
+    return b"Content-Type: text/plain; charset=" + charset + b"\r\nContent-Transfer-Encoding: 8bit\r\n"

@@ -1,0 +1,119 @@
+"""Header fields as raw octets, and the little of their meaning that is needed (RFC 5322, 2.2; RFC 2045, 5.1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from smime_session.errors import NotMailError
+
+_FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)")
+_FIELD_START: Final = re.compile(rb"[!-9;-~]++[ \t]*+:")
+_MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+_COMMENT: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\((?:[^()\\]|\\.)*\)')
+_PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
+_SECTION: Final = re.compile(r"(?P<name>[^*]+)(?:\*(?P<number>\d{1,3}))?(?P<extended>\*)?")
+_PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header field.
+
+    Attributes:
+        name: its name in lower case.
+        raw: its octets: name, colon, value, folding and the line ending.
+    """
+
+    name: str
+    raw: bytes
+
+    @property
+    def value(self) -> str:
+        """The value unfolded and stripped; octets outside UTF-8 are replaced."""
+        text = self.raw.partition(b":")[2].decode("utf-8", "replace")
+        return text.replace("\r", "").replace("\n", "").strip()
+
+
+def begins_like_mail(text: bytes) -> bool:
+    """Tell whether the first line of ``text`` can be that of a mail."""
+    return bool(_MBOX_LINE.match(text) or _FIELD_START.match(text))
+
+
+def split_mbox_line(head: bytes) -> tuple[bytes, bytes]:
+    """Split the ``From `` line that mail stores put before a mail from the head proper."""
+    match = _MBOX_LINE.match(head)
+    end = match.end() if match else 0
+    return head[:end], head[end:]
+
+
+def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
+    """Cut a head into its fields; the blank line at its end may be there or not.
+
+    Args:
+        head: the octets of the head.
+        first_line: the number of its first line, for errors.
+
+    Raises:
+        NotMailError: a line is neither a field nor the continuation of one, or holds a NUL octet.
+    """
+    position = head.find(b"\0")
+    if position >= 0:
+        line = first_line + head.count(b"\n", 0, position)
+        raise NotMailError(f"line {line} is not a line of a mail header: it holds a NUL octet")
+    fields = []
+    position = 0
+    while position < len(head) and (match := _FIELD.match(head, position)):
+        fields.append(Field(match[1].decode("ascii").lower(), match[0]))
+        position = match.end()
+    if not fields or head[position:] not in (b"", b"\n", b"\r\n"):
+        line = first_line + head.count(b"\n", 0, position)
+        raise NotMailError(f"line {line} is not a mail header field")
+    return tuple(fields)
+
+
+def find_value(fields: tuple[Field, ...], name: str) -> str:
+    """Return the value of the first field called ``name`` (lower case), or an empty string."""
+    return next((field.value for field in fields if field.name == name), "")
+
+
+def parse_token(value: str) -> str:
+    """Return a value that is a single token, like that of Content-Transfer-Encoding, in lower case."""
+    return _COMMENT.sub(r"\1", value).partition(";")[0].strip().lower()
+
+
+def parse_media_type(value: str) -> str:
+    """Return the media type of a Content-Type value in lower case; ``text/plain`` if it has no valid one.
+
+    RFC 2045, 5.2 makes of an invalid value what it makes of none.
+    """
+    token = parse_token(value).replace(" ", "")
+    return token if _MEDIA_TYPE.fullmatch(token) else "text/plain"
+
+
+def parse_parameters(value: str) -> dict[str, str]:
+    """Return the parameters of a structured value by lower-case name, forgiving what can be forgiven.
+
+    Quotes, comments, continued and encoded parameters (RFC 2231, 3 and 4) are understood.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for name, quoted, plain in _PARAMETER.findall(_COMMENT.sub(r"\1", value)):
+        section = _SECTION.fullmatch(name.lower())
+        if section is None:
+            continue
+        text = re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
+        number = int(section["number"] or 0)
+        if section["extended"]:
+            text = _decode_extended(text, has_charset=number == 0)
+        found.setdefault(section["name"], {}).setdefault(number, text)
+    return {name: "".join(sections[number] for number in sorted(sections)) for name, sections in found.items()}
+
+
+def _decode_extended(text: str, *, has_charset: bool) -> str:
+    """Undo the percent encoding of RFC 2231, 4, where only names of files are wanted and UTF-8 serves for all."""
+    if has_charset and text.count("'") >= 2:  # noqa: PLR2004  # charset'language'text
+        text = text.split("'", 2)[2]
+    octets = _PERCENT.sub(lambda match: chr(int(match[1], 16)), text)
+    return octets.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -1,0 +1,95 @@
+"""The way back: the outer fields and the opened entity become one mail again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smime_session.errors import NotMailError
+from smime_session.mail.entity import BLANK_LINE
+from smime_session.mail.fields import find_value, parse_fields, parse_token
+from smime_session.mail.line_endings import CRLF, LineFeeds, with_line_feeds
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
+
+if TYPE_CHECKING:
+    from smime_session.mail.blocks import Block
+    from smime_session.mail.entity import MailHead
+    from smime_session.mail.fields import Field
+    from smime_session.mail.transfer import Target
+
+
+class Reunion:
+    """Write the mail that an opened envelope holds: the exact inverse of splitting it.
+
+    The entity takes on the outer mail's line endings, except a body whose encoding is binary.
+    Content that is no entity, like the bare text some programs encrypt, gets a blank line before
+    it and is left as it is.
+
+    Args:
+        head: the encrypted mail's head.
+        target: where the mail goes.
+    """
+
+    def __init__(self, head: MailHead, target: Target) -> None:
+        self._head = head
+        self._target = target
+        self._held: bytes | None = b""
+        self._line_feeds: LineFeeds | None = None
+
+    def write(self, data: Block) -> None:
+        """Take the next octets of the entity."""
+        if self._held is None:
+            self._target.write(data if self._line_feeds is None else self._line_feeds.convert(data))
+            return
+        seen = max(0, len(self._held) - len(CRLF))
+        self._held = b"".join((self._held, data))
+        if match := BLANK_LINE.search(self._held, seen):
+            self._begin(self._held, match.end())
+        elif len(self._held) > MAX_MAIL_HEADER_SIZE:
+            self._begin(self._held, 0)
+
+    def finish(self) -> None:
+        """Write what waited for more."""
+        if self._held is not None:
+            self._begin(self._held, len(self._held))
+        if self._line_feeds is not None:
+            self._target.write(self._line_feeds.finish())
+
+    def _begin(self, content: bytes, body: int) -> None:
+        """Write everything up to the body, which begins at octet ``body`` of ``content``, and what is there of it."""
+        self._held = None
+        fields = entity_fields(content[:body])
+        if fields is None:
+            self._target.write(self._head.outer + self._head.eol)
+            self._target.write(content)
+            return
+        repeated = {"mime-version"} if find_value(fields, "mime-version") else ()  # RFC 2045, 4: one is enough
+        self._target.write(self._head.outer_without(repeated))
+        binary = parse_token(find_value(fields, "content-transfer-encoding")) == "binary"
+        if self._head.eol == CRLF:
+            self._target.write(content)
+            return
+        self._target.write(with_line_feeds(content[:body]))
+        self._line_feeds = None if binary else LineFeeds()
+        self.write(memoryview(content)[body:])
+
+
+def entity_fields(head: bytes) -> tuple[Field, ...] | None:
+    """Return the fields of a MIME entity's head, or None if ``head`` does not look like one.
+
+    A head that no blank line ends needs a ``Content-*`` field to be believed.
+    """
+    if head in (b"\n", b"\r\n"):
+        return ()
+    try:
+        fields = parse_fields(head)
+    except NotMailError:
+        return None
+    if head.endswith((b"\n\n", b"\n\r\n")) or any(field.name.startswith("content-") for field in fields):
+        return fields
+    return None
+
+
+def begins_like_entity(data: bytes) -> bool:
+    """Tell whether ``data`` begins with the head of a MIME entity, complete in ``data``."""
+    match = BLANK_LINE.search(data)
+    return entity_fields(data[: match.end()] if match else data) is not None

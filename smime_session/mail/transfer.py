@@ -1,0 +1,245 @@
+"""Transfer encodings: base64 written, base64 and quoted-printable read, as streams (RFC 2045, 6.7 and 6.8).
+
+Reading is strict, because text that a gateway damaged must not pass for an envelope. Yet nearly
+all base64 is lines of one length, and for those being strict costs nothing: what is decoded
+leniently has the full size only if every character was one of the alphabet.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from functools import lru_cache
+from struct import Struct, unpack
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pybase64 import b64decode, b64encode
+
+from smime_session.errors import LimitError, MalformedError
+from smime_session.mail.line_endings import CRLF
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smime_session.mail.blocks import Block, NextBlock
+
+MIME_LINE: Final = 76  # characters: RFC 2045, 6.8
+MAX_QUOTED_LINE: Final = 1 << 20  # octets of one quoted-printable line, which RFC 2045, 6.7 ends at 76
+
+_LINES: Final = 1000  # in one write: 57 KB of octets, the fastest size measured
+_WHITESPACE: Final = b"\r\n\t "
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BAD_QUOTE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?(?:\n|\Z))")
+_TRAILING_SPACE: Final = re.compile(rb"[ \t]+(?=\r?(?:\n|\Z))")
+
+
+class Target(Protocol):
+    """Where octets go: a file that is buffered, so that it writes all it is given and keeps no reference to it."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Write all of ``data``."""
+        ...
+
+
+def encode_base64(parts: Sequence[Block], line_length: int = MIME_LINE, eol: bytes = CRLF) -> bytes:
+    """Return the octets of all ``parts``, one after the other, as base64 lines, each with its ending.
+
+    Args:
+        parts: the octets.
+        line_length: characters of a line, a multiple of four.
+        eol: the line ending.
+    """
+    text = b64encode(b"".join(parts))
+    if not text:
+        return b""
+    full, rest = divmod(len(text), line_length)
+    lines = unpack(f"{line_length}s" * full + f"{rest}s" * bool(rest), text)
+    return eol.join((*lines, b""))
+
+
+class Base64Writer:
+    """Write octets as lines of base64.
+
+    Only :meth:`finish` writes the last line: after an exception the text stays cut off.
+
+    Args:
+        target: where the text goes; what it is given is overwritten by the next write.
+        line_length: characters of a line, a multiple of four.
+        eol: the line ending.
+    """
+
+    def __init__(self, target: Target, *, line_length: int = MIME_LINE, eol: bytes = CRLF) -> None:
+        self._target = target
+        self._line_length = line_length
+        self._eol = eol
+        self._full = line_length // 4 * 3 * _LINES
+        self._pending = bytearray()
+        self._text = bytearray()
+
+    def write(self, data: Block | bytearray) -> None:
+        """Take the next octets."""
+        with memoryview(data) as view:
+            taken = 0
+            if self._pending:
+                taken = self._full - len(self._pending)
+                self._pending += view[:taken]
+                if len(self._pending) < self._full:
+                    return
+                self._write_lines(self._pending)
+                self._pending.clear()
+            while len(view) - taken >= self._full:
+                self._write_lines(view[taken : taken + self._full])
+                taken += self._full
+            self._pending += view[taken:]
+
+    def finish(self) -> None:
+        """Write what is left; the text is complete then."""
+        rest = bytes(self._pending)
+        self._pending.clear()
+        if rest:
+            self._target.write(encode_base64((rest,), self._line_length, self._eol))
+
+    def _write_lines(self, octets: bytearray | memoryview) -> None:
+        """Write exactly the octets of a thousand lines."""
+        lines, frame = _layout(self._line_length, len(self._eol))
+        stride = self._line_length + len(self._eol)
+        if not self._text:
+            self._text = bytearray(frame.size)
+        frame.pack_into(self._text, 0, *lines.unpack(b64encode(octets)))
+        for column, octet in enumerate(self._eol, self._line_length):
+            self._text[column::stride] = bytes((octet,)) * _LINES
+        self._target.write(memoryview(self._text))
+
+
+@lru_cache(maxsize=4)
+def _layout(line_length: int, gap: int) -> tuple[Struct, Struct]:
+    """Return how a thousand lines lie one after the other, and how with ``gap`` octets after each."""
+    return Struct(f"{line_length}s" * _LINES), Struct(f"{line_length}s{gap}x" * _LINES)
+
+
+class Base64Decoder:
+    """Decode base64 text, block by block; the object is the call that returns the next octets.
+
+    White space may stand anywhere. Padding ends the data, as RFC 2045, 6.8 has it, and only white
+    space may follow.
+
+    Args:
+        next_block: the text.
+    """
+
+    def __init__(self, next_block: NextBlock) -> None:
+        self._next_block = next_block
+        self._rest = b""
+        self._padded = False
+        self._at_end = False
+
+    def __call__(self) -> bytes:
+        """Return the next octets, none at the end.
+
+        Raises:
+            MalformedError: the text is cut off or holds anything but base64.
+        """
+        while not self._at_end:
+            block = self._next_block()
+            text = b"".join((self._rest, block))
+            self._at_end = not block
+            decoded = b"" if self._at_end or self._padded else self._decode_uniform(text)
+            decoded = decoded or self._decode(text)
+            if self._at_end and self._rest:
+                raise MalformedError("the base64 text is cut off")
+            if decoded:
+                return decoded
+        return b""
+
+    def _decode_uniform(self, text: bytes) -> bytes:
+        """Decode the lines at the beginning if all are equally long, keep the rest; else return nothing."""
+        feed = text.find(b"\n")
+        stride = feed + 1
+        rows = len(text) // stride if feed > 0 else 0
+        width = feed - 1 if text[feed - 1 : feed] == b"\r" else feed
+        end = rows * stride
+        if rows < 2 or width % 4 or text[feed:end:stride] != b"\n" * rows:  # noqa: PLR2004  # one line is no pattern
+            return b""
+        if width < feed and text[width:end:stride] != b"\r" * rows:
+            return b""
+        try:
+            decoded = b64decode(memoryview(text)[:end])
+        except binascii.Error:
+            return b""
+        if len(decoded) != rows * width // 4 * 3:
+            return b""
+        self._rest = text[end:]
+        return decoded
+
+    def _decode(self, text: bytes) -> bytes:
+        """Decode what is complete: whole lines, so that the next block may begin with one, in whole quanta."""
+        end = len(text) if self._at_end else text.rfind(b"\n") + 1 or len(text)
+        characters = text[:end].translate(None, _WHITESPACE)
+        if self._padded and characters:
+            raise MalformedError("more text follows the end of the base64 text")
+        whole = len(characters) & ~3
+        quanta = characters[:whole]
+        self._rest = characters[whole:] + text[end:]
+        try:
+            decoded = b64decode(quanta, validate=True)
+        except binascii.Error as error:
+            raise MalformedError(_explain(characters)) from error
+        self._padded = self._padded or quanta.endswith(b"=")
+        if self._at_end and characters.translate(None, _ALPHABET + b"="):
+            raise MalformedError(_explain(characters))
+        if self._padded and characters[whole:]:
+            raise MalformedError("more text follows the end of the base64 text")
+        return decoded
+
+
+def _explain(characters: bytes) -> str:
+    """Say what is wrong with base64 text that was refused, without repeating what might disturb a terminal."""
+    strange = characters.translate(None, _ALPHABET + b"=")[:1]
+    if not strange:
+        text = characters.rstrip(b"=")
+        return "more text follows the end of the base64 text" if b"=" in text else "the base64 text is padded wrongly"
+    if not strange.isascii():
+        kind = "an octet outside ASCII"
+    elif not strange.decode("ascii").isprintable():
+        kind = "a control character"
+    else:
+        kind = f"the character {strange.decode('ascii')}"
+    return f"the base64 text holds {kind}"
+
+
+class QuotedPrintableDecoder:
+    """Decode quoted-printable text, block by block; the object is the call that returns the next octets.
+
+    Args:
+        next_block: the text.
+    """
+
+    def __init__(self, next_block: NextBlock) -> None:
+        self._next_block = next_block
+        self._rest = b""
+        self._at_end = False
+
+    def __call__(self) -> bytes:
+        """Return the next octets, none at the end.
+
+        Raises:
+            MalformedError: an equals sign is not followed by two hexadecimal digits or a line ending.
+            LimitError: a line is longer than :data:`MAX_QUOTED_LINE`.
+        """
+        while not self._at_end:
+            block = self._next_block()
+            self._at_end = not block
+            text = b"".join((self._rest, block))
+            end = len(text) if self._at_end else text.rfind(b"\n") + 1
+            self._rest = text[end:]
+            if len(self._rest) > MAX_QUOTED_LINE:
+                raise LimitError("a line of the quoted-printable text", MAX_QUOTED_LINE)
+            if decoded := _decode_quoted(text[:end]):
+                return decoded
+        return b""
+
+
+def _decode_quoted(lines: bytes) -> bytes:
+    if _BAD_QUOTE.search(lines):
+        raise MalformedError("the quoted-printable text holds an equals sign that introduces nothing")
+    return binascii.a2b_qp(_TRAILING_SPACE.sub(b"", lines))

@@ -1,0 +1,247 @@
+"""RSA key transport: the session key encrypted with the recipient's RSA key (RFC 5652, 6.2.1).
+
+RSAES-OAEP (RFC 3560) and RSAES-PKCS1-v1_5 (RFC 3370, 4.2.1). The latter is the reason that nothing
+here tells whether decrypting worked: an answer to that question, repeated a million times, is a
+decryption (RFC 3218).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from smime_session.cms import codec, tlv
+from smime_session.cms.structures import (
+    IssuerAndSerialNumber,
+    KeyTransRecipientInfo,
+    RecipientIdentifier,
+    SubjectKeyIdentifier,
+    WrappedKey,
+)
+from smime_session.credentials.names import describe, issuer_of
+from smime_session.errors import CredentialError, NoMatchError
+from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
+from smime_session.session_key import SessionKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cryptography import x509
+
+    from smime_session.algorithms import HashName, KeyTransport
+    from smime_session.profiles import Profile
+
+KEY_USAGE: Final = "key_encipherment"
+
+_INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
+
+_HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
+    "SHA-1": hashes.SHA1,
+    "SHA-224": hashes.SHA224,
+    "SHA-256": hashes.SHA256,
+    "SHA-384": hashes.SHA384,
+    "SHA-512": hashes.SHA512,
+}
+
+
+def accepts(public_key: object) -> bool:
+    """Tell whether this is an RSA key."""
+    return isinstance(public_key, rsa.RSAPublicKey)
+
+
+def unfit(public_key: object, profile: Profile) -> str | None:
+    """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
+    bits = _rsa(public_key).key_size
+    least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
+    if bits < least:
+        return f"has an RSA key of {bits} bits, under {least}"
+    if bits > MAX_RSA_BITS:
+        return f"has an RSA key of {bits} bits, over {MAX_RSA_BITS}"
+    return None
+
+
+def recipient(public_key: object, identifier: RecipientIdentifier, profile: Profile) -> KeyTransportRecipient:
+    """Prepare an RSA recipient."""
+    return KeyTransportRecipient(_rsa(public_key), identifier, profile.rsa)
+
+
+def identity(private_key: object, certificate: x509.Certificate | None) -> KeyTransportIdentity:
+    """Make an identity from an RSA private key.
+
+    Raises:
+        CredentialError: the key's numbers contradict each other.
+    """
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        raise CredentialError("the private key is not an RSA key")
+    return KeyTransportIdentity(private_key, certificate)
+
+
+def _rsa(public_key: object) -> rsa.RSAPublicKey:
+    if not isinstance(public_key, rsa.RSAPublicKey):
+        raise CredentialError("the public key is not an RSA key")
+    return public_key
+
+
+def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
+    if algorithm.hash is None or algorithm.mgf_hash is None:
+        return padding.PKCS1v15()
+    mgf = padding.MGF1(_HASHES[algorithm.mgf_hash]())
+    return padding.OAEP(mgf, _HASHES[algorithm.hash](), algorithm.label or None)
+
+
+class KeyTransportRecipient:
+    """An RSA key that session keys are encrypted for; what is the same for each message is encoded once.
+
+    Args:
+        public_key: the RSA key.
+        identifier: how the envelope names its owner.
+        algorithm: how to encrypt.
+    """
+
+    __slots__ = ("_padding", "_prefix", "_public_key", "_version")
+
+    def __init__(self, public_key: rsa.RSAPublicKey, identifier: RecipientIdentifier, algorithm: KeyTransport) -> None:
+        size = (public_key.key_size + 7) // 8
+        template = codec.key_trans_recipient_info(KeyTransRecipientInfo(identifier, algorithm, bytes(size)))
+        self._prefix = template.encoded[:-size]
+        self._version = template.version
+        self._public_key = public_key
+        self._padding = _padding(algorithm)
+
+    def wrap(self, key: SessionKey) -> WrappedKey:
+        """Encrypt ``key`` with the RSA key."""
+        encrypted = self._public_key.encrypt(bytes(key.material), self._padding)
+        return WrappedKey(self._prefix + encrypted, self._version, len(key))
+
+
+class KeyTransportIdentity:
+    """An RSA private key, with or without the certificate that names its owner.
+
+    With a certificate it answers to that certificate's issuer and serial number and to its key
+    identifier. A bare key answers to its own key identifier (RFC 5280, 4.2.1.2) and tries every
+    recipient info whose encrypted key has its size.
+
+    Args:
+        private_key: the RSA key.
+        certificate: its certificate, or None.
+
+    Raises:
+        CredentialError: the key's numbers contradict each other.
+    """
+
+    def __init__(self, private_key: rsa.RSAPrivateKey, certificate: x509.Certificate | None = None) -> None:
+        _check(private_key)
+        self._private_key = private_key
+        self._size = (private_key.key_size + 7) // 8
+        self.certificate = certificate
+        self._key_identifiers = {_key_identifier(private_key.public_key())}
+        self._named: IssuerAndSerialNumber | None = None
+        if certificate is not None:
+            self._named = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
+            self._key_identifiers |= _key_identifiers_in(certificate)
+
+    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
+        """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
+
+        Raises:
+            MessageError: one that may be is broken, or its algorithm is not spoken here.
+        """
+        return [candidate for candidate in wrapped if self._info(candidate)]
+
+    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
+        """Return the session key from the first that is addressed to this identity, or a decoy (RFC 3218).
+
+        Raises:
+            NoMatchError: none of them is.
+            MessageError: one that may be is broken, or its algorithm is not spoken here.
+        """
+        for candidate in wrapped:
+            if info := self._info(candidate):
+                return self._open(info, candidate.key_size)
+        raise NoMatchError(identities=[str(self)])
+
+    def _info(self, wrapped: WrappedKey) -> KeyTransRecipientInfo | None:
+        """Decode a recipient info if it is for this identity; most are ruled out by a search for our names."""
+        if wrapped.encoded[0] != tlv.SEQUENCE:
+            return None
+        encoded = wrapped.encoded
+        if self._named is not None:
+            serial = tlv.integer_octets(self._named.serial_number)
+            if serial not in encoded and not any(known in encoded for known in self._key_identifiers):
+                return None
+        info = codec.key_trans_recipient_info_from(wrapped)
+        return info if self._is_for_us(info) else None
+
+    def _is_for_us(self, info: KeyTransRecipientInfo) -> bool:
+        if isinstance(info.recipient, SubjectKeyIdentifier):
+            return info.recipient.value in self._key_identifiers
+        if self._named is None:
+            return len(info.encrypted_key) == self._size
+        return info.recipient.serial_number == self._named.serial_number and codec.same_name(
+            info.recipient.issuer, self._named.issuer
+        )
+
+    def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
+        """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
+
+        The library's own implicit rejection answers a bad v1.5 padding with octets that depend on the
+        key and the ciphertext alone; a decoy made of those stays the same when a message is
+        sent twice, as a real key would.
+        """
+        try:
+            opened = self._private_key.decrypt(info.encrypted_key, _padding(info.algorithm))
+        except ValueError:
+            opened = os.urandom(hashlib.sha512().digest_size + 1)
+        decoy = hashlib.sha512(opened).digest()[:size]
+        return SessionKey(bytearray(opened if len(opened) == size else decoy))
+
+    def __str__(self) -> str:
+        key = f"RSA-{self._private_key.key_size} private key"
+        if self.certificate is not None:
+            return f"{key} of {describe(self.certificate)}"
+        return f"{key} without a certificate, key identifier {next(iter(self._key_identifiers)).hex()}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+
+def _key_identifier(public_key: rsa.RSAPublicKey) -> bytes:
+    """Return the usual key identifier of a public key: SHA-1 of its octets (RFC 5280, 4.2.1.2, method 1)."""
+    octets = public_key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    return hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+def _key_identifiers_in(certificate: x509.Certificate) -> set[bytes]:
+    from cryptography import x509
+
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (x509.ExtensionNotFound, ValueError):  # a certificate with broken extensions still names its key
+        return set()
+    return {extension.value.digest}
+
+
+def _check(private_key: rsa.RSAPrivateKey) -> None:
+    """Check that the key's numbers belong together.
+
+    Loading skips the library's full check, which tests two large primes and takes a hundred times
+    as long as opening a message; what remains finds any damaged file.
+    """
+    numbers = private_key.private_numbers()
+    p, q, d = numbers.p, numbers.q, numbers.d
+    n, e = numbers.public_numbers.n, numbers.public_numbers.e
+    sound = (
+        min(p, q) > 1
+        and p * q == n
+        and e * d % (p - 1) == 1
+        and e * d % (q - 1) == 1
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
+        and numbers.iqmp * q % p == 1
+    )
+    if not sound:
+        raise CredentialError("the RSA private key is broken: its numbers contradict each other")

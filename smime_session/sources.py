@@ -1,0 +1,191 @@
+"""Sources of octets that can be read twice, the second time proven to be the same.
+
+Decrypting reads its input twice: the first pass checks the tag, the second releases plaintext on
+the strength of it. A file that changes between the passes would slip unchecked plaintext through,
+so the first pass keeps a short tag of each block and the second compares.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from io import BytesIO
+from typing import BinaryIO, Final, Self
+
+from smime_session.errors import MalformedError
+
+BLOCK_SIZE: Final = 96 << 10  # octets: drowns the cost of a call, stays in the cache and below malloc's mmap threshold
+SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; what is larger goes to a file
+_TAG_SIZE: Final = 16
+
+
+def is_seekable(source: bytes | BinaryIO) -> bool:
+    """Tell whether ``source`` can be read again without keeping a copy of it."""
+    return isinstance(source, bytes) or source.seekable()
+
+
+class Replay:
+    """A source of blocks that can be rewound to where it began.
+
+    Octets in memory are handed out as views. A seekable source is read again from where it stood.
+    What comes from a pipe is kept, in memory or in a private file without a name: it must be
+    ciphertext, so whoever encrypts reads a pipe with ``replayable=False``.
+
+    Args:
+        source: octets, or a binary file to read them from; it is never closed here.
+        replayable: whether :meth:`rewind` may be called. Without it nothing is kept, and what a
+            pipe has ready is handed out as it comes.
+    """
+
+    def __init__(self, source: bytes | BinaryIO, *, replayable: bool = True) -> None:
+        self._replayable = replayable
+        self._memory = memoryview(source) if isinstance(source, bytes) else None
+        self._position = 0
+        self._source = BytesIO() if isinstance(source, bytes) else source
+        self._tags: _BlockTags | None = None
+        self._spool: _Spool | None = None
+        self._start = 0
+        if replayable and self._memory is None:
+            self._tags = _BlockTags()
+            if is_seekable(source):
+                self._start = self._source.tell()
+            else:
+                self._spool = _Spool()
+
+    def read_block(self) -> bytes | memoryview:
+        """Return the next octets, at most :data:`BLOCK_SIZE`; none at the end.
+
+        Raises:
+            MalformedError: this pass meets other octets than the first.
+        """
+        if self._memory is not None:
+            view = self._memory[self._position : self._position + BLOCK_SIZE]
+            self._position += len(view)
+            return view
+        if self._tags is None:
+            return _read(self._source, BLOCK_SIZE)
+        block = _fill(self._source, BLOCK_SIZE)
+        if self._spool is not None:
+            self._spool.keep(block)
+        self._tags.check(block)
+        return block
+
+    def rewind(self) -> None:
+        """Go back to the beginning; what the first pass left unread is read first, so that it is known too.
+
+        Raises:
+            RuntimeError: the source was opened for a single pass.
+            MalformedError: this pass meets other octets than the first.
+        """
+        if not self._replayable:
+            raise RuntimeError("the source was opened for a single pass")
+        self._position = 0
+        if self._tags is None:
+            return
+        while self.read_block():
+            pass
+        if self._spool is not None:
+            self._source = self._spool.finish()
+        self._source.seek(self._start)
+        self._tags.restart()
+
+    def close(self) -> None:
+        """Drop what was kept of a pipe; the caller's source stays open."""
+        if self._spool is not None:
+            self._spool.finish().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+
+class _BlockTags:
+    """Proof that every pass sees the same blocks: an AES-GMAC tag of each, under a key nobody else has."""
+
+    def __init__(self) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._mac = AESGCM(os.urandom(16))
+        self._known = bytearray()
+        self._first_pass = True
+        self._count = 0
+
+    def check(self, block: bytes) -> None:
+        """Learn ``block`` in the first pass, compare it in the others; an empty one is the end.
+
+        Raises:
+            MalformedError: it is not the block that stood here in the first pass.
+        """
+        known = self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]
+        tag = self._tag(block) if block else b""
+        if self._first_pass:
+            self._known += tag
+        elif not hmac.compare_digest(tag, known):
+            raise MalformedError("the input changed while it was being read")
+        self._count += bool(block)
+
+    def restart(self) -> None:
+        """Begin another pass."""
+        self._first_pass = False
+        self._count = 0
+
+    def _tag(self, block: bytes) -> bytes:
+        # One nonce authenticates two blocks only where they differ, and then the difference is an error: the
+        # key is gone before anybody could use the pair.
+        return self._mac.encrypt(self._count.to_bytes(12, "big"), b"", block)
+
+
+class _Spool:
+    """What a pipe delivered: in memory, then in a private file that has no name."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO = BytesIO()
+        self._size = 0
+        self._in_memory = True
+        self._finished = False
+
+    def keep(self, block: bytes) -> None:
+        """Append ``block``, unless the pipe was read to its end already."""
+        if self._finished:
+            return
+        self._size += len(block)
+        if self._in_memory and self._size > SPOOL_MEMORY:
+            self._move_to_disk()
+        self._file.write(block)
+
+    def finish(self) -> BinaryIO:
+        """Return the file, which takes no more blocks."""
+        self._finished = True
+        return self._file
+
+    def _move_to_disk(self) -> None:
+        from tempfile import TemporaryFile
+
+        memory = self._file
+        memory.seek(0)
+        self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
+        self._file.write(memory.read())
+        self._in_memory = False
+
+
+def _read(source: BinaryIO, size: int) -> bytes:
+    """Read what ``source`` has ready; a source that would have to be asked again later is refused."""
+    data: bytes | None = source.read(size)
+    if data is None:
+        raise BlockingIOError("the input is a non-blocking file with nothing to read yet")
+    return data
+
+
+def _fill(source: BinaryIO, size: int) -> bytes:
+    """Read exactly ``size`` octets, fewer only at the end, so that every pass meets the same blocks."""
+    data = _read(source, size)
+    if len(data) in (0, size):
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := _read(source, missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)

@@ -1,0 +1,220 @@
+import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.security.KeyFactory;
+import java.security.PrivateKey;
+import java.security.Security;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.MGF1ParameterSpec;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import javax.crypto.spec.OAEPParameterSpec;
+import javax.crypto.spec.PSource;
+import org.bouncycastle.asn1.ASN1Encoding;
+import org.bouncycastle.asn1.ASN1ObjectIdentifier;
+import org.bouncycastle.asn1.ASN1OctetString;
+import org.bouncycastle.asn1.cms.CMSObjectIdentifiers;
+import org.bouncycastle.asn1.cms.ContentInfo;
+import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
+import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
+import org.bouncycastle.asn1.x509.AlgorithmIdentifier;
+import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.asn1.x509.SubjectKeyIdentifier;
+import org.bouncycastle.cms.CMSAlgorithm;
+import org.bouncycastle.cms.CMSAuthEnvelopedData;
+import org.bouncycastle.cms.CMSAuthEnvelopedDataGenerator;
+import org.bouncycastle.cms.CMSEnvelopedDataGenerator;
+import org.bouncycastle.cms.CMSEnvelopedDataParser;
+import org.bouncycastle.cms.CMSEnvelopedDataStreamGenerator;
+import org.bouncycastle.cms.CMSException;
+import org.bouncycastle.cms.CMSProcessableByteArray;
+import org.bouncycastle.cms.KeyTransRecipientId;
+import org.bouncycastle.cms.Recipient;
+import org.bouncycastle.cms.RecipientId;
+import org.bouncycastle.cms.RecipientInfoGenerator;
+import org.bouncycastle.cms.RecipientInformation;
+import org.bouncycastle.cms.RecipientInformationStore;
+import org.bouncycastle.cms.jcajce.JceCMSContentEncryptorBuilder;
+import org.bouncycastle.cms.jcajce.JceKeyTransAuthEnvelopedRecipient;
+import org.bouncycastle.cms.jcajce.JceKeyTransEnvelopedRecipient;
+import org.bouncycastle.cms.jcajce.JceKeyTransRecipientId;
+import org.bouncycastle.cms.jcajce.JceKeyTransRecipientInfoGenerator;
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
+import org.bouncycastle.operator.OutputAEADEncryptor;
+import org.bouncycastle.operator.OutputEncryptor;
+import org.bouncycastle.operator.jcajce.JcaAlgorithmParametersConverter;
+
+/**
+ * Encrypts and decrypts CMS envelopes with Bouncy Castle, one request after the other until its input ends.
+ *
+ * <p>A request is lines of {@code name=value} closed by an empty line; a name may repeat, binary values are base64.
+ * The answer is one line, {@code ok=} with base64 or {@code error=} with words.
+ *
+ * <pre>
+ * do=encrypt  content=AES-256-GCM  encoding=der|ber  data=…  and for each recipient one of
+ *             rsa=CERTIFICATE, after  transport=v1.5|oaep  hash=SHA-256  mgf=SHA-256  identifier=issuer-serial|key-identifier
+ * do=decrypt  envelope=…  certificate=…  key=PKCS#8
+ * do=version
+ * </pre>
+ */
+public final class BouncyCastle {
+    private static final Map<String, ASN1ObjectIdentifier> CONTENT = Map.of(
+        "AES-128-CBC", CMSAlgorithm.AES128_CBC, "AES-192-CBC", CMSAlgorithm.AES192_CBC,
+        "AES-256-CBC", CMSAlgorithm.AES256_CBC, "AES-128-GCM", CMSAlgorithm.AES128_GCM,
+        "AES-192-GCM", CMSAlgorithm.AES192_GCM, "AES-256-GCM", CMSAlgorithm.AES256_GCM);
+
+    /** One request's values by name, each in the order in which they came. */
+    private static final class Request {
+        private final Map<String, List<String>> values = new HashMap<>();
+
+        static Request read(BufferedReader input) throws Exception {
+            Request request = new Request();
+            for (String line = input.readLine(); line != null && !line.isEmpty(); line = input.readLine()) {
+                int split = line.indexOf('=');
+                request.values.computeIfAbsent(line.substring(0, split), name -> new ArrayList<>())
+                    .add(line.substring(split + 1));
+            }
+            return request;
+        }
+
+        boolean isEmpty() {
+            return values.isEmpty();
+        }
+
+        List<String> all(String name) {
+            return values.getOrDefault(name, List.of());
+        }
+
+        String one(String name) {
+            return values.get(name).get(0);
+        }
+
+        byte[] bytes(String name) {
+            return Base64.getDecoder().decode(one(name));
+        }
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        Security.addProvider(new BouncyCastleProvider());
+        PrintStream answers = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+        for (Request request = Request.read(input); !request.isEmpty(); request = Request.read(input)) {
+            try {
+                answers.println("ok=" + Base64.getEncoder().encodeToString(answer(request)));
+            } catch (Exception problem) {
+                answers.println("error=" + problem.toString().replace('\n', ' '));
+            }
+        }
+    }
+
+    private static byte[] answer(Request request) throws Exception {
+        switch (request.one("do")) {
+            case "encrypt":
+                return request.one("content").endsWith("-GCM") ? encryptAuthenticated(request) : encrypt(request);
+            case "decrypt":
+                return decrypt(request);
+            default:
+                return new BouncyCastleProvider().getInfo().getBytes(StandardCharsets.UTF_8);
+        }
+    }
+
+    private static byte[] encrypt(Request request) throws Exception {
+        byte[] data = request.bytes("data");
+        if (request.one("encoding").equals("der")) {
+            CMSEnvelopedDataGenerator generator = new CMSEnvelopedDataGenerator();
+            recipients(request).forEach(generator::addRecipientInfoGenerator);
+            return generator.generate(new CMSProcessableByteArray(data), encryptor(request))
+                .toASN1Structure().getEncoded(ASN1Encoding.DER);
+        }
+        CMSEnvelopedDataStreamGenerator generator = new CMSEnvelopedDataStreamGenerator();
+        recipients(request).forEach(generator::addRecipientInfoGenerator);
+        ByteArrayOutputStream envelope = new ByteArrayOutputStream();
+        try (OutputStream body = generator.open(envelope, encryptor(request))) {
+            body.write(data);
+        }
+        return envelope.toByteArray();
+    }
+
+    /** Its stream generator is newer than 1.72: what is built in memory is encoded in BER instead. */
+    private static byte[] encryptAuthenticated(Request request) throws Exception {
+        CMSAuthEnvelopedDataGenerator generator = new CMSAuthEnvelopedDataGenerator();
+        recipients(request).forEach(generator::addRecipientInfoGenerator);
+        return generator
+            .generate(new CMSProcessableByteArray(request.bytes("data")), (OutputAEADEncryptor) encryptor(request))
+            .toASN1Structure()
+            .getEncoded(request.one("encoding").equals("der") ? ASN1Encoding.DER : ASN1Encoding.BER);
+    }
+
+    private static OutputEncryptor encryptor(Request request) throws CMSException {
+        return new JceCMSContentEncryptorBuilder(CONTENT.get(request.one("content"))).setProvider("BC").build();
+    }
+
+    private static List<RecipientInfoGenerator> recipients(Request request) throws Exception {
+        List<RecipientInfoGenerator> generators = new ArrayList<>();
+        for (String encoded : request.all("rsa")) {
+            X509Certificate certificate = certificate(Base64.getDecoder().decode(encoded));
+            AlgorithmIdentifier transport = transport(request);
+            generators.add((request.one("identifier").equals("key-identifier")
+                ? new JceKeyTransRecipientInfoGenerator(keyIdentifier(certificate), transport, certificate.getPublicKey())
+                : new JceKeyTransRecipientInfoGenerator(certificate, transport)).setProvider("BC"));
+        }
+        return generators;
+    }
+
+    private static AlgorithmIdentifier transport(Request request) throws Exception {
+        if (request.one("transport").equals("v1.5")) {
+            return new AlgorithmIdentifier(PKCSObjectIdentifiers.rsaEncryption, org.bouncycastle.asn1.DERNull.INSTANCE);
+        }
+        return new JcaAlgorithmParametersConverter().getAlgorithmIdentifier(PKCSObjectIdentifiers.id_RSAES_OAEP,
+            new OAEPParameterSpec(request.one("hash"), "MGF1", new MGF1ParameterSpec(request.one("mgf")),
+                new PSource.PSpecified(request.bytes("label"))));
+    }
+
+    private static byte[] decrypt(Request request) throws Exception {
+        byte[] envelope = request.bytes("envelope");
+        X509Certificate certificate = certificate(request.bytes("certificate"));
+        PrivateKey key = privateKey(request.bytes("key"));
+        RecipientId identifier = new JceKeyTransRecipientId(certificate);
+        ASN1ObjectIdentifier type = ContentInfo.getInstance(envelope).getContentType();
+        if (type.equals(CMSObjectIdentifiers.authEnvelopedData)) {
+            return open(new CMSAuthEnvelopedData(envelope).getRecipientInfos(), identifier,
+                new JceKeyTransAuthEnvelopedRecipient(key).setProvider("BC"));
+        }
+        return open(new CMSEnvelopedDataParser(envelope).getRecipientInfos(), identifier,
+            new JceKeyTransEnvelopedRecipient(key).setProvider("BC"));
+    }
+
+    private static byte[] open(RecipientInformationStore store, RecipientId identifier, Recipient recipient)
+        throws CMSException {
+        RecipientInformation addressed = store.get(identifier);
+        if (addressed == null) {
+            throw new CMSException("not addressed to this certificate");
+        }
+        return addressed.getContent(recipient);
+    }
+
+    private static X509Certificate certificate(byte[] encoded) throws Exception {
+        return (X509Certificate) CertificateFactory.getInstance("X.509")
+            .generateCertificate(new ByteArrayInputStream(encoded));
+    }
+
+    private static PrivateKey privateKey(byte[] encoded) throws Exception {
+        String algorithm = PrivateKeyInfo.getInstance(encoded).getPrivateKeyAlgorithm().getAlgorithm().getId();
+        return KeyFactory.getInstance(algorithm, "BC").generatePrivate(new PKCS8EncodedKeySpec(encoded));
+    }
+
+    private static byte[] keyIdentifier(X509Certificate certificate) {
+        ASN1OctetString extension =
+            ASN1OctetString.getInstance(certificate.getExtensionValue(Extension.subjectKeyIdentifier.getId()));
+        return SubjectKeyIdentifier.getInstance(extension.getOctets()).getKeyIdentifier();
+    }
+}

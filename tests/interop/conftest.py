@@ -1,0 +1,62 @@
+"""Fixtures of the interoperability tests: keys, and peers that start when they are first needed.
+
+A peer that is not installed skips its tests by name; under ``CI=true`` it fails them instead.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.keypair import Keypair, make_keypair
+from tests.interop.peers.base import Peer, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def keypairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Keypair, ...]:
+    """Three recipients, one for each usual size of RSA key."""
+    folder = tmp_path_factory.mktemp("keys")
+    return tuple(make_keypair(name, bits, folder) for name, bits in (("alice", 2048), ("bob", 3072), ("carol", 4096)))
+
+
+@pytest.fixture(scope="session")
+def alice(keypairs: tuple[Keypair, ...]) -> Keypair:
+    """The first of the recipients, with an RSA key of 2048 bits."""
+    return keypairs[0]
+
+
+@pytest.fixture(scope="session")
+def started(
+    tmp_path_factory: pytest.TempPathFactory, keypairs: tuple[Keypair, ...]
+) -> Iterator[Callable[[Peer], Peer]]:
+    """Give a function that starts a peer the first time it is asked for it; all end with the session."""
+    running: list[Peer] = []
+
+    def start(peer: Peer) -> Peer:
+        if peer not in running:
+            if absent := missing(peer):
+                _report_missing(f"{peer} is not installed: {', '.join(absent)}")
+            peer.start(tmp_path_factory.mktemp(str(peer)), keypairs)
+            running.append(peer)
+        return peer
+
+    yield start
+    for peer in running:
+        peer.stop()
+
+
+@pytest.fixture
+def peer(request: pytest.FixtureRequest, started: Callable[[Peer], Peer]) -> Peer:
+    """The peer of an indirect parameter, started."""
+    return started(request.param)
+
+
+def _report_missing(words: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(words)
+    pytest.skip(words)

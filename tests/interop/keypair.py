@@ -1,0 +1,104 @@
+"""Keys and certificates, as objects and as the files that other programs want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PASSPHRASE: Final = b"interoperability"
+"""Of every PKCS#12 file here."""
+_KEY_USAGE: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=True,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keypair:
+    """A private key, its self-signed certificate, and the files that hold them.
+
+    Attributes:
+        name: the common name, and the files' name.
+        certificate: the certificate, for ``name@example.org``.
+        private_key: the key.
+        folder: where ``name.crt`` (PEM), ``name.key`` (PEM, not locked) and ``name.p12`` lie.
+    """
+
+    name: str
+    certificate: x509.Certificate
+    private_key: rsa.RSAPrivateKey
+    folder: Path
+
+    @property
+    def certificate_file(self) -> Path:
+        """The certificate as PEM."""
+        return self.folder / f"{self.name}.crt"
+
+    @property
+    def key_file(self) -> Path:
+        """The private key as PEM, PKCS#8, not locked."""
+        return self.folder / f"{self.name}.key"
+
+    @property
+    def pkcs12_file(self) -> Path:
+        """Both as PKCS#12, locked with :data:`PASSPHRASE`."""
+        return self.folder / f"{self.name}.p12"
+
+
+def make_keypair(name: str, bits: int, folder: Path) -> Keypair:
+    """Make an RSA key of ``bits`` bits with a self-signed certificate, and write its files into ``folder``."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    keypair = Keypair(name, _certificate(name, key), key, folder)
+    keypair.certificate_file.write_bytes(keypair.certificate.public_bytes(Encoding.PEM))
+    keypair.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    keypair.pkcs12_file.write_bytes(_pkcs12(keypair))
+    return keypair
+
+
+def _certificate(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(f"{name}@example.org")]), critical=False)
+        .add_extension(_KEY_USAGE, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _pkcs12(keypair: Keypair) -> bytes:
+    """Lock it with 3DES and SHA-1: gpgsm 2.2 reads nothing newer."""
+    locked = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(2048)
+        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        .hmac_hash(hashes.SHA1())  # noqa: S303  # what the format had when gpgsm 2.2 was written
+        .build(PASSPHRASE)
+    )
+    name = keypair.name.encode()
+    return pkcs12.serialize_key_and_certificates(name, keypair.private_key, keypair.certificate, None, locked)

@@ -1,0 +1,96 @@
+"""GnuPG's ``gpgsm``."""
+
+# ruff: noqa: D102  # the methods are described where Peer declares them
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives import hashes
+
+from tests.interop.keypair import PASSPHRASE
+from tests.interop.peers.base import Generation, Peer, program, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.interop.keypair import Keypair
+    from tests.interop.spec import Spec
+
+FORMS: Final = {"der": [], "pem": ["--armor"], "mail": ["--base64"]}
+MAIL_HEADER: Final = (
+    b"MIME-Version: 1.0\nContent-Type: application/pkcs7-mime; name=smime.p7m; smime-type=enveloped-data\n"
+    b"Content-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=smime.p7m\n\n"
+)
+"""Around what ``--base64`` writes, as the mail programs that use gpgsm put it."""
+
+
+class Gpgsm(Peer):
+    """Writes AES-CBC with RSAES-PKCS1-v1_5, always in indefinite lengths; reads no OAEP and no key identifier.
+
+    It reads AES-GCM with a tag of 12 octets only, which nobody writes: libksba takes a nonce out of the
+    parameters only where the tag's length is left to its default.
+    """
+
+    name = "gpgsm"
+
+    def __init__(self, generation: Generation) -> None:
+        super().__init__(generation)
+        self._homes: dict[str, Path] = {}
+
+    def needs(self) -> Sequence[Path | str]:
+        return [program("gpgsm", self.generation), program("gpg-agent", self.generation), program("gpgconf", "system")]
+
+    def can_write(self, spec: Spec) -> bool:
+        return spec.stream and _is_classic(spec)
+
+    def can_read(self, spec: Spec) -> bool:
+        return spec.form != "mail" and _is_classic(spec)
+
+    def encrypt(self, content: bytes, recipients: Sequence[Keypair], spec: Spec) -> bytes:
+        algorithm = spec.content.name.removesuffix("-CBC").replace("-", "")
+        arguments = ["--encrypt", "--cipher-algo", algorithm, *FORMS[spec.form]]
+        for keypair in recipients:
+            arguments += ["--recipient", f"{keypair.name}@example.org"]
+        envelope = self._gpgsm(recipients[0], arguments, content)
+        return MAIL_HEADER + envelope if spec.form == "mail" else envelope
+
+    def decrypt(self, envelope: bytes, keypair: Keypair, spec: Spec) -> bytes:
+        del spec  # it looks for itself
+        file = self.workspace / "envelope"
+        file.write_bytes(envelope)
+        return self._gpgsm(keypair, ["--passphrase-fd", "0", "--decrypt", str(file)], PASSPHRASE)
+
+    def stop(self) -> None:
+        for home in self._homes.values():
+            run([program("gpgconf", "system"), "--kill", "gpg-agent"], environment={"GNUPGHOME": str(home)})
+            shutil.rmtree(home)
+        self._homes.clear()
+
+    def _gpgsm(self, keypair: Keypair, arguments: Sequence[str], stdin: bytes) -> bytes:
+        """Run it with a home that holds one private key, so that no other can open the message."""
+        if keypair.name not in self._homes:
+            self._homes[keypair.name] = self._make_home(keypair)
+        return self._run(self._homes[keypair.name], arguments, stdin)
+
+    def _run(self, home: Path, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        options = ["--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--disable-crl-checks"]
+        agent = ["--agent-program", program("gpg-agent", self.generation)]
+        command = [program("gpgsm", self.generation), *options, *agent, *arguments]
+        return run(command, stdin, {"GNUPGHOME": str(home)})
+
+    def _make_home(self, keypair: Keypair) -> Path:
+        home = Path(tempfile.mkdtemp(prefix="gpg-"))  # short: the agent's socket lives in it
+        fingerprints = [known.certificate.fingerprint(hashes.SHA1()) for known in self.keypairs]  # noqa: S303  # its name for one
+        (home / "trustlist.txt").write_text("".join(f"{one.hex()} S relax\n" for one in fingerprints))
+        (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # or each key costs it half a second
+        self._run(home, ["--import", *(str(known.certificate_file) for known in self.keypairs)])
+        self._run(home, ["--passphrase-fd", "0", "--import", str(keypair.pkcs12_file)], PASSPHRASE)
+        return home
+
+
+def _is_classic(spec: Spec) -> bool:
+    return spec.content.mode == "cbc" and spec.transport.hash is None and spec.identifier == "issuer-serial"

@@ -1,0 +1,62 @@
+"""OpenSSL's ``cms`` command."""
+
+# ruff: noqa: D102  # the methods are described where Peer declares them
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.interop.peers.base import Peer, program, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from smime_session.algorithms import KeyTransport
+    from tests.interop.keypair import Keypair
+    from tests.interop.spec import Spec
+
+FORMS: Final = {"der": "DER", "pem": "PEM", "mail": "SMIME"}
+
+
+class OpenSSL(Peer):
+    """Writes and reads all there is."""
+
+    name = "openssl"
+
+    def needs(self) -> Sequence[Path | str]:
+        return [program("openssl", self.generation)]
+
+    def can_write(self, spec: Spec) -> bool:
+        del spec
+        return True
+
+    def can_read(self, spec: Spec) -> bool:
+        del spec
+        return True
+
+    def encrypt(self, content: bytes, recipients: Sequence[Keypair], spec: Spec) -> bytes:
+        command: list[str | Path] = [program("openssl", self.generation), "cms", "-encrypt", "-binary"]
+        command += [f"-{spec.content.name.lower()}", "-outform", FORMS[spec.form]]
+        command += ["-stream"] if spec.stream else []
+        command += ["-keyid"] if spec.identifier == "key-identifier" else []
+        for keypair in recipients:
+            command += ["-recip", keypair.certificate_file, *_key_options(spec.transport)]
+        return run(command, content)
+
+    def decrypt(self, envelope: bytes, keypair: Keypair, spec: Spec) -> bytes:
+        command = [program("openssl", self.generation), "cms", "-decrypt", "-binary", "-inform", FORMS[spec.form]]
+        return run([*command, "-recip", keypair.certificate_file, "-inkey", keypair.key_file], envelope)
+
+
+def _key_options(transport: KeyTransport) -> list[str]:
+    if transport.hash is None or transport.mgf_hash is None:
+        return []
+    options = ["rsa_padding_mode:oaep", f"rsa_oaep_md:{_digest(transport.hash)}"]
+    options += [f"rsa_mgf1_md:{_digest(transport.mgf_hash)}"]
+    options += [f"rsa_oaep_label:{transport.label.hex()}"] if transport.label else []
+    return [argument for option in options for argument in ("-keyopt", option)]
+
+
+def _digest(name: str) -> str:
+    return name.replace("-", "").lower()

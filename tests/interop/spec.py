@@ -1,0 +1,72 @@
+"""What an envelope is like, in the words that every peer understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from smime_session.algorithms import (
+    AES_128_CBC,
+    AES_256_CBC,
+    AES_256_GCM,
+    CONTENT_ENCRYPTION,
+    RSAES_OAEP_SHA1,
+    RSAES_OAEP_SHA256,
+    RSAES_OAEP_SHA384,
+    RSAES_OAEP_SHA512,
+    RSAES_PKCS1_V1_5,
+    ContentEncryption,
+    KeyTransport,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One way to write an envelope.
+
+    Attributes:
+        content: the content-encryption algorithm.
+        transport: how the session key is encrypted for an RSA key.
+        identifier: how a recipient is named.
+        form: a bare CMS object (``der`` whether or not it is DER), PEM around it, or a mail.
+        stream: indefinite lengths, as whoever does not know the content's size must write them.
+    """
+
+    content: ContentEncryption = AES_256_GCM
+    transport: KeyTransport = RSAES_OAEP_SHA256
+    identifier: Literal["issuer-serial", "key-identifier"] = "issuer-serial"
+    form: Literal["der", "pem", "mail"] = "der"
+    stream: bool = False
+
+    def __str__(self) -> str:
+        """Name it as a test id, without what is ordinary."""
+        parts = [self.content.name, self.transport.name.replace(" with ", "-").replace(", ", "-").replace(" ", "-")]
+        parts += [f"label-{self.transport.label.hex()}"] if self.transport.label else []
+        parts += [self.identifier] if self.identifier != "issuer-serial" else []
+        return "_".join([*parts, self.form, *(["stream"] if self.stream else [])])
+
+
+CONTENTS: Final = tuple(CONTENT_ENCRYPTION.values())
+TRANSPORTS: Final = (
+    RSAES_PKCS1_V1_5,
+    RSAES_OAEP_SHA1,
+    RSAES_OAEP_SHA256,
+    RSAES_OAEP_SHA384,
+    RSAES_OAEP_SHA512,
+)
+
+MODERN: Final = Spec()
+COMPAT: Final = Spec(AES_256_CBC, RSAES_PKCS1_V1_5)
+CLASSIC: Final = Spec(AES_128_CBC, RSAES_PKCS1_V1_5)
+
+ALGORITHMS: Final = tuple(Spec(content, transport) for content in CONTENTS for transport in TRANSPORTS)
+"""Every content-encryption algorithm with every key transport."""
+
+SHAPES: Final = tuple(
+    Spec(base.content, base.transport, identifier, form, stream)
+    for base in (MODERN, COMPAT)
+    for identifier in ("issuer-serial", "key-identifier")
+    for form in ("der", "pem", "mail")
+    for stream in (False, True)
+)
+"""Every identifier, form and kind of length, with the two profiles' algorithms."""

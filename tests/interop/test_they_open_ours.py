@@ -1,0 +1,56 @@
+"""What we write is opened by every program that can."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import smime_session
+from tests.interop import ours
+from tests.interop.peers.everyone import readers
+from tests.interop.spec import ALGORITHMS, COMPAT, MODERN, SHAPES, Spec
+
+if TYPE_CHECKING:
+    from tests.interop.keypair import Keypair
+    from tests.interop.peers.base import Peer
+
+SIZED = [Spec(base.content, base.transport, stream=stream) for base in (MODERN, COMPAT) for stream in (False, True)]
+MAILS = [Spec(base.content, base.transport, form="mail") for base in (MODERN, COMPAT)]
+
+
+@pytest.mark.parametrize(("peer", "spec"), readers(ALGORITHMS), indirect=["peer"])
+def test_algorithm(peer: Peer, spec: Spec, alice: Keypair) -> None:
+    """Every content-encryption algorithm with every key transport is understood."""
+    assert peer.decrypt(ours.encrypt(ours.ENTITY, [alice], spec), alice, spec) == ours.ENTITY
+
+
+@pytest.mark.parametrize(("peer", "spec"), readers(SHAPES), indirect=["peer"])
+def test_shape(peer: Peer, spec: Spec, alice: Keypair) -> None:
+    """Either identifier, every form and both kinds of length are understood."""
+    content = peer.decrypt(ours.encrypt(ours.ENTITY, [alice], spec), alice, spec)
+    assert ours.body_of(content) == ours.body_of(ours.ENTITY)
+
+
+@pytest.mark.parametrize("size", ours.SIZES)
+@pytest.mark.parametrize(("peer", "spec"), readers(SIZED), indirect=["peer"])
+def test_size(peer: Peer, spec: Spec, size: int, alice: Keypair) -> None:
+    """Content of any size, even none, arrives whole."""
+    content = os.urandom(size)
+    assert peer.decrypt(ours.encrypt(content, [alice], spec), alice, spec) == content
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "carol"])
+@pytest.mark.parametrize(("peer", "spec"), readers([MODERN, COMPAT]), indirect=["peer"])
+def test_each_recipient(peer: Peer, spec: Spec, name: str, keypairs: tuple[Keypair, ...]) -> None:
+    """Each of three recipients, whatever the size of the key, opens the one message."""
+    reader = next(keypair for keypair in keypairs if keypair.name == name)
+    assert peer.decrypt(ours.encrypt(ours.ENTITY, keypairs, spec), reader, spec) == ours.ENTITY
+
+
+@pytest.mark.parametrize(("peer", "spec"), readers(MAILS), indirect=["peer"])
+def test_mail_in_memory(peer: Peer, spec: Spec, alice: Keypair) -> None:
+    """A mail encrypted in memory is a mail to the peer too."""
+    mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [alice.certificate], profile=ours.profile_of(spec))
+    assert ours.body_of(peer.decrypt(mail, alice, spec)) == ours.body_of(ours.ENTITY)
