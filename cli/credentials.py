@@ -1,4 +1,4 @@
-"""Certificates, private keys and passphrases: from the files that options name to objects."""
+"""Certificates, private keys and passphrases: from what options name to objects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from smime_session import (
+    CredentialError,
+    PassphraseError,
+    RecipientError,
+    load_certificates,
+    load_identities,
+    recipient_for,
+)
+
+from .console import printable
+from .files import reading
 from .options import MisuseError
-from .streams import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,10 +26,135 @@ if TYPE_CHECKING:
 
     from smime_session import Identity, Profile, Recipient
 
-    Loaded = TypeVar("Loaded")
+Loaded = TypeVar("Loaded")
 
-MAX_FILE_SIZE: Final = 64 << 20  # octets: a directory of a large company; a mistaken disk image is not read whole
-MAX_PASSPHRASE_SIZE: Final = 4096  # octets: more is some other file
+MAX_FILE_SIZE: Final = 64 << 20  # octets: the certificates of a large company; a disk image is not read whole
+MAX_PASSPHRASE_SIZE: Final = 4096  # octets: what is longer is some other file
 
 GUARDS: Final = ("expired", "key_usage", "extended_key_usage", "key_size")
-"""What certificates are checked for; ``--insecure-…`` lifts each."""
+"""What ``--insecure-…`` lifts, one by one."""
+
+
+class RefusedError(RecipientError):
+    """Certificates were refused.
+
+    Attributes:
+        guard: the one of :data:`GUARDS` without which all of them would do, or None if no single one is.
+    """
+
+    def __init__(self, refused: Sequence[str], guard: str | None) -> None:
+        super().__init__(refused)
+        self.guard = guard
+
+
+def recipients_in(paths: Iterable[str], profile: Profile) -> list[Recipient]:
+    """Prepare a recipient for each certificate in the files, once each.
+
+    Raises:
+        CredentialError: a file holds no certificate.
+        RefusedError: ``profile`` refuses at least one; every one is named with its file.
+        OSError: a file cannot be read.
+    """
+    found = {certificate: path for path in paths for certificate in _load(path, load_certificates)}
+    recipients: list[Recipient] = []
+    refused: list[str] = []
+    guards = set(GUARDS)
+    for certificate, path in found.items():
+        try:
+            recipients.append(recipient_for(certificate, profile=profile))
+        except RecipientError as error:
+            refused += [f"{path}: {sentence}" for sentence in error.refused]
+            guards &= _sole_guards(certificate, profile)
+    if refused:
+        raise RefusedError(refused, min(guards, default=None))
+    return recipients
+
+
+def _sole_guards(certificate: x509.Certificate, profile: Profile) -> set[str]:
+    """Return the guards without which, each alone, ``profile`` would accept the certificate."""
+
+    def accepts(changed: Profile) -> bool:
+        try:
+            recipient_for(certificate, profile=changed)
+        except RecipientError:
+            return False
+        return True
+
+    return {guard for guard in GUARDS if accepts(replace(profile, **{f"insecure_{guard}": True}))}
+
+
+def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identity]:
+    """Load the private keys in the files; for one that is locked, ask on the terminal if no passphrase is given.
+
+    Raises:
+        CredentialError: a file holds no private key that can be used, or it stays locked.
+        OSError: a file cannot be read.
+    """
+
+    def unlock(path: str, data: bytes) -> list[Identity]:
+        try:
+            return load_identities(data, passphrase)
+        except PassphraseError as error:
+            if not error.missing or (answer := ask(f"Passphrase for {path}: ")) is None:
+                raise
+            return load_identities(data, answer)
+
+    return [identity for path in paths for identity in _load(path, lambda data, path=path: unlock(path, data))]
+
+
+def given_passphrase(file: str | None, variable: str | None) -> bytes | None:
+    """Return the passphrase from a file, less one line ending, or from an environment variable; None without both.
+
+    Raises:
+        MisuseError: both are given, or the variable is not set.
+        CredentialError: the file is too long for a passphrase.
+        OSError: the file cannot be read.
+    """
+    if file is not None and variable is not None:
+        raise MisuseError("--passphrase-file and --passphrase-env exclude each other")
+    if file is not None:
+        return _read(file, MAX_PASSPHRASE_SIZE, "a passphrase").removesuffix(b"\n").removesuffix(b"\r")
+    if variable is not None:
+        if variable not in os.environ:
+            raise MisuseError(f"the environment variable {variable} is not set")
+        return os.fsencode(os.environ[variable])
+    return None
+
+
+def ask(question: str) -> bytes | None:
+    """Ask for a passphrase on the terminal, whatever standard input is; None if there is no terminal, or no answer.
+
+    Raises:
+        CredentialError: what was typed is no text in the encoding of the terminal.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))  # getpass would fall back to standard input
+    except OSError:
+        return None
+    from getpass import getpass
+
+    try:
+        return getpass(printable(question)).encode("utf-8", "surrogateescape")
+    except EOFError:
+        return None
+    except UnicodeDecodeError:
+        raise CredentialError("the passphrase is not text in the encoding of this terminal") from None
+
+
+def _load(path: str, load: Callable[[bytes], list[Loaded]]) -> list[Loaded]:
+    """Read a file and load what it holds; errors name the file."""
+    data = _read(path, MAX_FILE_SIZE, "certificates and keys")
+    try:
+        return load(data)
+    except PassphraseError as error:
+        raise PassphraseError(f"{path}: {error}", missing=error.missing) from error
+    except CredentialError as error:
+        raise CredentialError(f"{path}: {error}") from error
+
+
+def _read(path: str, limit: int, what: str) -> bytes:
+    with reading(path) as source:
+        data = source.read(limit + 1)
+    if len(data) > limit:
+        raise CredentialError(f"{path}: a file of more than {limit:,} octets is too large for {what}")
+    return data

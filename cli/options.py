@@ -68,9 +68,7 @@ def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
     from_file = click.option(
         "--passphrase-file", metavar="FILE", type=click.Path(), help="Read the passphrase of a locked key from a file."
     )
-    from_environment = click.option(
-        "--passphrase-env", metavar="NAME", help="Take it from an environment variable."
-    )
+    from_environment = click.option("--passphrase-env", metavar="NAME", help="Take it from an environment variable.")
     return from_file(from_environment(function))
 
 

@@ -21,7 +21,7 @@ def source_of(message: EmailMessage | bytes | BinaryIO) -> bytes | BinaryIO:
     """Return where a message's octets are to be read."""
     if isinstance(message, bytes):
         return message
-    return octets_of(cast("EmailMessage", message)) if hasattr(message, "as_bytes") else cast("BinaryIO", message)
+    return octets_of(cast("EmailMessage", message)) if hasattr(message, "as_bytes") else message
 
 
 def like(original: M, octets: bytes) -> M:

@@ -1,0 +1,56 @@
+"""``smime-session decrypt``."""
+
+from __future__ import annotations
+
+import click
+
+from .files import PRIVATE, Output, reading
+from .options import identity_option, message_argument, output_option, quiet_option, refuse_to_replace
+
+
+@click.command("decrypt")
+@message_argument
+@identity_option(required=True)
+@output_option
+@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
+@quiet_option
+def command(
+    message: str,
+    identities: tuple[str, ...],
+    output: str | None,
+    passphrase_file: str | None,
+    passphrase_env: str | None,
+    *,
+    require_authenticated: bool,
+    quiet: bool,
+) -> None:
+    """Decrypt a message with a private key.
+
+    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it is
+    written before all of it was checked.
+    """
+    destination = Output(output)
+    refuse_to_replace(destination, "-i", identities)
+
+    from smime_session import Policy, decrypt_stream
+
+    from .credentials import given_passphrase, identities_in
+    from .progress import progress
+
+    keys = identities_in(identities, given_passphrase(passphrase_file, passphrase_env))
+    with (
+        reading(message) as source,
+        progress("decrypting", source, destination, quiet=quiet),
+        destination.open(PRIVATE) as target,
+    ):
+        opened = decrypt_stream(
+            source.stream,
+            target,
+            keys,
+            policy=Policy(require_authenticated=require_authenticated),
+            transactional=destination.transactional,
+        )
+    if not opened.authenticated and not quiet:
+        from .console import note
+
+        note(f"the content was not authenticated ({opened.content_encryption}): it could have been altered")

@@ -1,0 +1,116 @@
+"""``smime-session encrypt``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .files import Output, reading
+from .options import MisuseError, message_argument, output_option, quiet_option, refuse_to_replace
+
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from smime_session import Profile
+
+CIPHERS = ("aes128-gcm", "aes192-gcm", "aes256-gcm", "aes128-cbc", "aes192-cbc", "aes256-cbc")
+RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkcs1-v1_5")
+
+
+@click.command("encrypt")
+@message_argument
+@click.option(
+    "-r",
+    "--recipient",
+    "certificates",
+    metavar="CERT",
+    type=click.Path(),
+    multiple=True,
+    required=True,
+    help="A file with the certificate of a recipient, or of several; repeat it for more.",
+)
+@output_option
+@click.option(
+    "--profile",
+    type=click.Choice(["modern", "compat"]),
+    default="modern",
+    show_default=True,
+    help="Algorithms for S/MIME 4.0 readers, or for older ones.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["mail", "der", "pem"]),
+    default="mail",
+    show_default=True,
+    help="A whole mail, or any file as a bare CMS object.",
+)
+@click.option("--cipher", type=click.Choice(CIPHERS), help="Encrypt the content with this algorithm.")
+@click.option("--rsa", type=click.Choice(RSA_ALGORITHMS), help="Encrypt the session key for RSA keys this way.")
+@click.option(
+    "--identifier",
+    type=click.Choice(["issuer-serial", "key-identifier"]),
+    help="Name recipients in the envelope this way.",
+)
+@click.option("--insecure-expired", is_flag=True, help="Accept certificates outside their validity time.")
+@click.option("--insecure-key-usage", is_flag=True, help="Accept certificates that are not for encrypting keys.")
+@click.option("--insecure-extended-key-usage", is_flag=True, help="Accept certificates that are not for mail.")
+@click.option("--insecure-key-size", is_flag=True, help="Accept RSA keys under 2048 bits.")
+@quiet_option
+def command(
+    message: str,
+    certificates: tuple[str, ...],
+    output: str | None,
+    form: Literal["mail", "der", "pem"],
+    *,
+    quiet: bool,
+    **choices: Any,
+) -> None:
+    """Encrypt a message for recipients.
+
+    MESSAGE is a path, or - for standard input. A new random session key encrypts it once; each
+    recipient gets that key encrypted with their own. If one recipient cannot be used, nobody gets
+    anything.
+    """
+    destination = Output(output)
+    if form == "der" and destination.refuses_binary:
+        raise MisuseError(
+            "DER is binary and standard output is a terminal",
+            "-o FILE writes it to a file, -o - writes it to the terminal anyway",
+        )
+    refuse_to_replace(destination, "-r", certificates)
+
+    from smime_session import encrypt_stream
+
+    from .credentials import recipients_in
+    from .progress import progress
+
+    profile = _profile(**choices)
+    recipients = recipients_in(certificates, profile)
+    with (
+        reading(message) as source,
+        progress("encrypting", source, destination, quiet=quiet),
+        destination.open() as target,
+    ):
+        sealed = encrypt_stream(source.stream, target, recipients, profile=profile, form=form)
+    if sealed.removed_fields and not quiet:
+        from .console import note
+
+        note(f"{' and '.join(sealed.removed_fields)} was removed: it would show every reader who else reads")
+
+
+def _profile(profile: str, cipher: str | None, rsa: str | None, identifier: str | None, **insecure: bool) -> Profile:
+    """Return the profile with every choice that was made on its own."""
+    from dataclasses import replace
+
+    from smime_session import PROFILES, algorithms
+
+    changes: dict[str, Any] = {name: True for name, lifted in insecure.items() if lifted}
+    if cipher:
+        changes["content"] = getattr(algorithms, cipher.replace("aes", "aes_").replace("-", "_").upper())
+    if rsa:
+        changes["rsa"] = getattr(algorithms, f"RSAES_{rsa.replace('-', '_').upper()}")
+    if identifier:
+        changes["identifier"] = identifier
+    return replace(PROFILES[profile], **changes)

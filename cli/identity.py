@@ -1,0 +1,101 @@
+"""``smime-session identity``."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from .options import MisuseError, passphrase_options
+
+if TYPE_CHECKING:
+    from smime_session import NewIdentity
+
+KEY_TYPES: Final = ("rsa2048", "rsa3072", "rsa4096")
+
+
+@click.group("identity", no_args_is_help=False)
+def command() -> None:
+    """Make private keys and their certificates."""
+
+
+@command.command("new")
+@click.argument("address")
+@click.option(
+    "--type", "key_type", type=click.Choice(KEY_TYPES), default="rsa3072", show_default=True, help="The kind of key."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="PREFIX",
+    type=click.Path(),
+    help="Write PREFIX.key and PREFIX.pem.  [default: the address]",
+)
+@click.option("--days", type=int, default=730, show_default=True, help="How many days the certificate is valid.")
+@click.option("--passphrase", "asks", is_flag=True, help="Lock the private key with a passphrase asked for twice.")
+@passphrase_options
+def new(
+    address: str,
+    key_type: str,
+    output: str | None,
+    days: int,
+    passphrase_file: str | None,
+    passphrase_env: str | None,
+    *,
+    asks: bool,
+) -> None:
+    """Make a private key and a self-signed certificate for ADDRESS.
+
+    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others.
+    Existing files are never overwritten.
+    """
+    if asks and (passphrase_file or passphrase_env) is not None:
+        raise MisuseError("--passphrase excludes --passphrase-file and --passphrase-env")
+    if output is None and "/" in address:
+        raise MisuseError("a file cannot be named after an address with a slash", "-o PREFIX names the files")
+    key_path, certificate_path = (f"{output or address}.{ending}" for ending in ("key", "pem"))
+    _refuse_existing(key_path, certificate_path)
+
+    from smime_session import new_identity
+
+    from .credentials import given_passphrase
+    from .files import PRIVATE, SHARED, new_files
+
+    passphrase = _chosen_passphrase(address) if asks else given_passphrase(passphrase_file, passphrase_env)
+    with new_files((key_path, PRIVATE), (certificate_path, SHARED)) as (key_file, certificate_file):
+        made = new_identity(address, key_type=key_type, days=days, passphrase=passphrase)
+        key_file.write(made.private_key_pem + made.certificate_pem)
+        certificate_file.write(made.certificate_pem)
+    _tell(made, key_path, certificate_path, locked=passphrase is not None)
+
+
+def _refuse_existing(*paths: str) -> None:
+    """Refuse before a passphrase is asked for and a key is made."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+
+def _chosen_passphrase(address: str) -> bytes:
+    from smime_session import CredentialError, PassphraseError
+
+    from .credentials import ask
+
+    passphrase = ask(f"New passphrase for {address}: ")
+    if passphrase is None:
+        raise PassphraseError("there is no terminal to ask for a passphrase", missing=True)
+    if ask("The same again: ") != passphrase:
+        raise CredentialError("the two passphrases are not the same")
+    return passphrase
+
+
+def _tell(made: NewIdentity, key_path: str, certificate_path: str, *, locked: bool) -> None:
+    from cryptography.hazmat.primitives import hashes
+
+    from .console import say
+
+    say(f"Wrote {key_path}: the private key, {'locked with the passphrase' if locked else 'not locked'}")
+    say(f"Wrote {certificate_path}: the certificate, valid until {made.certificate.not_valid_after_utc:%Y-%m-%d}")
+    say(f"SHA-256 fingerprint: {made.certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")

@@ -1,0 +1,43 @@
+"""``smime-session inspect``."""
+
+from __future__ import annotations
+
+import click
+
+from .console import emit
+from .files import reading
+from .options import identity_option, message_argument
+
+
+@click.command("inspect")
+@message_argument
+@identity_option(required=False)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def command(
+    message: str,
+    identities: tuple[str, ...],
+    passphrase_file: str | None,
+    passphrase_env: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show how a message is encrypted, and for whom.
+
+    MESSAGE is a path, or - for standard input. Nothing is decrypted; with -i it is told which
+    recipient a private key belongs to.
+    """
+    from smime_session import inspect
+
+    from .credentials import given_passphrase, identities_in
+
+    keys = identities_in(identities, given_passphrase(passphrase_file, passphrase_env))
+    with reading(message) as source:
+        found = inspect(source.stream, keys).to_dict()
+    if as_json:
+        import json
+
+        emit(json.dumps(found, indent=2).split("\n"))
+    else:
+        from .tree import render
+
+        emit(render(found))
