@@ -21,6 +21,7 @@ from .options import MisuseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from cryptography import x509
 
@@ -80,7 +81,12 @@ def _sole_guards(certificate: x509.Certificate, profile: Profile) -> set[str]:
             return False
         return True
 
-    return {guard for guard in GUARDS if accepts(replace(profile, **{f"insecure_{guard}": True}))}
+    return {guard for guard in GUARDS if accepts(replace(profile, **_lifting(guard)))}
+
+
+def _lifting(guard: str) -> dict[str, Any]:
+    """Return the change to a profile that lifts one of :data:`GUARDS`."""
+    return {f"insecure_{guard}": True}
 
 
 def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identity]:
@@ -91,15 +97,18 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
         OSError: a file cannot be read.
     """
 
-    def unlock(path: str, data: bytes) -> list[Identity]:
-        try:
-            return load_identities(data, passphrase)
-        except PassphraseError as error:
-            if not error.missing or (answer := ask(f"Passphrase for {path}: ")) is None:
-                raise
-            return load_identities(data, answer)
+    def unlocker(path: str) -> Callable[[bytes], list[Identity]]:
+        def unlock(data: bytes) -> list[Identity]:
+            try:
+                return load_identities(data, passphrase)
+            except PassphraseError as error:
+                if not error.missing or (answer := ask(f"Passphrase for {path}: ")) is None:
+                    raise
+                return load_identities(data, answer)
 
-    return [identity for path in paths for identity in _load(path, lambda data, path=path: unlock(path, data))]
+        return unlock
+
+    return [identity for path in paths for identity in _load(path, unlocker(path))]
 
 
 def given_passphrase(file: str | None, variable: str | None) -> bytes | None:

@@ -14,7 +14,7 @@ from .options import identity_option, message_argument, output_option, quiet_opt
 @output_option
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @quiet_option
-def command(
+def command(  # noqa: PLR0913  # an argument for each option
     message: str,
     identities: tuple[str, ...],
     output: str | None,

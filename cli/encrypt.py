@@ -65,7 +65,7 @@ def command(
     form: Literal["mail", "der", "pem"],
     *,
     quiet: bool,
-    **choices: Any,
+    **choices: Any,  # noqa: ANN401  # they go to the profile
 ) -> None:
     """Encrypt a message for recipients.
 

@@ -36,10 +36,8 @@ class Failure:
 def explain(error: BaseException, command: str | None) -> Failure | None:
     """Return how to end after ``error`` in the subcommand ``command``, or None if it is a bug of ours."""
     match error:
-        case InterruptedBySignal(number=signal.SIGINT):
-            return Failure(SIGNALLED + error.number, "interrupted")
-        case InterruptedBySignal():
-            return Failure(SIGNALLED + error.number, "terminated")
+        case InterruptedBySignal(number=number):
+            return Failure(SIGNALLED + number, "interrupted" if number == signal.SIGINT else "terminated")
         case click.UsageError():
             return Failure(MISUSED, _usage_sentence(error), _usage_hint(error))
         case BrokenPipeError():

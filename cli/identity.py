@@ -11,7 +11,7 @@ import click
 from .options import MisuseError, passphrase_options
 
 if TYPE_CHECKING:
-    from smime_session import NewIdentity
+    from smime_session.credentials.creation import NewIdentity
 
 KEY_TYPES: Final = ("rsa2048", "rsa3072", "rsa4096")
 
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--days", type=int, default=730, show_default=True, help="How many days the certificate is valid.")
 @click.option("--passphrase", "asks", is_flag=True, help="Lock the private key with a passphrase asked for twice.")
 @passphrase_options
-def new(
+def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     address: str,
     key_type: str,
     output: str | None,
@@ -58,7 +58,7 @@ def new(
     key_path, certificate_path = (f"{output or address}.{ending}" for ending in ("key", "pem"))
     _refuse_existing(key_path, certificate_path)
 
-    from smime_session import new_identity
+    from smime_session.credentials.creation import new_identity
 
     from .credentials import given_passphrase
     from .files import PRIVATE, SHARED, new_files

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class InterruptedBySignal(BaseException):  # noqa: N818  # no error: it stands beside KeyboardInterrupt
-    """A signal asks the process to end; it passes through whatever catches mere exceptions.
+class InterruptedBySignal(BaseException):
+    """A signal asks the process to end; like KeyboardInterrupt it passes through whatever catches mere exceptions.
 
     Attributes:
         number: the signal.

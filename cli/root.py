@@ -51,9 +51,9 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click calls it so
     if wanted:
-        from smime_session.version import VERSION
+        from smime_session import __version__
 
-        emit([f"{NAME} {VERSION}"])
+        emit([f"{NAME} {__version__}"])
         ctx.exit()
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    Node = tuple[str, Mapping[str, object]]
+
 LABELS: Final = {
+    "algorithm_oid": "object identifier",
     "ciphertext_size": "size",
-    "oid": "object identifier",
-    "inner_content_type": "type",
-    "key_id": "key identifier",
-    "mgf": "mask generation",
+    "has_originator_info": "originator info",
+    "authenticated_attributes_size": "authenticated attributes",
+    "unauthenticated_attributes_size": "unauthenticated attributes",
 }
 """What a key is called where its own words would not say it."""
 
@@ -26,8 +28,8 @@ UNITS: Final = {"_size": "octets", "_bits": "bits"}
 def render(inspection: Mapping[str, object]) -> list[str]:
     """Return the lines of a tree, its root the content type; what is absent or empty is left out."""
     rest = dict(inspection)
-    title = rest.pop("content_type", None)
-    return [str(title or "message"), *_branches(rest)]
+    title = rest.pop("content_type", "message")
+    return [str(title), *_branches(rest)]
 
 
 def _branches(mapping: Mapping[str, object]) -> Iterator[str]:
@@ -39,31 +41,28 @@ def _branches(mapping: Mapping[str, object]) -> Iterator[str]:
             yield f"{'  ' if last else '│ '} {line}"
 
 
-def _nodes(key: str, value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield what one entry becomes: nothing, a leaf, a branch, or a branch for each of its items."""
+def _nodes(key: str, value: object) -> Iterator[Node]:
+    """Yield what one entry becomes: nothing, a leaf, a branch, or one of these for each of its items."""
+    label = LABELS.get(key, key.replace("_", " "))
+    if value in (None, "", [], (), {}):
+        return
     match value:
         case dict():
-            yield _branch(_label(key), key, value)
-        case [dict(), *_]:
-            for number, item in enumerate(value, 1):
-                yield _branch(f"{_label(key).removesuffix('s')} {item.get('index', number)}", key, item)
-        case [_, *_]:
-            for item in value:
-                yield f"{_label(key)}: {_text(key, item)}", {}
-        case None | "" | [] | ():
-            pass
+            yield _branch(label, value, TITLES.get(key))
+        case [*items]:
+            for number, item in enumerate(items, 1):
+                if isinstance(item, dict):
+                    yield _branch(f"{label.removesuffix('s')} {number}", item, TITLES.get(key))
+                else:
+                    yield f"{label}: {item}", {}
         case _:
-            yield f"{_label(key)}: {_text(key, value)}", {}
+            yield f"{label}: {_text(key, value)}", {}
 
 
-def _branch(label: str, key: str, value: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
-    rest = {name: item for name, item in value.items() if name != "index"}
-    title = rest.pop(TITLES.get(key, ""), None)
+def _branch(label: str, value: Mapping[str, object], title_key: str | None) -> Node:
+    rest = {key: item for key, item in value.items() if key not in {"index", title_key}}
+    title = value.get(title_key) if title_key else None
     return (f"{label}: {title}" if title else label), rest
-
-
-def _label(key: str) -> str:
-    return LABELS.get(key, key.replace("_", " "))
 
 
 def _text(key: str, value: object) -> str:

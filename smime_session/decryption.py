@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Protocol
 
 from smime_session.cms.envelope import EnvelopeReader
@@ -20,8 +20,7 @@ from smime_session.mail.detection import Incoming, open_message
 from smime_session.mail.objects import M, like, octets_of
 from smime_session.mail.reunion import Reunion, begins_like_entity
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.recipients import SelectiveIdentity
-from smime_session.recipients.summary import name_all, summarize
+from smime_session.recipients import SelectiveIdentity, legacy_algorithm, names_of, summarize
 from smime_session.sources import Replay
 
 if TYPE_CHECKING:
@@ -44,16 +43,24 @@ class Opened:
         authenticated: whether the content is proven unaltered since it was encrypted; who encrypted it
             is not proven by that.
         content_encryption: the content-encryption algorithm's name.
-        key_management: the algorithm that had wrapped the session key, by name.
-        recipient: the recipient info that opened, in words.
         form: what the input was: ``mail``, ``der``, ``pem`` or ``base64``.
+        wrapped_key: the recipient info that opened; None if a session key was given.
     """
 
     authenticated: bool
     content_encryption: str
-    key_management: str
-    recipient: str
     form: str
+    wrapped_key: WrappedKey | None = field(repr=False)
+
+    @property
+    def key_management(self) -> str:
+        """The algorithm that had wrapped the session key, by name."""
+        return (summarize(self.wrapped_key)[0].algorithm or "unknown") if self.wrapped_key else "none"
+
+    @property
+    def recipient(self) -> str:
+        """The recipient whose wrapped key was opened, in words."""
+        return summarize(self.wrapped_key)[0].name if self.wrapped_key else "a session key that was given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Decrypted(Opened, Generic[M]):
         message: the message, as the type that was given.
     """
 
-    message: M
+    message: M = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +80,6 @@ class _Candidate:
 
     key: SessionKey
     wrapped: WrappedKey | None
-
-    @property
-    def recipient(self) -> str:
-        return summarize(self.wrapped).name if self.wrapped else "a session key that was given"
-
-    @property
-    def key_management(self) -> str:
-        return (summarize(self.wrapped).algorithm or "") if self.wrapped else "none"
 
 
 def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT) -> Decrypted[M]:
@@ -102,7 +101,7 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
     target = io.BytesIO()
     source = io.BytesIO(octets_of(message))
     opened = decrypt_stream(source, target, identities, policy=policy, transactional=True)
-    facts = {field.name: getattr(opened, field.name) for field in fields(Opened)}
+    facts = {fact.name: getattr(opened, fact.name) for fact in fields(Opened)}
     return Decrypted(**facts, message=like(message, target.getvalue()))
 
 
@@ -155,9 +154,8 @@ def decrypt_stream(
         return Opened(
             authenticated=reading.parameters.algorithm.authenticated,
             content_encryption=reading.parameters.algorithm.name,
-            key_management=winner.key_management,
-            recipient=winner.recipient,
             form=reading.incoming.form,
+            wrapped_key=winner.wrapped,
         )
 
 
@@ -312,9 +310,11 @@ def _candidates(reading: _Reading, identities: Sequence[Identity], policy: Polic
         raise LimitError("the number of wrapped keys to try", policy.max_trials)
     candidates = []
     for identity, match in matches:
+        if match and not policy.insecure_legacy and (weak := legacy_algorithm(match)):
+            raise PolicyError(f"the session key is wrapped with {weak}, which is weak", option="insecure_legacy")
         with suppress(NoMatchError):
             key = identity.unwrap((match,) if match else wrapped_keys)
             candidates.append(_Candidate(key, match))
     if not candidates:
-        raise NoMatchError(name_all(wrapped_keys), [str(identity) for identity in identities])
+        raise NoMatchError(names_of(wrapped_keys), [str(identity) for identity in identities])
     return candidates

@@ -24,6 +24,7 @@ from smime_session.mail.objects import M, like, octets_of
 from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.profiles import MODERN, Profile
+from smime_session.recipients import wrap_all
 from smime_session.session_key import SessionKey
 from smime_session.sources import BLOCK_SIZE, Replay, is_seekable
 
@@ -190,7 +191,7 @@ def _prepare(
 ) -> tuple[EnvelopeHeader, ContentParameters]:
     """Wrap the session key for everybody and draw the message's nonce."""
     algorithm = profile.content
-    wrapped = tuple(recipient.wrap(key) for recipient in recipients)
+    wrapped = wrap_all(recipients, key)
     parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
     header = EnvelopeHeader(
         content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,

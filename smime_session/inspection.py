@@ -11,8 +11,7 @@ from smime_session.errors import MessageError
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.recipients import SelectiveIdentity
-from smime_session.recipients.summary import RecipientSummary, summarize
+from smime_session.recipients import matching, summarize
 from smime_session.sources import Replay
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from smime_session.cms.structures import EnvelopeTrailer, WrappedKey
     from smime_session.mail.detection import Incoming
     from smime_session.recipients import Identity
+    from smime_session.recipients.summary import RecipientSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient info.
+    """One recipient.
 
     Attributes:
-        index: its place in the envelope, from 1.
+        index: the place of its recipient info in the envelope, from 1.
         summary: its public fields.
         opened_by: the given identities that it is addressed to, in words.
     """
@@ -168,17 +168,14 @@ def _content(reader: EnvelopeReader) -> Content:
 
 def _recipients(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> tuple[Recipient, ...]:
     return tuple(
-        Recipient(
-            index,
-            summarize(wrapped),
-            tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)),
-        )
+        Recipient(index, summary, tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)))
         for index, wrapped in enumerate(wrapped_keys, 1)
+        for summary in summarize(wrapped)
     )
 
 
 def _addressed_to(identity: Identity, wrapped: WrappedKey) -> bool:
     try:
-        return isinstance(identity, SelectiveIdentity) and bool(identity.matching((wrapped,)))
+        return bool(matching(identity, (wrapped,)))
     except MessageError:
         return False  # its summary says what is wrong with it

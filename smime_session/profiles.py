@@ -70,12 +70,14 @@ class Policy:
 
     Attributes:
         require_authenticated: refuse content whose algorithm does not authenticate it (CBC).
+        insecure_legacy: open what is sealed or wrapped with algorithms that are broken by now.
         max_header_size: octets of CMS before the sealed content.
         max_recipients: recipient infos in one envelope.
         max_trials: wrapped keys tried for one message.
     """
 
     require_authenticated: bool = False
+    insecure_legacy: bool = False
     max_header_size: int = MAX_HEADER_SIZE
     max_recipients: int = MAX_RECIPIENTS
     max_trials: int = MAX_TRIALS

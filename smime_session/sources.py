@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, Self
 
 from smime_session.errors import MalformedError
 
-BLOCK_SIZE: Final = 96 << 10  # octets: drowns the cost of a call, stays in the cache and below malloc's mmap threshold
+BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
 SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; what is larger goes to a file
 _TAG_SIZE: Final = 16
 

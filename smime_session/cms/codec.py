@@ -7,11 +7,9 @@ what is rare and intricate (names, unusual parameters); none of its values leave
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from smime_session import algorithms
-from smime_session.algorithms import ContentEncryption, KeyTransport
 from smime_session.cms import tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
@@ -19,17 +17,18 @@ from smime_session.cms.structures import (
     EnvelopeHeader,
     EnvelopeTrailer,
     IssuerAndSerialNumber,
-    KeyTransRecipientInfo,
     RecipientIdentifier,
     SubjectKeyIdentifier,
     WrappedKey,
 )
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
-from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MIN_TAG_SIZE
+from smime_session.profiles import MIN_TAG_SIZE
 from smime_session.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from smime_session.algorithms import ContentEncryption
 
 _CONTEXT_0: Final = 0x80
 _CONTEXT_0_CONSTRUCTED: Final = 0xA0
@@ -112,75 +111,21 @@ def _gcm_parameters(algorithm: ContentEncryption, parameters: tlv.Element) -> Co
     return ContentParameters(algorithm, nonce, tag_size)
 
 
-@cache
-def key_transport(algorithm: KeyTransport) -> AlgorithmIdentifier:
-    """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants (RFC 4055, 4.1)."""
-    if algorithm.hash is None or algorithm.mgf_hash is None:
-        return AlgorithmIdentifier(algorithm.oid, tlv.NULL)
-    fields = []
-    if algorithm.hash != "SHA-1":
-        fields.append(tlv.encode(0xA0, _hash_identifier(algorithm.hash)))
-    if algorithm.mgf_hash != "SHA-1":
-        mgf = AlgorithmIdentifier(algorithms.MGF1_OID, _hash_identifier(algorithm.mgf_hash))
-        fields.append(tlv.encode(0xA1, algorithm_identifier(mgf)))
-    if algorithm.label:
-        source = AlgorithmIdentifier(algorithms.P_SPECIFIED_OID, tlv.encode(tlv.OCTET_STRING, algorithm.label))
-        fields.append(tlv.encode(0xA2, algorithm_identifier(source)))
-    return AlgorithmIdentifier(algorithm.oid, tlv.encode(tlv.SEQUENCE, *fields))
-
-
-def _hash_identifier(name: algorithms.HashName) -> bytes:
+def hash_identifier(name: algorithms.HashName) -> bytes:
+    """Encode a hash function's AlgorithmIdentifier, its parameters NULL (RFC 4055, 2.1)."""
     return algorithm_identifier(AlgorithmIdentifier(algorithms.HASH_OIDS[name], tlv.NULL))
 
 
-def key_transport_from(identifier: AlgorithmIdentifier) -> KeyTransport:
-    """Read how a session key was encrypted for an RSA key; parameters that are wrong are never guessed around.
+def hash_from(identifier: AlgorithmIdentifier, role: str) -> algorithms.HashName:
+    """Return the hash function that ``identifier`` names; ``role`` says what for.
 
     Raises:
-        UnsupportedAlgorithmError: the algorithm, its hash function or its label source is not spoken here.
-        MalformedError: its parameters are not as its RFC has them.
+        UnsupportedAlgorithmError: it is not spoken here.
+        MalformedError: it has parameters.
     """
-    if identifier.oid == algorithms.RSAES_PKCS1_V1_5_OID:
-        if identifier.parameters not in (None, tlv.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
-            raise MalformedError("the parameters of RSAES-PKCS1-v1_5 are malformed")
-        return algorithms.RSAES_PKCS1_V1_5
-    if identifier.oid != algorithms.RSAES_OAEP_OID:
-        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
-    for known in algorithms.OAEP:
-        if identifier.parameters == key_transport(known).parameters:
-            return known
-    if identifier.parameters is None:
-        raise MalformedError("the parameters of RSAES-OAEP are absent")
-    return _oaep_parameters(identifier.parameters)
-
-
-def _oaep_parameters(encoded: bytes) -> KeyTransport:
-    """Read RSAES-OAEP-params: three fields that are each left out where they have their default (RFC 4055, 4.1)."""
-    fields: dict[int, AlgorithmIdentifier] = {}
-    for child in tlv.parse(encoded).expect(tlv.SEQUENCE).children():
-        wrapped = child.children()
-        if child.tag not in (0xA0, 0xA1, 0xA2) or any(tag >= child.tag for tag in fields) or len(wrapped) != 1:
-            raise MalformedError("the parameters of RSAES-OAEP are malformed")
-        fields[child.tag] = algorithm_identifier_from(wrapped[0])
-    hash_name = mgf_name = algorithms.HASHES[algorithms.SHA1_OID]
-    label = b""
-    if digest := fields.get(0xA0):
-        hash_name = _hash_from(digest)
-    if mgf := fields.get(0xA1):
-        if mgf.oid != algorithms.MGF1_OID:
-            raise UnsupportedAlgorithmError("mask generation function of RSAES-OAEP", mgf.oid)
-        mgf_name = _hash_from(algorithm_identifier_from(tlv.parse(mgf.parameters or b"")))
-    if source := fields.get(0xA2):
-        if source.oid != algorithms.P_SPECIFIED_OID:
-            raise UnsupportedAlgorithmError("label source of RSAES-OAEP", source.oid)
-        label = tlv.parse(source.parameters or b"").octets()
-    return KeyTransport(hash_name, mgf_name, label)
-
-
-def _hash_from(identifier: AlgorithmIdentifier) -> algorithms.HashName:
     name = algorithms.HASHES.get(identifier.oid)
     if name is None:
-        raise UnsupportedAlgorithmError("hash function of RSAES-OAEP", identifier.oid)
+        raise UnsupportedAlgorithmError(role, identifier.oid, algorithms.name_of(identifier.oid))
     if identifier.parameters not in (None, tlv.NULL):  # RFC 4055, 2.1: accept both
         raise MalformedError(f"the parameters of {name} are malformed")
     return name
@@ -196,46 +141,12 @@ def recipient_identifier(identifier: RecipientIdentifier) -> bytes:
     return tlv.encode(tlv.SEQUENCE, identifier.issuer, tlv.integer(identifier.serial_number))
 
 
-def key_trans_recipient_info(info: KeyTransRecipientInfo) -> WrappedKey:
-    """Encode a KeyTransRecipientInfo: version 0 for issuer and serial number, else 2 (RFC 5652, 6.2.1)."""
-    version = 0 if isinstance(info.recipient, IssuerAndSerialNumber) else 2
-    encoded = tlv.encode(
-        tlv.SEQUENCE,
-        tlv.integer(version),
-        recipient_identifier(info.recipient),
-        algorithm_identifier(key_transport(info.algorithm)),
-        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
-    )
-    return WrappedKey(encoded, version, 0)
-
-
-def key_trans_recipient_info_from(wrapped: WrappedKey) -> KeyTransRecipientInfo:
-    """Decode a KeyTransRecipientInfo.
+def recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
+    """Decode whom a recipient info is for.
 
     Raises:
-        MalformedError: it is none, or broken.
-        UnsupportedAlgorithmError: its algorithm is not spoken here.
-        LimitError: its encrypted key is larger than any RSA key makes it.
+        MalformedError: it is neither kind of identifier.
     """
-    recipient, identifier, encrypted_key = key_trans_fields(wrapped)
-    if len(encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE)
-    return KeyTransRecipientInfo(recipient, key_transport_from(identifier), encrypted_key)
-
-
-def key_trans_fields(wrapped: WrappedKey) -> tuple[RecipientIdentifier, AlgorithmIdentifier, bytes]:
-    """Return a KeyTransRecipientInfo's recipient, algorithm and encrypted key as they stand, whatever they are.
-
-    Raises:
-        MalformedError: it is none, or broken.
-    """
-    children = tlv.parse(wrapped.encoded).expect(tlv.SEQUENCE).children()
-    if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
-        raise MalformedError("a KeyTransRecipientInfo is malformed")
-    return _recipient_identifier_from(children[1]), algorithm_identifier_from(children[2]), children[3].octets()
-
-
-def _recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
     if element.tag == tlv.SEQUENCE:
         children = element.children()
         if len(children) != 2:  # noqa: PLR2004  # issuer and serial number
@@ -251,7 +162,7 @@ def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[Wrap
         LimitError: there are more than ``limit``.
     """
     found: list[WrappedKey] = []
-    for info in infos.expect(tlv.SET).children():
+    for info in infos.expect(tlv.SET):
         if len(found) == limit:
             raise LimitError("the number of recipients", limit)
         found.append(WrappedKey(info.encoded, _version_of(info), key_size))

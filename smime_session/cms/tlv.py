@@ -6,7 +6,7 @@ every reader is bounded by a depth and by the lengths around it, and looks befor
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from smime_session.errors import LimitError, MalformedError
@@ -29,6 +29,7 @@ INDEFINITE: Final = b"\x80"
 END_OF_CONTENTS: Final = b"\x00\x00"
 
 _MAX_LENGTH_OCTETS: Final = 8  # lengths up to 2**64: whatever is longer is no file
+_MAX_INTEGER_OCTETS: Final = 256  # serial numbers have 20; Python refuses to write out numbers over 4,300 digits
 _HIGH_TAG: Final = 0x1F
 _LONG_FORM: Final = 0x80
 
@@ -113,7 +114,7 @@ class Element:
 
     def _find_end(self, limit: int) -> int:
         at = self._body
-        while self._data[at : at + 2] != END_OF_CONTENTS:
+        while self._data[at : min(at + 2, limit)] != END_OF_CONTENTS:
             at = Element(self._data, at, limit, self._depth + 1).end
         return at
 
@@ -132,21 +133,27 @@ class Element:
         """Whether it is made of other values."""
         return bool(self.tag & CONSTRUCTED)
 
-    def children(self) -> list[Element]:
-        """Return the values it is made of.
+    def __iter__(self) -> Iterator[Element]:
+        """Yield the values it is made of, one at a time.
 
         Raises:
             MalformedError: it is primitive, or they do not fill it exactly.
         """
         if not self.constructed:
             raise MalformedError("a constructed value was expected")
-        found = []
         at = self._body
         while at < self._stop:
             child = Element(self._data, at, self._stop, self._depth + 1)
-            found.append(child)
+            yield child
             at = child.end
-        return found
+
+    def children(self) -> list[Element]:
+        """Return the values it is made of.
+
+        Raises:
+            MalformedError: it is primitive, or they do not fill it exactly.
+        """
+        return list(self)
 
     def first_child(self) -> Element | None:
         """Return the first of the values it is made of, or None if it is empty or primitive."""
@@ -169,13 +176,15 @@ class Element:
         if self.tag == tag:
             return self.contents
         self.expect(tag | CONSTRUCTED)
-        return b"".join(child.octets() for child in self.children())
+        return b"".join(child.octets() for child in self)
 
     def integer(self) -> int:
         """Return the value of an INTEGER."""
         contents = self.expect(INTEGER).contents
         if not contents:
             raise MalformedError("an INTEGER is empty")
+        if len(contents) > _MAX_INTEGER_OCTETS:
+            raise MalformedError("an INTEGER is too large")
         return int.from_bytes(contents, "big", signed=True)
 
     def object_identifier(self) -> str:
@@ -186,7 +195,7 @@ class Element:
         """Return the same value with every length definite and as short as it goes."""
         if not self.constructed:
             return encode(self.tag, self.contents)
-        return encode(self.tag, *(child.definite() for child in self.children()))
+        return encode(self.tag, *(child.definite() for child in self))
 
 
 def parse(data: bytes) -> Element:
@@ -217,7 +226,7 @@ def _read_length(data: bytes, at: int, limit: int) -> tuple[int | None, int]:
     return int.from_bytes(data[at + 1 : body], "big"), body
 
 
-@cache
+@lru_cache(maxsize=1024)  # these come from outside
 def _dotted(contents: bytes) -> str:
     if not contents or contents[-1] & 0x80 or len(contents) > 64:  # noqa: PLR2004  # far beyond any in use
         raise MalformedError("an OBJECT IDENTIFIER is malformed")
@@ -299,26 +308,27 @@ class Stream:
             LimitError: it does not; ``what`` names what is too large.
             MalformedError: it is cut off.
         """
-        parts: list[bytes] = []
-        self._collect(parts, limit, what, 0)
-        return parse(b"".join(parts))
+        octets = bytearray()
+        self._collect(octets, limit, what, 0)
+        return parse(bytes(octets))
 
-    def _collect(self, parts: list[bytes], limit: int, what: str, depth: int) -> None:
+    def _collect(self, octets: bytearray, limit: int, what: str, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise LimitError("the nesting of the CMS object", MAX_DEPTH)
         tag, size = self._header()
-        parts.append(bytes((tag,)) + (INDEFINITE if size is None else length(size)))
+        octets.append(tag)
+        octets += INDEFINITE if size is None else length(size)
         if size is not None:
             if self.offset + size > limit:
                 raise LimitError(what, limit)
-            parts.append(self._take(size))
+            octets += self._take(size)
             return
         self.indefinite = True
         while self._look(2) != END_OF_CONTENTS:
             if self.offset > limit:
                 raise LimitError(what, limit)
-            self._collect(parts, limit, what, depth + 1)
-        parts.append(self._take(len(END_OF_CONTENTS)))
+            self._collect(octets, limit, what, depth + 1)
+        octets += self._take(len(END_OF_CONTENTS))
 
     def segments(self, tag: int, depth: int = 0) -> Iterator[memoryview]:
         """Take the next value, an OCTET STRING under ``tag``, in pieces as they come.

@@ -77,6 +77,7 @@ def read(data: bytes) -> list[Piece]:
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # a shell's redirection on Windows writes UTF-16
         data = data.decode("utf-16", errors="replace").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise CredentialError("the file is empty")
     if pieces := [_pem_piece(match) for match in _PEM.finditer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))]:
@@ -137,7 +138,7 @@ def _text_kind(data: bytes) -> Kind | None:
         text = data.decode()
     except UnicodeDecodeError:
         return Kind.MAIL if _MAIL.match(data) else None
-    if not all(character.isprintable() or character.isspace() for character in text.lstrip("\ufeff")):
+    if not all(character.isprintable() or character.isspace() for character in text):
         return None
     return Kind.MAIL if _MAIL.match(data.lstrip()) else Kind.TEXT
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.profiles import Profile
-    from smime_session.recipients import Recipient, Technique
+    from smime_session.recipients import Recipient, KeyTechnique
 
     ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
@@ -160,7 +160,7 @@ def only_signs(kind: str) -> bool:
 
 
 def _unfit_key(
-    certificate: x509.Certificate, key: object | None, technique: Technique | None, profile: Profile
+    certificate: x509.Certificate, key: object | None, technique: KeyTechnique | None, profile: Profile
 ) -> Iterator[str]:
     oid = certificate.public_key_algorithm_oid.dotted_string
     if key is None:
@@ -193,17 +193,22 @@ def _extension(extensions: x509.Extensions, kind: type[ExtensionT]) -> Extension
         return None
 
 
-def _unfit_usage(extensions: x509.Extensions, technique: Technique | None, profile: Profile) -> Iterator[str]:
+def _unfit_usage(extensions: x509.Extensions, technique: KeyTechnique | None, profile: Profile) -> Iterator[str]:
     """Check what the key is for; a certificate that does not say is for anything (RFC 8550, 4.4.2 and 4.4.4)."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     usage = _extension(extensions, x509.KeyUsage)
-    if usage and technique and not profile.insecure_key_usage and not getattr(usage, technique.KEY_USAGE):
+    if (
+        usage is not None
+        and technique is not None
+        and not profile.insecure_key_usage
+        and not getattr(usage, technique.KEY_USAGE)
+    ):
         yield f"is not for encrypting keys: its key usage lacks {_camel_case(technique.KEY_USAGE)}"
     purposes = _extension(extensions, x509.ExtendedKeyUsage)
     mail = {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if purposes and not profile.insecure_extended_key_usage and mail.isdisjoint(purposes):
+    if purposes is not None and not profile.insecure_extended_key_usage and mail.isdisjoint(purposes):
         yield "is not for mail: its extended key usage lacks emailProtection"
 
 
@@ -229,6 +234,7 @@ def _identifier(certificate: x509.Certificate, profile: Profile) -> RecipientIde
 
     if profile.identifier == "issuer-serial":
         return IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
-    extensions = _extensions(certificate)
-    found = extensions and _extension(extensions, x509.SubjectKeyIdentifier)
-    return SubjectKeyIdentifier(found.digest) if found else None
+    if (extensions := _extensions(certificate)) is None:
+        return None
+    found = _extension(extensions, x509.SubjectKeyIdentifier)
+    return None if found is None else SubjectKeyIdentifier(found.digest)

@@ -27,7 +27,7 @@ from smime_session.mail.line_endings import CRLF, LF, canonical
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from smime_session.mail.blocks import Block, NextBlock
 
@@ -42,31 +42,39 @@ class MailHead:
 
     Attributes:
         fields: every field in order, as the mail had it.
+        content_fields: those that go inside; where the mail has none, what it leaves to be understood.
         mbox_line: the ``From `` line of a mail store before the first field, or nothing.
-        outer: what travels outside: the mbox line and every field but those of ``inner`` and
-            ``removed``, with MIME-Version; no blank line.
-        inner: the ``Content-*`` fields with CRLF line endings, and the blank line.
+        outer: what travels outside: the mbox line and every field but those that go inside or were
+            removed, with MIME-Version; no blank line.
+        inner: the fields that go inside, with CRLF line endings, and the blank line.
         eol: the line ending of the first line.
         removed: the names of fields that were taken out, as the mail spelt them.
-        content_type: the media type in lower case, ``text/plain`` where the mail has none.
-        parameters: those of Content-Type, by lower-case name.
         transfer_encoding: the Content-Transfer-Encoding in lower case, ``7bit`` where the mail has none.
     """
 
     fields: tuple[Field, ...]
+    content_fields: tuple[Field, ...]
     mbox_line: bytes
     outer: bytes
     inner: bytes
     eol: bytes
     removed: tuple[str, ...]
-    content_type: str
-    parameters: Mapping[str, str]
     transfer_encoding: str
 
     @property
     def binary(self) -> bool:
         """Whether line endings of the body are data and must stay as they are (RFC 2045, 6.2)."""
         return self.transfer_encoding == "binary"
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, ``text/plain`` where the mail has none."""
+        return parse_media_type(find_value(self.content_fields, "content-type"))
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of Content-Type, by lower-case name."""
+        return parse_parameters(find_value(self.content_fields, "content-type"))
 
     def outer_without(self, names: Collection[str]) -> bytes:
         """Return ``outer`` without the fields called ``names`` (lower case)."""
@@ -126,16 +134,15 @@ def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDD
     else:
         inner = _default_content_fields(bytes(body))
         content = parse_fields(inner)
-    content_type = find_value(content, "content-type")
+    removed = [field for field in fields if field.name in hidden]
     return MailHead(
         fields=fields,
+        content_fields=content,
         mbox_line=mbox_line,
         outer=_outer(mbox_line, fields, eol, hidden),
         inner=inner + CRLF,
         eol=eol,
-        removed=tuple(field.raw.partition(b":")[0].strip().decode("ascii") for field in fields if field.name in hidden),
-        content_type=parse_media_type(content_type),
-        parameters=parse_parameters(content_type),
+        removed=tuple(field.raw.partition(b":")[0].strip().decode("ascii") for field in removed),
         transfer_encoding=parse_token(find_value(content, "content-transfer-encoding")) or "7bit",
     )
 
@@ -159,7 +166,7 @@ def _is_content(field: Field) -> bool:
 
 def _outer(mbox_line: bytes, fields: tuple[Field, ...], eol: bytes, dropped: Collection[str]) -> bytes:
     kept = [field for field in fields if not _is_content(field) and field.name not in dropped]
-    outer = mbox_line + _ended(b"".join(field.raw for field in kept), eol)
+    outer = mbox_line + _ended(b"".join([field.raw for field in kept]), eol)
     if "mime-version" in dropped or any(field.name == "mime-version" for field in kept):
         return outer
     return outer + b"MIME-Version: 1.0" + eol

@@ -76,7 +76,10 @@ def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
 
 def find_value(fields: tuple[Field, ...], name: str) -> str:
     """Return the value of the first field called ``name`` (lower case), or an empty string."""
-    return next((field.value for field in fields if field.name == name), "")
+    for field in fields:
+        if field.name == name:
+            return field.value
+    return ""
 
 
 def parse_token(value: str) -> str:

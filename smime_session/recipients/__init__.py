@@ -1,13 +1,13 @@
 """Key management: how one session key reaches each recipient, a file per CMS technique.
 
 Each technique module holds wrapping and unwrapping side by side and offers them through the
-same few functions (:class:`Technique`). A new kind of key is a new module here and its row in
-:data:`TECHNIQUES`.
+same few functions (:class:`Technique`, :class:`KeyTechnique`). A new kind of key is a new module
+here and its place in a list below.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from smime_session.cms.structures import RecipientIdentifier, WrappedKey
     from smime_session.profiles import Profile
+    from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
+
+
+MOST_NAMED: Final = 10  # recipients named in one sentence; the rest are counted
 
 
 class Recipient(Protocol):
@@ -52,7 +56,33 @@ class SelectiveIdentity(Identity, Protocol):
 
 
 class Technique(Protocol):
-    """What each technique module for asymmetric keys offers.
+    """What each technique module offers for reading.
+
+    Attributes:
+        TAG: the tag of its RecipientInfo (RFC 5652, 6.2).
+    """
+
+    TAG: int
+
+    def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+        """Describe a recipient info, one summary for each recipient in it.
+
+        Raises:
+            MessageError: it is broken.
+        """
+        ...
+
+    def legacy_algorithm(self, wrapped: WrappedKey) -> str | None:
+        """Return the name of an algorithm in it that is only used with ``insecure_legacy``, or None.
+
+        Raises:
+            MessageError: it is broken.
+        """
+        ...
+
+
+class KeyTechnique(Technique, Protocol):
+    """What a technique module for asymmetric keys offers besides.
 
     Attributes:
         KEY_USAGE: the key usage bit that a certificate needs (RFC 8550, 4.4.2), named as in
@@ -82,9 +112,60 @@ class Technique(Protocol):
         ...
 
 
-def technique_for(public_key: object) -> Technique | None:
-    """Return the technique for a public key, or None if its kind is not spoken here."""
+def _key_techniques() -> tuple[KeyTechnique, ...]:
     from smime_session.recipients import key_transport
 
-    techniques: tuple[Technique, ...] = (key_transport,)
-    return next((technique for technique in techniques if technique.accepts(public_key)), None)
+    return (key_transport,)
+
+
+def _techniques() -> tuple[Technique, ...]:
+    return _key_techniques()
+
+
+def technique_for(public_key: object) -> KeyTechnique | None:
+    """Return the technique for a public key, or None if its kind is not spoken here."""
+    return next((technique for technique in _key_techniques() if technique.accepts(public_key)), None)
+
+
+def _technique_of(wrapped: WrappedKey) -> Technique | None:
+    return next((technique for technique in _techniques() if wrapped.encoded[0] == technique.TAG), None)
+
+
+def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedKey, ...]:
+    """Wrap the session key for every recipient."""
+    return tuple(recipient.wrap(key) for recipient in recipients)
+
+
+def matching(identity: Identity, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
+    """Return those of ``wrapped`` that are addressed to ``identity``, as far as it can tell without its private key."""
+    return identity.matching(wrapped) if isinstance(identity, SelectiveIdentity) else []
+
+
+def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+    """Describe a recipient info, one summary for each recipient in it; a broken one as far as it goes."""
+    from smime_session.cms.codec import TECHNIQUES
+    from smime_session.errors import MessageError
+    from smime_session.recipients.summary import RecipientSummary
+
+    name = TECHNIQUES.get(wrapped.encoded[0], "unknown")
+    technique = _technique_of(wrapped)
+    if technique is None:
+        return (RecipientSummary(technique=name),)
+    try:
+        return technique.summarize(wrapped)
+    except MessageError as error:
+        return (RecipientSummary(technique=name, problem=str(error)),)
+
+
+def legacy_algorithm(wrapped: WrappedKey) -> str | None:
+    """Return the name of an algorithm in a recipient info that is only used with ``insecure_legacy``, or None."""
+    technique = _technique_of(wrapped)
+    return technique.legacy_algorithm(wrapped) if technique else None
+
+
+def names_of(wrapped: Sequence[WrappedKey]) -> list[str]:
+    """Name the first recipients of an envelope and count the rest."""
+    named = [summary.name for key in wrapped[:MOST_NAMED] for summary in summarize(key)]
+    if len(wrapped) > MOST_NAMED:
+        named.append(f"and {len(wrapped) - MOST_NAMED:,} more")
+    return named

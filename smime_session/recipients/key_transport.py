@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from smime_session.cms import codec, tlv
+from smime_session.algorithms import name_of
+from smime_session.cms import key_trans, tlv
 from smime_session.cms.structures import (
-    IssuerAndSerialNumber,
     KeyTransRecipientInfo,
     RecipientIdentifier,
-    SubjectKeyIdentifier,
     WrappedKey,
 )
-from smime_session.credentials.names import describe, issuer_of
-from smime_session.errors import CredentialError, NoMatchError
+from smime_session.errors import CredentialError, MessageError, NoMatchError
 from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
+from smime_session.recipients.naming import OwnNames
+from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from smime_session.algorithms import HashName, KeyTransport
     from smime_session.profiles import Profile
 
+TAG: Final = tlv.SEQUENCE
 KEY_USAGE: Final = "key_encipherment"
 
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
@@ -81,6 +81,41 @@ def identity(private_key: object, certificate: x509.Certificate | None) -> KeyTr
     return KeyTransportIdentity(private_key, certificate)
 
 
+def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+    """Describe a KeyTransRecipientInfo.
+
+    Raises:
+        MalformedError: it is broken.
+    """
+    recipient, identifier, encrypted_key = key_trans.fields(wrapped)
+    name, problem, parameters = name_of(identifier.oid) or identifier.oid, None, {}
+    try:
+        algorithm = key_trans.algorithm_from(identifier)
+    except MessageError as error:
+        problem = str(error)
+    else:
+        name = algorithm.name
+        if algorithm.hash is not None:
+            parameters = {"hash": algorithm.hash, "mgf": f"MGF1 with {algorithm.mgf_hash}"}
+        if algorithm.label:
+            parameters["label"] = algorithm.label.hex()
+    return (
+        RecipientSummary(
+            technique="key transport",
+            algorithm=name,
+            algorithm_oid=identifier.oid,
+            parameters=parameters,
+            encrypted_key_size=len(encrypted_key),
+            problem=problem,
+            **identifier_fields(recipient),
+        ),
+    )
+
+
+def legacy_algorithm(_wrapped: WrappedKey) -> None:
+    """Nothing that is read here is left to ``insecure_legacy``."""
+
+
 def _rsa(public_key: object) -> rsa.RSAPublicKey:
     if not isinstance(public_key, rsa.RSAPublicKey):
         raise CredentialError("the public key is not an RSA key")
@@ -107,7 +142,7 @@ class KeyTransportRecipient:
 
     def __init__(self, public_key: rsa.RSAPublicKey, identifier: RecipientIdentifier, algorithm: KeyTransport) -> None:
         size = (public_key.key_size + 7) // 8
-        template = codec.key_trans_recipient_info(KeyTransRecipientInfo(identifier, algorithm, bytes(size)))
+        template = key_trans.encode(KeyTransRecipientInfo(identifier, algorithm, bytes(size)))
         self._prefix = template.encoded[:-size]
         self._version = template.version
         self._public_key = public_key
@@ -138,12 +173,8 @@ class KeyTransportIdentity:
         _check(private_key)
         self._private_key = private_key
         self._size = (private_key.key_size + 7) // 8
-        self.certificate = certificate
-        self._key_identifiers = {_key_identifier(private_key.public_key())}
-        self._named: IssuerAndSerialNumber | None = None
-        if certificate is not None:
-            self._named = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
-            self._key_identifiers |= _key_identifiers_in(certificate)
+        self._names = OwnNames(private_key.public_key(), certificate)
+        self._bare = certificate is None
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
@@ -166,25 +197,13 @@ class KeyTransportIdentity:
         raise NoMatchError(identities=[str(self)])
 
     def _info(self, wrapped: WrappedKey) -> KeyTransRecipientInfo | None:
-        """Decode a recipient info if it is for this identity; most are ruled out by a search for our names."""
-        if wrapped.encoded[0] != tlv.SEQUENCE:
+        """Decode a recipient info if it is for this identity."""
+        if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
             return None
-        encoded = wrapped.encoded
-        if self._named is not None:
-            serial = tlv.integer_octets(self._named.serial_number)
-            if serial not in encoded and not any(known in encoded for known in self._key_identifiers):
-                return None
-        info = codec.key_trans_recipient_info_from(wrapped)
-        return info if self._is_for_us(info) else None
-
-    def _is_for_us(self, info: KeyTransRecipientInfo) -> bool:
-        if isinstance(info.recipient, SubjectKeyIdentifier):
-            return info.recipient.value in self._key_identifiers
-        if self._named is None:
-            return len(info.encrypted_key) == self._size
-        return info.recipient.serial_number == self._named.serial_number and codec.same_name(
-            info.recipient.issuer, self._named.issuer
-        )
+        info = key_trans.decode(wrapped)
+        if not self._names.include(info.recipient) or (self._bare and len(info.encrypted_key) != self._size):
+            return None
+        return info
 
     def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
         """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
@@ -201,29 +220,10 @@ class KeyTransportIdentity:
         return SessionKey(bytearray(opened if len(opened) == size else decoy))
 
     def __str__(self) -> str:
-        key = f"RSA-{self._private_key.key_size} private key"
-        if self.certificate is not None:
-            return f"{key} of {describe(self.certificate)}"
-        return f"{key} without a certificate, key identifier {next(iter(self._key_identifiers)).hex()}"
+        return self._names.describe(f"RSA-{self._private_key.key_size} private key")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
-
-
-def _key_identifier(public_key: rsa.RSAPublicKey) -> bytes:
-    """Return the usual key identifier of a public key: SHA-1 of its octets (RFC 5280, 4.2.1.2, method 1)."""
-    octets = public_key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
-    return hashlib.sha1(octets, usedforsecurity=False).digest()
-
-
-def _key_identifiers_in(certificate: x509.Certificate) -> set[bytes]:
-    from cryptography import x509
-
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (x509.ExtensionNotFound, ValueError):  # a certificate with broken extensions still names its key
-        return set()
-    return {extension.value.digest}
 
 
 def _check(private_key: rsa.RSAPrivateKey) -> None:

@@ -6,6 +6,7 @@ A peer that is not installed skips its tests by name; under ``CI=true`` it fails
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,19 +36,19 @@ def started(
     tmp_path_factory: pytest.TempPathFactory, keypairs: tuple[Keypair, ...]
 ) -> Iterator[Callable[[Peer], Peer]]:
     """Give a function that starts a peer the first time it is asked for it; all end with the session."""
-    running: list[Peer] = []
+    running: set[Peer] = set()
+    with ExitStack() as ends:
 
-    def start(peer: Peer) -> Peer:
-        if peer not in running:
-            if absent := missing(peer):
-                _report_missing(f"{peer} is not installed: {', '.join(absent)}")
-            peer.start(tmp_path_factory.mktemp(str(peer)), keypairs)
-            running.append(peer)
-        return peer
+        def start(peer: Peer) -> Peer:
+            if peer not in running:
+                if absent := missing(peer):
+                    _report_missing(f"{peer} is not installed: {', '.join(absent)}")
+                ends.callback(peer.stop)
+                peer.start(tmp_path_factory.mktemp(str(peer)), keypairs)
+                running.add(peer)
+            return peer
 
-    yield start
-    for peer in running:
-        peer.stop()
+        yield start
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ ENTITY: Final = b"Content-Type: text/plain; charset=utf-8\r\n\r\nGr\xc3\xbc\xc3\
 """What is sealed: a MIME entity, which bare CMS objects carry as well as anything else."""
 FIELDS: Final = b"From: dave@example.org\r\nTo: alice@example.org\r\nSubject: greetings\r\nMIME-Version: 1.0\r\n"
 """What makes a mail of it."""
-SIZES: Final = (0, 1, 16, 100_000, 1 << 20)
+SIZES: Final = (1, 16, 100_000, 1 << 20)
+"""Octets of content: the smallest, one block, many read-ahead buffers, and more than waits in memory."""
 
 
 class Pipe(io.BytesIO):

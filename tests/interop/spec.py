@@ -62,6 +62,13 @@ CLASSIC: Final = Spec(AES_128_CBC, RSAES_PKCS1_V1_5)
 ALGORITHMS: Final = tuple(Spec(content, transport) for content in CONTENTS for transport in TRANSPORTS)
 """Every content-encryption algorithm with every key transport."""
 
+ODD_OAEP: Final = (
+    Spec(transport=KeyTransport("SHA-256", "SHA-1")),
+    Spec(transport=KeyTransport("SHA-1", "SHA-256")),
+    Spec(transport=KeyTransport("SHA-512", "SHA-384", b"\x00label")),
+)
+"""RSAES-OAEP with two hash functions, which some programs default to, and with a label."""
+
 SHAPES: Final = tuple(
     Spec(base.content, base.transport, identifier, form, stream)
     for base in (MODERN, COMPAT)

@@ -88,21 +88,35 @@ def missing(peer: Peer) -> list[str]:
     return [str(need) for need in peer.needs() if isinstance(need, str) or not need.exists()]
 
 
-def run(command: Sequence[str | Path], stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
+def attempt(
+    command: Sequence[str | Path], stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, whatever its exit status."""
+    surroundings = {**os.environ, **(environment or {})}
+    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=TIMEOUT, env=surroundings)
+
+
+def described(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return a program's name, its exit status and its last words."""
+    words = done.stderr.decode(errors="replace").strip()
+    return f"{Path(done.args[0]).name} ended with status {done.returncode}: {words}"
+
+
+def checked(done: subprocess.CompletedProcess[bytes]) -> bytes:
+    """Return the standard output of a program that succeeded.
+
+    Raises:
+        PeerError: it failed.
+    """
+    if done.returncode:
+        raise PeerError(described(done))
+    return done.stdout
+
+
+def run(command: Sequence[str | Path], stdin: bytes = b"") -> bytes:
     """Run a program and return its standard output.
 
     Raises:
         PeerError: it failed.
     """
-    done = subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=TIMEOUT,
-        env={**os.environ, **(environment or {})},
-    )
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip()
-        raise PeerError(f"{Path(command[0]).name} ended with status {done.returncode}: {words}")
-    return done.stdout
+    return checked(attempt(command, stdin))

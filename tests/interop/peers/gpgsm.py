@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives import hashes
 
 from tests.interop.keypair import PASSPHRASE
-from tests.interop.peers.base import Generation, Peer, program, run
+from tests.interop.peers.base import Generation, Peer, PeerError, attempt, checked, described, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from subprocess import CompletedProcess
 
     from tests.interop.keypair import Keypair
     from tests.interop.spec import Spec
@@ -39,7 +40,7 @@ class Gpgsm(Peer):
 
     def __init__(self, generation: Generation) -> None:
         super().__init__(generation)
-        self._homes: dict[str, Path] = {}
+        self._homes: dict[Keypair | None, Path] = {}
 
     def needs(self) -> Sequence[Path | str]:
         return [program("gpgsm", self.generation), program("gpg-agent", self.generation), program("gpgconf", "system")]
@@ -55,40 +56,50 @@ class Gpgsm(Peer):
         arguments = ["--encrypt", "--cipher-algo", algorithm, *FORMS[spec.form]]
         for keypair in recipients:
             arguments += ["--recipient", f"{keypair.name}@example.org"]
-        envelope = self._gpgsm(recipients[0], arguments, content)
+        envelope = checked(self._gpgsm(None, arguments, content))
         return MAIL_HEADER + envelope if spec.form == "mail" else envelope
 
     def decrypt(self, envelope: bytes, keypair: Keypair, spec: Spec) -> bytes:
         del spec  # it looks for itself
         file = self.workspace / "envelope"
         file.write_bytes(envelope)
-        return self._gpgsm(keypair, ["--passphrase-fd", "0", "--decrypt", str(file)], PASSPHRASE)
+        done = self._gpgsm(keypair, ["--status-fd", "2", "--passphrase-fd", "0", "--decrypt", str(file)], PASSPHRASE)
+        if b"[GNUPG:] DECRYPTION_OKAY" not in done.stderr:  # its exit status is 2 for all but the first recipient
+            raise PeerError(described(done))
+        return done.stdout
 
     def stop(self) -> None:
         for home in self._homes.values():
-            run([program("gpgconf", "system"), "--kill", "gpg-agent"], environment={"GNUPGHOME": str(home)})
+            checked(
+                attempt([program("gpgconf", "system"), "--kill", "gpg-agent"], environment={"GNUPGHOME": str(home)})
+            )
             shutil.rmtree(home)
         self._homes.clear()
 
-    def _gpgsm(self, keypair: Keypair, arguments: Sequence[str], stdin: bytes) -> bytes:
-        """Run it with a home that holds one private key, so that no other can open the message."""
-        if keypair.name not in self._homes:
-            self._homes[keypair.name] = self._make_home(keypair)
-        return self._run(self._homes[keypair.name], arguments, stdin)
+    def _gpgsm(self, keypair: Keypair | None, arguments: Sequence[str], stdin: bytes) -> CompletedProcess[bytes]:
+        """Run it with a home that holds one private key alone, or without one every certificate.
 
-    def _run(self, home: Path, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        Certificates of other recipients would make it look for their keys on a smart card.
+        """
+        if keypair not in self._homes:
+            self._homes[keypair] = self._make_home(keypair)
+        return self._run(self._homes[keypair], arguments, stdin)
+
+    def _run(self, home: Path, arguments: Sequence[str], stdin: bytes = b"") -> CompletedProcess[bytes]:
         options = ["--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--disable-crl-checks"]
         agent = ["--agent-program", program("gpg-agent", self.generation)]
         command = [program("gpgsm", self.generation), *options, *agent, *arguments]
-        return run(command, stdin, {"GNUPGHOME": str(home)})
+        return attempt(command, stdin, {"GNUPGHOME": str(home)})
 
-    def _make_home(self, keypair: Keypair) -> Path:
+    def _make_home(self, keypair: Keypair | None) -> Path:
         home = Path(tempfile.mkdtemp(prefix="gpg-"))  # short: the agent's socket lives in it
         fingerprints = [known.certificate.fingerprint(hashes.SHA1()) for known in self.keypairs]  # noqa: S303  # its name for one
         (home / "trustlist.txt").write_text("".join(f"{one.hex()} S relax\n" for one in fingerprints))
         (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # or each key costs it half a second
-        self._run(home, ["--import", *(str(known.certificate_file) for known in self.keypairs)])
-        self._run(home, ["--passphrase-fd", "0", "--import", str(keypair.pkcs12_file)], PASSPHRASE)
+        if keypair:
+            checked(self._run(home, ["--passphrase-fd", "0", "--import", str(keypair.pkcs12_file)], PASSPHRASE))
+        else:
+            checked(self._run(home, ["--import", *(str(known.certificate_file) for known in self.keypairs)]))
         return home
 
 

@@ -1,0 +1,80 @@
+"""By which names an identity may be addressed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from smime_session.cms import codec, tlv
+from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier
+from smime_session.credentials.names import describe, issuer_of
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+
+class OwnNames:
+    """The names that a recipient info can have for one key.
+
+    With a certificate: its issuer and serial number, and its key identifier. A key alone has the
+    identifier that most issuers would have given it (RFC 5280, 4.2.1.2, method 1), and no issuer and
+    serial number can be ruled out for it.
+
+    Args:
+        public_key: the key.
+        certificate: its certificate, or None.
+    """
+
+    def __init__(self, public_key: PublicKeyTypes, certificate: x509.Certificate | None) -> None:
+        self._certificate = certificate
+        self._key_identifiers = {key_identifier(public_key)}
+        self._named: IssuerAndSerialNumber | None = None
+        self._serial_number = b""
+        if certificate is not None:
+            self._named = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
+            self._serial_number = tlv.integer_octets(certificate.serial_number)
+            self._key_identifiers |= _key_identifiers_in(certificate)
+
+    def may_stand_in(self, encoded: bytes) -> bool:
+        """Tell whether a recipient info may hold one of the names: a search of octets that rules most out."""
+        return (
+            self._named is None
+            or self._serial_number in encoded
+            or any(identifier in encoded for identifier in self._key_identifiers)
+        )
+
+    def include(self, recipient: RecipientIdentifier) -> bool:
+        """Tell whether ``recipient`` is one of the names, or cannot be ruled out."""
+        if not isinstance(recipient, IssuerAndSerialNumber):
+            return recipient.value in self._key_identifiers
+        if self._named is None:
+            return True
+        return recipient.serial_number == self._named.serial_number and codec.same_name(
+            recipient.issuer, self._named.issuer
+        )
+
+    def describe(self, key: str) -> str:
+        """Say whose ``key`` (``RSA-3072 private key``) it is."""
+        if self._certificate is not None:
+            return f"{key} of {describe(self._certificate)}"
+        return f"{key} without a certificate, key identifier {min(self._key_identifiers).hex()}"
+
+
+def key_identifier(public_key: PublicKeyTypes) -> bytes:
+    """Return the usual key identifier: SHA-1 of the public key's octets (RFC 5280, 4.2.1.2, method 1)."""
+    info = tlv.parse(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    octets = info.children()[1].contents[1:]  # a BIT STRING, whose first octet counts unused bits
+    return hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+def _key_identifiers_in(certificate: x509.Certificate) -> set[bytes]:
+    from cryptography import x509
+
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (x509.ExtensionNotFound, ValueError):  # a certificate with broken extensions still names its key
+        return set()
+    return {extension.value.digest}

@@ -1,0 +1,78 @@
+"""What all tests share: RSA keys with their certificates, and the corpus of other programs' envelopes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import settings
+
+from smime_session.recipients.key_transport import KeyTransportIdentity
+
+# A machine that is busy with something else fails no test; a failing example is printed so that it can be repeated.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.load_profile("here")
+
+_CORPUS = "SMIME_SESSION_CORPUS"
+_BESIDE = Path(__file__).parents[2] / "shared" / "corpus"
+
+
+class Person(NamedTuple):
+    """Somebody who can read: a private key and the certificate that names its owner."""
+
+    key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def identity(self) -> KeyTransportIdentity:
+        """The identity of the key with its certificate."""
+        return KeyTransportIdentity(self.key, self.certificate)
+
+    @property
+    def bare(self) -> KeyTransportIdentity:
+        """The identity of the key alone."""
+        return KeyTransportIdentity(self.key)
+
+
+def _person(name: str) -> Person:
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Person(key, certificate)
+
+
+@pytest.fixture(scope="session")
+def alice() -> Person:
+    """To whom the tests' messages are addressed."""
+    return _person("Alice")
+
+
+@pytest.fixture(scope="session")
+def bob() -> Person:
+    """Somebody else, with a key of the same size."""
+    return _person("Bob")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of envelopes that other programs made; without it, tests skip, or fail under ``CI=true``."""
+    folder = Path(os.environ.get(_CORPUS, _BESIDE))
+    if not (folder / "MANIFEST.tsv").is_file():
+        reason = f"no corpus in {folder}; {_CORPUS} names its folder"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
