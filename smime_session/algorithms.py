@@ -36,20 +36,24 @@ class ContentEncryption:
     Attributes:
         name: the name shown to people.
         oid: the object identifier, dotted.
-        mode: ``gcm`` is authenticated and travels in AuthEnvelopedData, ``cbc`` is not.
+        mode: ``gcm`` and ``poly1305`` are authenticated and travel in AuthEnvelopedData, ``cbc`` is not.
         key_size: size of the content-encryption key.
-        nonce_size: size of the nonce (GCM) or initialisation vector (CBC) that is written.
+        nonce_size: size of the nonce, or of CBC's initialisation vector, that is written.
         tag_size: size of the tag that is written; 0 without authentication.
         block_size: what the content is padded to; 1 where it is not padded.
+        cipher: the cipher underneath.
+        legacy: whether it is broken by now, so that it is only read and only with ``insecure_legacy``.
     """
 
     name: str
     oid: str
-    mode: Literal["gcm", "cbc"]
+    mode: Literal["gcm", "poly1305", "cbc"]
     key_size: int
     nonce_size: int
     tag_size: int
     block_size: int
+    cipher: Literal["AES", "ChaCha20", "TripleDES", "RC2"] = "AES"
+    legacy: bool = False
 
     @property
     def authenticated(self) -> bool:
@@ -74,11 +78,34 @@ AES_128_CBC: Final = _cbc(128, 2)
 AES_192_CBC: Final = _cbc(192, 22)
 AES_256_CBC: Final = _cbc(256, 42)
 
+CHACHA20_POLY1305: Final = ContentEncryption(  # RFC 8103, 3
+    "ChaCha20-Poly1305", "1.2.840.113549.1.9.16.3.18", "poly1305", 32, 12, 16, 1, "ChaCha20"
+)
+DES_EDE3_CBC: Final = ContentEncryption(  # RFC 3370, 5.1
+    "DES-EDE3-CBC", "1.2.840.113549.3.7", "cbc", 24, 8, 0, 8, "TripleDES", legacy=True
+)
+RC2_CBC: Final = ContentEncryption(  # RFC 3370, 5.2, with an effective key of 128 bits
+    "RC2-CBC", "1.2.840.113549.3.2", "cbc", 16, 8, 0, 8, "RC2", legacy=True
+)
+
 CONTENT_ENCRYPTION: Final = {
     algorithm.oid: algorithm
-    for algorithm in (AES_128_GCM, AES_192_GCM, AES_256_GCM, AES_128_CBC, AES_192_CBC, AES_256_CBC)
+    for algorithm in (
+        AES_128_GCM,
+        AES_192_GCM,
+        AES_256_GCM,
+        CHACHA20_POLY1305,
+        AES_128_CBC,
+        AES_192_CBC,
+        AES_256_CBC,
+        DES_EDE3_CBC,
+        RC2_CBC,
+    )
 }
 """Content-encryption algorithms by object identifier."""
+
+CEK_HKDF_SHA256_OID: Final = "1.2.840.113549.1.9.16.3.31"
+"""Marks a content key that is derived from the session key and the algorithm identifier inside (RFC 9709)."""
 
 RSAES_PKCS1_V1_5_OID: Final = "1.2.840.113549.1.1.1"
 RSAES_OAEP_OID: Final = "1.2.840.113549.1.1.7"
@@ -138,9 +165,7 @@ RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
 OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP_SHA512)
 
 OTHER_NAMES: Final = {
-    "1.2.840.113549.3.2": "RC2-CBC",
     "1.2.840.113549.3.4": "RC4",
-    "1.2.840.113549.3.7": "DES-EDE3-CBC",
     "1.3.14.3.2.7": "DES-CBC",
     "1.2.840.113533.7.66.10": "CAST5-CBC",
     "1.2.392.200011.61.1.1.1.4": "Camellia-256-CBC",
@@ -153,8 +178,7 @@ OTHER_NAMES: Final = {
     "2.16.840.1.101.3.4.1.43": "AES-256-OFB",
     "2.16.840.1.101.3.4.1.44": "AES-256-CFB",
     "2.16.840.1.101.3.4.1.47": "AES-256-CCM",
-    "1.2.840.113549.1.9.16.3.18": "ChaCha20-Poly1305",
-    "1.2.840.113549.1.9.16.3.31": "CEK-HKDF-SHA256",
+    CEK_HKDF_SHA256_OID: "CEK-HKDF-SHA256",
     "1.3.133.16.840.63.0.2": "ECDH with SHA-1 KDF",
     "1.3.133.16.840.63.0.3": "cofactor ECDH with SHA-1 KDF",
     "1.3.132.1.11.0": "ECDH with SHA-224 KDF",

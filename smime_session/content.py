@@ -1,38 +1,70 @@
 """The sealed content: a message's body under its session key, as streams and in one call.
 
-Authenticated algorithms (AES-GCM, RFC 5084) give a tag; AES-CBC (RFC 3565) pads and proves nothing.
+AES-GCM (RFC 5084) and ChaCha20-Poly1305 (RFC 8103) give a tag. CBC (RFC 3565, RFC 3370) pads and
+proves nothing. With RFC 9709 the key is not the session key itself but derived from it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import struct
+from typing import TYPE_CHECKING, Final, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import (
-    AEADDecryptionContext,
-    AEADEncryptionContext,
-    Cipher,
-    CipherContext,
-    algorithms,
-    modes,
-)
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from smime_session.errors import DecryptionError, LimitError
 from smime_session.profiles import MIN_TAG_SIZE
+from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
+    from cryptography.hazmat.primitives.poly1305 import Poly1305
+
     from smime_session.algorithms import ContentEncryption
     from smime_session.cms.structures import ContentParameters
-    from smime_session.session_key import SessionKey
 
 Buffer = bytes | bytearray | memoryview
 
 SLACK: Final = 32
 """Octets by which an output buffer must exceed its input: a block held back and a block's overhang."""
 
-_MAX_GCM_CONTENT: Final = (1 << 36) - 32  # octets under one key and nonce (NIST SP 800-38D, 5.2.1.1)
+_MAX_CONTENT: Final = {"gcm": (1 << 36) - 32, "poly1305": (1 << 38) - 64}
+"""Octets under one key and nonce (NIST SP 800-38D, 5.2.1.1; RFC 8439, 2.8)."""
+_DERIVATION_SALT: Final = b"The Cryptographic Message Syntax"  # RFC 9709, 2
+
+
+class Sealer(Protocol):
+    """Seals one message's content as it comes."""
+
+    def update_into(self, content: Buffer, buffer: memoryview) -> int:
+        """Seal ``content`` into ``buffer``, at least ``SLACK`` octets longer; return the octets written.
+
+        Raises:
+            LimitError: more content than the algorithm can seal under one key.
+        """
+        ...
+
+    def finish(self) -> tuple[bytes, bytes]:
+        """Return the last octets of ciphertext and the tag (empty without authentication)."""
+        ...
+
+
+class Opener(Protocol):
+    """Opens one message's content as it comes; what it gives out is proven only by :meth:`finish`."""
+
+    def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:
+        """Open ``ciphertext`` into ``buffer``, at least ``SLACK`` octets longer; return the octets written."""
+        ...
+
+    def finish(self, tag: bytes) -> bytes:
+        """Check the tag, or CBC's padding, and return the last octets of content.
+
+        Raises:
+            DecryptionError: the key does not fit or the message was altered.
+        """
+        ...
 
 
 def sealed_size(algorithm: ContentEncryption, size: int) -> int:
@@ -43,98 +75,195 @@ def sealed_size(algorithm: ContentEncryption, size: int) -> int:
 
 
 def seal(parameters: ContentParameters, key: SessionKey, content: Buffer) -> tuple[memoryview, memoryview]:
-    """Seal content that is in memory; return the ciphertext and the tag (empty for CBC)."""
+    """Seal content that is in memory; return the ciphertext and the tag (empty without authentication)."""
     if parameters.algorithm.mode == "gcm":
-        sealed = memoryview(AESGCM(key.material).encrypt(parameters.nonce, content, None))
+        with _content_key(parameters, key) as own:
+            sealed = memoryview(AESGCM(own.material).encrypt(parameters.nonce, content, None))
         return sealed[: len(content)], sealed[len(content) :]
-    sealer = Sealer(parameters, key)
+    stream = sealer(parameters, key)
     buffer = memoryview(bytearray(len(content) + SLACK))
-    size = sealer.update_into(content, buffer)
-    last, tag = sealer.finish()
+    size = stream.update_into(content, buffer)
+    last, tag = stream.finish()
     buffer[size : size + len(last)] = last
     return buffer[: size + len(last)], memoryview(tag)
 
 
-class Sealer:
-    """Seals one message's content as it comes.
+def sealer(parameters: ContentParameters, key: SessionKey) -> Sealer:
+    """Make what seals one message.
 
     Args:
         parameters: the algorithm and this message's nonce.
         key: the session key; the caller wipes it.
     """
-
-    def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
-        aes = algorithms.AES(key.material)
-        self._block_size = parameters.algorithm.block_size
-        self._size = 0
-        self._gcm: AEADEncryptionContext | None = None
+    with _content_key(parameters, key) as own:
         if parameters.algorithm.mode == "gcm":
-            self._cipher: CipherContext = Cipher(aes, modes.GCM(parameters.nonce)).encryptor()
-            self._gcm = self._cipher
-        else:
-            self._cipher = Cipher(aes, modes.CBC(parameters.nonce)).encryptor()
+            return _GcmSealer(parameters, own)
+        if parameters.algorithm.mode == "poly1305":
+            return _ChaCha20Poly1305(parameters, own)
+        return _CbcSealer(parameters, own)
 
-    def update_into(self, content: Buffer, buffer: Buffer) -> int:
-        """Seal ``content`` into ``buffer``, at least ``SLACK`` octets longer; return the octets written.
 
-        Raises:
-            LimitError: more content than the algorithm can seal under one key.
-        """
+def opener(parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> Opener:
+    """Make what opens one message.
+
+    Args:
+        parameters: the algorithm, the nonce and the tag's size.
+        key: the session key, as long as the algorithm has it; the caller wipes it.
+        attributes: the authenticated attributes that the tag covers beside the content, or empty.
+    """
+    with _content_key(parameters, key) as own:
+        if parameters.algorithm.mode == "gcm":
+            return _GcmOpener(parameters, own, attributes)
+        if parameters.algorithm.mode == "poly1305":
+            return _ChaCha20Poly1305Opener(parameters, own, attributes)
+        return _CbcOpener(parameters, own)
+
+
+def _content_key(parameters: ContentParameters, key: SessionKey) -> SessionKey:
+    """Return the key that seals the content, to be wiped: a copy of the session key, or derived from it."""
+    if not parameters.derivation_info:
+        return SessionKey(bytearray(key.material))
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    derived = bytearray(len(key))
+    derivation = HKDF(SHA256(), len(key), _DERIVATION_SALT, parameters.derivation_info)
+    derivation.derive_into(key.material, derived)
+    return SessionKey(derived)
+
+
+class _GcmSealer:
+    def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
+        self._cipher = Cipher(algorithms.AES(key.material), modes.GCM(parameters.nonce)).encryptor()
+        self._size = 0
+
+    def update_into(self, content: Buffer, buffer: memoryview) -> int:
         self._size += len(content)
-        if self._gcm is not None and self._size > _MAX_GCM_CONTENT:
-            raise LimitError("the content of an AES-GCM message", _MAX_GCM_CONTENT)
+        _check_size("AES-GCM", self._size, _MAX_CONTENT["gcm"])
         return self._cipher.update_into(content, buffer)
 
     def finish(self) -> tuple[bytes, bytes]:
-        """Return the last octets of ciphertext and the tag."""
-        if self._gcm is not None:
-            return self._gcm.finalize(), self._gcm.tag
+        return self._cipher.finalize(), self._cipher.tag
+
+
+class _GcmOpener:
+    def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes) -> None:
+        mode = modes.GCM(parameters.nonce, min_tag_length=MIN_TAG_SIZE)
+        self._cipher = Cipher(algorithms.AES(key.material), mode).decryptor()
+        self._cipher.authenticate_additional_data(attributes)
+        self._size = 0
+
+    def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:
+        self._size += len(ciphertext)
+        _check_size("AES-GCM", self._size, _MAX_CONTENT["gcm"])
+        return self._cipher.update_into(ciphertext, buffer)
+
+    def finish(self, tag: bytes) -> bytes:
+        try:
+            return self._cipher.finalize_with_tag(tag)
+        except (InvalidTag, ValueError):  # the latter for a tag that is too short
+            raise DecryptionError from None
+
+
+class _CbcSealer:
+    def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
+        self._block_size = parameters.algorithm.block_size
+        self._size = 0
+        self._cipher = Cipher(_block_cipher(parameters, key), modes.CBC(parameters.nonce)).encryptor()
+
+    def update_into(self, content: Buffer, buffer: memoryview) -> int:
+        self._size += len(content)
+        return self._cipher.update_into(content, buffer)
+
+    def finish(self) -> tuple[bytes, bytes]:
         missing = self._block_size - self._size % self._block_size
         return self._cipher.update(bytes((missing,)) * missing) + self._cipher.finalize(), b""
 
 
-class Opener:
-    """Opens one message's content as it comes; what it gives out is proven only by :meth:`finish`.
-
-    Args:
-        parameters: the algorithm, the nonce and the tag's size.
-        key: the session key; the caller wipes it.
-        attributes: the authenticated attributes that the tag covers beside the content, or empty.
-    """
-
-    def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> None:
+class _CbcOpener:
+    def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
         self._block_size = parameters.algorithm.block_size
-        self._held = b""
-        if parameters.algorithm.mode == "gcm":
-            mode = modes.GCM(parameters.nonce, min_tag_length=MIN_TAG_SIZE)
-            self._gcm: AEADDecryptionContext | None = Cipher(algorithms.AES(key.material), mode).decryptor()
-            self._gcm.authenticate_additional_data(attributes)
-        else:
-            self._gcm = None
-            self._cbc = Cipher(algorithms.AES(key.material), modes.CBC(parameters.nonce)).decryptor()
+        self._cipher = Cipher(_block_cipher(parameters, key), modes.CBC(parameters.nonce)).decryptor()
+        self._held = b""  # the last block so far: it may be padding
 
     def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:
-        """Open ``ciphertext`` into ``buffer``, at least ``SLACK`` octets longer; return the octets written."""
-        if self._gcm is not None:
-            return self._gcm.update_into(ciphertext, buffer)
         held = len(self._held)
         buffer[:held] = self._held
-        size = held + self._cbc.update_into(ciphertext, buffer[held:])
+        size = held + self._cipher.update_into(ciphertext, buffer[held:])
         keep = min(size, self._block_size)
-        self._held = bytes(buffer[size - keep : size])  # it may be the last block, which is padding
+        self._held = bytes(buffer[size - keep : size])
         return size - keep
 
-    def finish(self, tag: bytes) -> bytes:
-        """Check the tag, or CBC's padding, and return the last octets of content.
-
-        Raises:
-            DecryptionError: the key does not fit or the message was altered.
-        """
+    def finish(self, tag: bytes) -> bytes:  # noqa: ARG002  # there is no tag
         try:
-            if self._gcm is not None:
-                return self._gcm.finalize_with_tag(tag)
-            self._cbc.finalize()
+            self._cipher.finalize()
             unpadder = PKCS7(self._block_size * 8).unpadder()
             return unpadder.update(self._held) + unpadder.finalize()
-        except (InvalidTag, ValueError):
+        except ValueError:
             raise DecryptionError from None
+
+
+def _block_cipher(parameters: ContentParameters, key: SessionKey) -> BlockCipherAlgorithm:
+    if parameters.algorithm.cipher == "AES":
+        return algorithms.AES(key.material)
+    from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
+
+    cipher = TripleDES if parameters.algorithm.cipher == "TripleDES" else RC2
+    return cipher(bytes(key.material))  # these two insist on bytes
+
+
+class _ChaCha20Poly1305:
+    """ChaCha20-Poly1305 as a stream (RFC 8439, 2.8): the library's own takes a message only whole."""
+
+    def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> None:
+        from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+        counter_and_nonce = struct.pack("<I", 0) + parameters.nonce
+        self._cipher = Cipher(algorithms.ChaCha20(key.material, counter_and_nonce), None).encryptor()
+        first_block = bytearray(64)  # its first half keys the authenticator; the content begins with the next
+        self._cipher.update_into(bytes(64), first_block)
+        self._authenticator: Poly1305 = Poly1305(memoryview(first_block)[:32])
+        first_block[:] = bytes(64)
+        self._attributes_size = len(attributes)
+        self._size = 0
+        self._authenticate(attributes, len(attributes))
+
+    def update_into(self, content: Buffer, buffer: memoryview) -> int:
+        written = self._count_and_apply(content, buffer)
+        self._authenticator.update(buffer[:written])
+        return written
+
+    def finish(self) -> tuple[bytes, bytes]:
+        self._authenticate_sizes()
+        return b"", self._authenticator.finalize()
+
+    def _count_and_apply(self, octets: Buffer, buffer: memoryview) -> int:
+        self._size += len(octets)
+        _check_size("ChaCha20-Poly1305", self._size, _MAX_CONTENT["poly1305"])
+        return self._cipher.update_into(octets, buffer)
+
+    def _authenticate(self, octets: bytes, size: int) -> None:
+        self._authenticator.update(octets + bytes(-size % 16))
+
+    def _authenticate_sizes(self) -> None:
+        self._authenticate(b"", self._size)
+        self._authenticator.update(struct.pack("<QQ", self._attributes_size, self._size))
+
+
+class _ChaCha20Poly1305Opener(_ChaCha20Poly1305):
+    def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:
+        self._authenticator.update(ciphertext)
+        return self._count_and_apply(ciphertext, buffer)
+
+    def finish(self, tag: bytes) -> bytes:  # type: ignore[override]  # opening finishes with a tag, sealing makes it
+        self._authenticate_sizes()
+        try:
+            self._authenticator.verify(tag)
+        except InvalidSignature:
+            raise DecryptionError from None
+        return b""
+
+
+def _check_size(name: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise LimitError(f"the content of an {name} message", limit)

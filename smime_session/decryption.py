@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Protocol
 
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.cms.structures import EnvelopeTrailer
-from smime_session.content import SLACK, Opener
+from smime_session.content import SLACK, Opener, opener
 from smime_session.errors import DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
 from smime_session.mail.detection import Incoming, open_message
 from smime_session.mail.objects import M, like, octets_of
@@ -170,6 +170,9 @@ class _Reading:
         self._trailer = EnvelopeTrailer()
         self._openers: list[Opener] = []
         self._heads: list[bytes] = []
+        if self.parameters.algorithm.legacy and not policy.insecure_legacy:
+            name = self.parameters.algorithm.name
+            raise PolicyError(f"the content is sealed with {name}, which is weak", option="insecure_legacy")
         if policy.require_authenticated and not self.parameters.algorithm.authenticated:
             name = self.parameters.algorithm.name
             raise PolicyError(f"the content is not authenticated ({name})", option="require_authenticated")
@@ -179,15 +182,15 @@ class _Reading:
 
         With one candidate the plaintext goes to ``sink``, which keeps it until it is proven.
         """
-        self._openers = [Opener(self.parameters, candidate.key, attributes) for candidate in candidates]
+        self._openers = [opener(self.parameters, candidate.key, attributes) for candidate in candidates]
         self._heads = [b"" for _ in candidates]
         write = sink.begin(self.incoming) if len(candidates) == 1 else None
         buffer = memoryview(b"")
         for piece in self.reader.ciphertext():
             if len(buffer) < len(piece) + SLACK:
                 buffer = memoryview(bytearray(len(piece) + SLACK))
-            for index, opener in enumerate(self._openers):
-                size = opener.update_into(piece, buffer)
+            for index, stream in enumerate(self._openers):
+                size = stream.update_into(piece, buffer)
                 if write is not None:
                     write(buffer[:size])
                 elif len(self._heads[index]) < _PEEK:
@@ -210,9 +213,9 @@ class _Reading:
             DecryptionError: none did.
         """
         opened: list[tuple[bool, _Candidate, bytes]] = []
-        for candidate, opener, head in zip(candidates, self._openers, self._heads, strict=True):
+        for candidate, stream, head in zip(candidates, self._openers, self._heads, strict=True):
             with suppress(DecryptionError):
-                last = opener.finish(self._trailer.tag)
+                last = stream.finish(self._trailer.tag)
                 opened.append((begins_like_entity(head + last), candidate, last))
         if not opened:
             raise DecryptionError

@@ -15,7 +15,7 @@ from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
 from smime_session.cms import codec
 from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
 from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
-from smime_session.content import SLACK, Sealer, seal, sealed_size
+from smime_session.content import SLACK, seal, sealed_size, sealer
 from smime_session.credentials.fitness import recipients_for
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.entity import MailHead, envelope_fields, read_head, split_head
@@ -193,6 +193,8 @@ def _prepare(
     algorithm = profile.content
     wrapped = wrap_all(recipients, key)
     parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
+    if profile.derived_content_key:
+        parameters = codec.with_derived_key(parameters)
     header = EnvelopeHeader(
         content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,
         version=codec.envelope_version(wrapped, authenticated=algorithm.authenticated),
@@ -210,12 +212,12 @@ def _seal_stream(
     announced = trailer_size(EnvelopeTrailer(bytes(parameters.tag_size)), authenticated=authenticated)
     size = None if content.size is None else sealed_size(parameters.algorithm, content.size)
     writer = EnvelopeWriter(target, header, size, announced)
-    sealer = Sealer(parameters, key)
+    stream = sealer(parameters, key)
     buffer = memoryview(bytearray(BLOCK_SIZE + SLACK))
     for block in content.blocks:
         for at in range(0, len(block), BLOCK_SIZE):
-            written = sealer.update_into(memoryview(block)[at : at + BLOCK_SIZE], buffer)
+            written = stream.update_into(memoryview(block)[at : at + BLOCK_SIZE], buffer)
             writer.write(buffer[:written])
-    last, tag = sealer.finish()
+    last, tag = stream.finish()
     writer.write(last)
     writer.finish(EnvelopeTrailer(tag))

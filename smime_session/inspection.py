@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from smime_session.algorithms import CONTENT_ENCRYPTION, CONTENT_TYPES, name_of
+from smime_session.algorithms import CEK_HKDF_SHA256_OID, CONTENT_TYPES, name_of
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.errors import MessageError
 from smime_session.mail.detection import open_message
@@ -33,6 +33,7 @@ class Content:
         algorithm: the content-encryption algorithm, by name; its object identifier if it has no name here.
         algorithm_oid: the same, dotted.
         key_bits: size of the session key; None for an algorithm that is not spoken here.
+        key_derivation: how the content key is derived from the session key (RFC 9709); None if they are the same.
         nonce_size: size of the nonce or initialisation vector.
         tag_size: size of the authentication tag; 0 without authentication.
         ciphertext_size: size of what is sealed, the tag not counted.
@@ -44,6 +45,7 @@ class Content:
     algorithm: str
     algorithm_oid: str
     key_bits: int | None
+    key_derivation: str | None
     nonce_size: int | None
     tag_size: int | None
     ciphertext_size: int
@@ -145,21 +147,22 @@ def _describe(
 
 
 def _content(reader: EnvelopeReader) -> Content:
-    header = reader.header
-    oid = header.content_encryption.oid
-    algorithm = CONTENT_ENCRYPTION.get(oid)
-    problem = nonce_size = tag_size = None
+    identifier = reader.header.content_encryption
+    parameters = problem = None
     try:
-        nonce_size, tag_size = len(reader.parameters.nonce), reader.parameters.tag_size
+        parameters = reader.parameters
     except MessageError as error:
         problem = str(error)
+    oid = parameters.algorithm.oid if parameters else identifier.oid
+    inner = reader.header.inner_content_type
     return Content(
-        type=name_of(header.inner_content_type) or header.inner_content_type,
+        type=name_of(inner) or inner,
         algorithm=name_of(oid) or oid,
         algorithm_oid=oid,
-        key_bits=algorithm.key_size * 8 if algorithm else None,
-        nonce_size=nonce_size,
-        tag_size=tag_size,
+        key_bits=parameters.algorithm.key_size * 8 if parameters else None,
+        key_derivation="HKDF-SHA-256" if identifier.oid == CEK_HKDF_SHA256_OID else None,
+        nonce_size=len(parameters.nonce) if parameters else None,
+        tag_size=parameters.tag_size if parameters else None,
         ciphertext_size=reader.ciphertext_size,
         constructed=reader.constructed,
         problem=problem,

@@ -38,6 +38,8 @@ class Profile:
         name: the name on the command line.
         content: the content-encryption algorithm.
         rsa: how the session key is wrapped for an RSA key.
+        derived_content_key: derive the content key from the session key and the algorithm's identifier, which
+            keeps anybody from exchanging the algorithm (RFC 9709); older readers cannot open it.
         identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
         insecure_expired: accept a certificate outside its validity time.
         insecure_key_usage: accept a certificate whose key usage does not allow encrypting keys.
@@ -49,6 +51,7 @@ class Profile:
     content: ContentEncryption
     rsa: KeyTransport
     identifier: Literal["issuer-serial", "key-identifier"] = "issuer-serial"
+    derived_content_key: bool = False
     insecure_expired: bool = False
     insecure_key_usage: bool = False
     insecure_extended_key_usage: bool = False

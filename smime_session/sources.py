@@ -82,8 +82,8 @@ class Replay:
         self._position = 0
         if self._tags is None:
             return
-        while self.read_block():
-            pass
+        while not self._tags.complete:
+            self.read_block()
         if self._spool is not None:
             self._source = self._spool.finish()
         self._source.seek(self._start)
@@ -102,38 +102,40 @@ class Replay:
 
 
 class _BlockTags:
-    """Proof that every pass sees the same blocks: an AES-GMAC tag of each, under a key nobody else has."""
+    """Proof that every pass sees the same blocks: an AES-GMAC tag of each, under a key nobody else has.
+
+    Attributes:
+        complete: whether the first pass came to the end.
+    """
 
     def __init__(self) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._mac = AESGCM(os.urandom(16))
         self._known = bytearray()
-        self._first_pass = True
         self._count = 0
+        self.complete = False
 
     def check(self, block: bytes) -> None:
-        """Learn ``block`` in the first pass, compare it in the others; an empty one is the end.
+        """Learn ``block``; compare it once the end, a block that is not full, is known.
 
         Raises:
             MalformedError: it is not the block that stood here in the first pass.
         """
-        known = self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]
         tag = self._tag(block) if block else b""
-        if self._first_pass:
+        if not self.complete:
             self._known += tag
-        elif not hmac.compare_digest(tag, known):
+            self.complete = len(block) < BLOCK_SIZE
+        elif not hmac.compare_digest(tag, self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]):
             raise MalformedError("the input changed while it was being read")
         self._count += bool(block)
 
     def restart(self) -> None:
         """Begin another pass."""
-        self._first_pass = False
         self._count = 0
 
     def _tag(self, block: bytes) -> bytes:
-        # One nonce authenticates two blocks only where they differ, and then the difference is an error: the
-        # key is gone before anybody could use the pair.
+        # Each pass uses the same nonces again. That would help somebody who sees tags; none leaves this object.
         return self._mac.encrypt(self._count.to_bytes(12, "big"), b"", block)
 
 

@@ -7,6 +7,7 @@ what is rare and intricate (names, unusual parameters); none of its values leave
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from smime_session import algorithms
@@ -35,6 +36,7 @@ _CONTEXT_0_CONSTRUCTED: Final = 0xA0
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
+_RC2_128_BITS: Final = 58  # RFC 3370, 5.2: the version that means 128
 _GCM_NONCE_SIZES: Final = range(8, 129)  # RFC 5084, 3.2 recommends 12; the cipher takes no others than these
 
 TECHNIQUES: Final = {
@@ -69,33 +71,64 @@ def algorithm_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
 
 def content_encryption(parameters: ContentParameters) -> AlgorithmIdentifier:
     """Describe how content is sealed; the size of a GCM tag is always written out (RFC 5084, 3.2)."""
+    if parameters.derivation_info:
+        return AlgorithmIdentifier(algorithms.CEK_HKDF_SHA256_OID, parameters.derivation_info)
     nonce = tlv.encode(tlv.OCTET_STRING, parameters.nonce)
     if parameters.algorithm.mode == "gcm":
         nonce = tlv.encode(tlv.SEQUENCE, nonce, tlv.integer(parameters.tag_size))
     return AlgorithmIdentifier(parameters.algorithm.oid, nonce)
 
 
+def with_derived_key(parameters: ContentParameters) -> ContentParameters:
+    """Return the same with a content key bound to them, so that nobody can exchange the algorithm (RFC 9709)."""
+    return replace(parameters, derivation_info=algorithm_identifier(content_encryption(parameters)))
+
+
 def content_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
-    """Read how content is sealed.
+    """Read how content is sealed; limits and policies look at the algorithm that is returned, the inner one.
 
     Raises:
         UnsupportedAlgorithmError: the algorithm is not spoken here.
         MalformedError: its parameters are not as its RFC has them.
     """
+    if identifier.oid == algorithms.CEK_HKDF_SHA256_OID:
+        inner = tlv.parse(_required(identifier, "CEK-HKDF-SHA256"))
+        parameters = _direct_parameters(algorithm_identifier_from(inner))
+        return replace(parameters, derivation_info=inner.definite())
+    return _direct_parameters(identifier)
+
+
+def _direct_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
     algorithm = algorithms.CONTENT_ENCRYPTION.get(identifier.oid)
     if algorithm is None:
         raise UnsupportedAlgorithmError(
             "content-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid)
         )
-    if identifier.parameters is None:
-        raise MalformedError(f"the parameters of {algorithm.name} are absent")
-    parameters = tlv.parse(identifier.parameters)
+    parameters = tlv.parse(_required(identifier, algorithm.name))
     if algorithm.mode == "gcm":
         return _gcm_parameters(algorithm, parameters)
-    vector = parameters.octets()
+    vector = _rc2_vector(parameters) if algorithm is algorithms.RC2_CBC else parameters.octets()
     if len(vector) != algorithm.nonce_size:
         raise MalformedError(f"the initialisation vector of {algorithm.name} has {len(vector)} octets")
-    return ContentParameters(algorithm, vector, 0)
+    return ContentParameters(algorithm, vector, algorithm.tag_size)
+
+
+def _required(identifier: AlgorithmIdentifier, name: str) -> bytes:
+    if identifier.parameters is None:
+        raise MalformedError(f"the parameters of {name} are absent")
+    return identifier.parameters
+
+
+def _rc2_vector(parameters: tlv.Element) -> bytes:
+    """Return the initialisation vector of RC2-CBC with an effective key of 128 bits, the only one that is read."""
+    children = parameters.expect(tlv.SEQUENCE).children()
+    if len(children) != 2:  # noqa: PLR2004  # version and vector
+        raise MalformedError("the parameters of RC2-CBC are malformed")
+    if children[0].integer() != _RC2_128_BITS:
+        raise UnsupportedAlgorithmError(
+            "content-encryption algorithm", algorithms.RC2_CBC.oid, "RC2-CBC with a short key"
+        )
+    return children[1].octets()
 
 
 def _gcm_parameters(algorithm: ContentEncryption, parameters: tlv.Element) -> ContentParameters:

@@ -88,13 +88,16 @@ class ContentParameters:
 
     Attributes:
         algorithm: the algorithm.
-        nonce: GCM's nonce or CBC's initialisation vector.
+        nonce: the nonce, or CBC's initialisation vector.
         tag_size: octets of tag; 0 without authentication.
+        derivation_info: the encoded AlgorithmIdentifier that the content key is derived with
+            (RFC 9709); empty where the session key is the content key itself.
     """
 
     algorithm: ContentEncryption
     nonce: bytes
     tag_size: int
+    derivation_info: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

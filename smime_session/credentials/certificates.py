@@ -55,12 +55,13 @@ def _from_der(der: bytes, which: str) -> x509.Certificate:
 
 
 def _from_pkcs7(der: bytes) -> list[x509.Certificate]:
+    from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import pkcs7
 
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(der)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise CredentialError("the PKCS#7 file holds no certificate, or is broken") from error
     if not certificates:
         raise CredentialError("the PKCS#7 file holds no certificate")

@@ -23,7 +23,7 @@ MAX_ADDRESS_SIZE: Final = 254  # octets: RFC 5321, 4.5.3.1.3 less the angle brac
 MAX_LOCAL_SIZE: Final = 64  # octets before the @: RFC 5321, 4.5.3.1.1
 MAX_DAYS: Final = 36_525  # a century; certificates cannot name years past 9999 at all
 MAX_PASSPHRASE_SIZE: Final = 1023  # octets: what the library encrypts with
-_MAX_COMMON_NAME: Final = 64  # characters: RFC 5280, A.1
+_MAX_COMMON_NAME: Final = 64  # octets: RFC 5280, A.1 has characters, the library is stricter
 _CLOCK_SKEW_MINUTES: Final = 5  # a reader's clock may be this far behind ours
 
 _ATOM: Final = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"  # RFC 5322, 3.2.3, widened by RFC 6532, 3.2
@@ -179,7 +179,10 @@ def _self_signed(
 
 def _common_name(address: str) -> str:
     """Return the address, shortened to fit; the subject alternative name has all of it."""
-    return address if len(address) <= _MAX_COMMON_NAME else address[: _MAX_COMMON_NAME - 1] + "…"
+    octets = address.encode()
+    if len(octets) <= _MAX_COMMON_NAME:
+        return address
+    return octets[: _MAX_COMMON_NAME - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _key_usage(bits: frozenset[str]) -> x509.KeyUsage:

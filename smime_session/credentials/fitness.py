@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.profiles import Profile
-    from smime_session.recipients import Recipient, KeyTechnique
+    from smime_session.recipients import KeyTechnique, Recipient
 
     ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 

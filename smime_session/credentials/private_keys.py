@@ -118,6 +118,7 @@ def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes |
 
 
 def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
+    from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
@@ -126,6 +127,8 @@ def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes
             key, certificate, others = load_key_and_certificates(data, attempt)
         except UnsupportedAlgorithm as error:
             raise CredentialError("this kind of private key is not supported") from error
+        except x509.InvalidVersion as error:
+            raise CredentialError("the PKCS#12 file holds a broken certificate") from error
         except ValueError as error:
             if "deserialize" in str(error):
                 raise CredentialError("the PKCS#12 file is broken") from error

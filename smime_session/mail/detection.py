@@ -104,6 +104,7 @@ def _open_bare(source: Lookahead, *, after_text: bool = False) -> tuple[Form, Ne
     text = start.removeprefix(_MARK).lstrip()
     if text.startswith(b"-----BEGIN ") or (after_text and find_pem_label(text)):
         _require_cms_label(text)
+        source.skip(len(start) - len(text))
         return "pem", PemDecoder(source, _SHOWN)
     if _BASE64.match(text):
         source.skip(len(start) - len(text))

@@ -200,10 +200,10 @@ class KeyTransportIdentity:
         """Decode a recipient info if it is for this identity."""
         if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
             return None
-        info = key_trans.decode(wrapped)
-        if not self._names.include(info.recipient) or (self._bare and len(info.encrypted_key) != self._size):
-            return None
-        return info
+        recipient, _, encrypted_key = key_trans.fields(wrapped)
+        if not self._names.include(recipient) or (self._bare and len(encrypted_key) != self._size):
+            return None  # whatever its algorithm is: others may have one that is not spoken here
+        return key_trans.decode(wrapped)
 
     def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
         """Decrypt, or make a decoy of the right size, so that what follows is the same either way.

@@ -75,6 +75,6 @@ def _key_identifiers_in(certificate: x509.Certificate) -> set[bytes]:
 
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (x509.ExtensionNotFound, ValueError):  # a certificate with broken extensions still names its key
-        return set()
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return set()  # a certificate with broken extensions still names its key
     return {extension.value.digest}

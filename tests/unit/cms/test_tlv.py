@@ -170,11 +170,12 @@ def test_noise_never_ends_in_another_error(noise: bytes, size: int) -> None:
 @pytest.mark.parametrize(
     "encoded",
     [
-        "", "30", "3005020101", "30020201", "0481", "0482ff", "0480", "04800000",  # cut off, or primitive and indefinite
+        "", "30", "3005020101", "30020201", "0481", "0482ff",  # cut off
+        "0480", "04800000",  # primitive and indefinite
         "1f810100", "bf810100",  # tag numbers beyond 30
         "0489010000000000000000",  # a length of nine octets
         "04ff", "3003308000",  # a reserved length, an end that is cut off
-        "300230800000",  # an end of contents that stands outside what should hold it
+        "300230800000", "3006300230800000",  # an end of contents that stands outside what should hold it
         "0401000000",  # something that follows
     ],
 )  # fmt: skip

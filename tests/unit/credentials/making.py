@@ -33,7 +33,7 @@ def rsa_key(owner: str = "alice", bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def certificate(  # noqa: PLR0913  # each test sets the one thing that it is about
+def certificate(
     address: str | None = "alice@example.org",
     *,
     public_key: CertificatePublicKeyTypes | None = None,
@@ -62,10 +62,9 @@ def certificate(  # noqa: PLR0913  # each test sets the one thing that it is abo
     return builder.sign(signer or rsa_key(), hashes.SHA256())
 
 
-def key_usage(bit: str) -> x509.KeyUsage:
-    """Return a key usage with a single bit set."""
-    bits = {name: name == bit for name in _KEY_USAGE_BITS}
-    return x509.KeyUsage(**bits)
+def key_usage(*bits: str) -> x509.KeyUsage:
+    """Return a key usage with these bits set."""
+    return x509.KeyUsage(**{name: name in bits for name in _KEY_USAGE_BITS})
 
 
 _KEY_USAGE_BITS: Final = (

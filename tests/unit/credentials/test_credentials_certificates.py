@@ -197,6 +197,13 @@ def test_pkcs7_without_certificates_is_refused(certificates: bytes) -> None:
     assert "holds no certificate" in refusal(bytes((0x30, len(content))) + content)
 
 
+def test_an_impossible_version_is_broken() -> None:
+    """A version of X.509 that there is not is refused in each kind of file."""
+    old, new = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x50"
+    assert refusal(der(ONE).replace(old, new)) == "the certificate is broken"
+    assert "broken" in refusal(pkcs7.serialize_certificates([ONE], Encoding.DER).replace(old, new))
+
+
 @given(st.integers(0, len(der(ONE)) - 1))
 @settings(max_examples=50, deadline=None)
 def test_every_part_of_a_certificate_is_refused(size: int) -> None:

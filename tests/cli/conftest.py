@@ -1,0 +1,122 @@
+"""Keys, certificates and mails for the tests of the command: made once, copied where a test wants them."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from smime_session import COMPAT, encrypt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
+
+PASSPHRASE = b"open sesame"
+LETTER = b"From: alice@example.org\nTo: bob@example.org\nSubject: Friday\n\nAt eight?\n"
+
+
+def _certificate(
+    key: rsa.RSAPrivateKey,
+    name: str,
+    *,
+    days: int = 30,
+    encipherment: bool = True,
+    purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.EMAIL_PROTECTION,
+) -> x509.Certificate:
+    """Make a self-signed certificate that ends in so many days."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1000))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                content_commitment=False,
+                key_encipherment=encipherment,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=False,
+                crl_sign=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _key_pem(key: rsa.RSAPrivateKey, lock: KeySerializationEncryption) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+
+
+def _make_all() -> dict[str, bytes]:
+    """Make every fixture by its file name."""
+    bob_key, carol_key, weak_key = (rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024))
+    certificates = {
+        "bob": _certificate(bob_key, "bob@example.org"),
+        "carol": _certificate(carol_key, "carol@example.org"),
+        "expired": _certificate(carol_key, "expired@example.org", days=-1),
+        "signing": _certificate(carol_key, "signing@example.org", encipherment=False),
+        "web": _certificate(carol_key, "web@example.org", purpose=ExtendedKeyUsageOID.SERVER_AUTH),
+        "weak": _certificate(weak_key, "weak@example.org"),
+        "hopeless": _certificate(weak_key, "hopeless@example.org", days=-1),
+        "rude": _certificate(carol_key, "rude\x1b[2J\u202e", days=-1),
+    }
+    pem = {name: certificate.public_bytes(Encoding.PEM) for name, certificate in certificates.items()}
+    lock = BestAvailableEncryption(PASSPHRASE)
+    bob = certificates["bob"]
+    return {
+        **{f"{name}.pem": each for name, each in pem.items()},
+        "both.pem": pem["bob"] + pem["carol"],
+        "bob.key": _key_pem(bob_key, NoEncryption()) + pem["bob"],
+        "carol.key": _key_pem(carol_key, NoEncryption()) + pem["carol"],
+        "locked.key": _key_pem(bob_key, lock) + pem["bob"],
+        "bob.p12": pkcs12.serialize_key_and_certificates(b"bob", bob_key, bob, None, lock),
+        "passphrase.txt": PASSPHRASE + b"\n",
+        "letter.eml": LETTER,
+        "sealed.eml": encrypt(LETTER, [bob]),
+        "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
+    }
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that holds every fixture."""
+    folder = tmp_path_factory.mktemp("fixtures")
+    for name, data in _make_all().items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def provide(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return what copies fixtures by name into the test's own folder, and makes that the current one."""
+
+    def copy(*names: str) -> Path:
+        for name in names:
+            shutil.copyfile(store / name, tmp_path / name)
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return copy

@@ -1,0 +1,215 @@
+"""The command on a terminal: prompts, refusals, progress. A pseudo-terminal plays the person's."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# A process that leads its session takes the first terminal it opens as its own.
+_ON_TERMINAL: Final = """
+import os, sys
+terminal = os.open(sys.argv[1], os.O_RDWR)
+for number in sys.argv[2]:
+    os.dup2(terminal, int(number))
+os.execv(sys.executable, [sys.executable, "-m", "smime_session_cli", *sys.argv[3:]])
+"""
+
+
+class Terminal:
+    """A pseudo-terminal with the command on it.
+
+    Args:
+        arguments: those of the command.
+        streams: which standard streams are the terminal, as digits; the others are pipes.
+    """
+
+    def __init__(self, *arguments: str, streams: str = "012") -> None:
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _ON_TERMINAL, os.ttyname(slave), streams, *arguments],
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._slave = slave
+        self.seen = b""
+
+    def expect(self, pattern: bytes) -> None:
+        """Read until ``pattern`` was seen."""
+        deadline = time.monotonic() + 30
+        while not re.search(pattern, self.seen, re.DOTALL):
+            assert self._read(deadline - time.monotonic()), self.seen
+
+    def send(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._master, keys)
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for the end; return the exit status and everything that was on the terminal."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        status = self.process.wait(timeout=30)
+        while self._read(0.1):
+            pass
+        return status, self.seen.decode().replace("\r\n", "\n")
+
+    def _read(self, timeout: float) -> bool:
+        if not select.select([self._master], [], [], max(timeout, 0))[0]:
+            return False
+        self.seen += os.read(self._master, 65536)
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+        os.close(self._slave)
+        os.close(self._master)
+
+
+def test_passphrase_is_asked_for(provide: Callable[..., Path]) -> None:
+    """A locked key asks for its passphrase, names its file and does not show what is typed."""
+    provide("locked.key", "sealed.eml")
+    with Terminal("decrypt", "-i", "locked.key", "sealed.eml") as terminal:
+        terminal.expect(rb"Passphrase for locked\.key: ")
+        terminal.send(b"open sesame\n")
+        status, seen = terminal.finish()
+    assert status == 0
+    assert seen.endswith("At eight?\n")
+    assert "sesame" not in seen
+
+
+def test_message_comes_from_standard_input_all_the_same(provide: Callable[..., Path]) -> None:
+    """The passphrase comes from the terminal even where the message comes from a pipe."""
+    folder = provide("locked.key", "sealed.eml")
+    with Terminal("decrypt", "-i", "locked.key", streams="12") as terminal:
+        assert terminal.process.stdin
+        terminal.expect(rb"Passphrase for locked\.key: ")
+        terminal.send(b"open sesame\n")
+        terminal.process.stdin.write((folder / "sealed.eml").read_bytes())
+        status, seen = terminal.finish()
+    assert status == 0
+    assert seen.endswith("At eight?\n")
+
+
+def test_wrong_passphrase(provide: Callable[..., Path]) -> None:
+    """A wrong answer is an error, which does not repeat it."""
+    provide("locked.key", "sealed.eml")
+    with Terminal("decrypt", "-i", "locked.key", "sealed.eml") as terminal:
+        terminal.expect(rb"Passphrase for ")
+        terminal.send(b"open barley\n")
+        status, seen = terminal.finish()
+    assert status == 1
+    assert "Error: locked.key: " in seen
+    assert "barley" not in seen
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "words"), [(b"\x04", 1, "Error: locked.key: "), (b"\x03", 130, "Error: interrupted")]
+)
+def test_no_passphrase_after_all(key: bytes, status: int, words: str, provide: Callable[..., Path]) -> None:
+    """Ctrl-D and Ctrl-C at the prompt end the command in good order."""
+    folder = provide("locked.key", "sealed.eml")
+    with Terminal("decrypt", "-i", "locked.key", "sealed.eml", "-o", "out.eml") as terminal:
+        terminal.expect(rb"Passphrase for ")
+        terminal.send(key)
+        ended, seen = terminal.finish()
+    assert ended == status, seen
+    assert words in seen
+    assert "Traceback" not in seen
+    assert sorted(path.name for path in folder.iterdir()) == ["locked.key", "sealed.eml"]
+
+
+def test_new_passphrase_is_asked_for_twice(provide: Callable[..., Path]) -> None:
+    """A new identity is locked with what was typed twice."""
+    folder = provide()
+    with Terminal("identity", "new", "dora@example.org", "--type", "rsa2048", "--passphrase") as terminal:
+        terminal.expect(rb"New passphrase for dora@example\.org: ")
+        terminal.send(b"open sesame\n")
+        terminal.expect(rb"The same again: ")
+        terminal.send(b"open sesame\n")
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    assert "locked with the passphrase" in seen
+    assert (folder / "dora@example.org.key").read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+
+
+def test_new_passphrases_that_differ(provide: Callable[..., Path]) -> None:
+    """Two passphrases that differ make no identity."""
+    folder = provide()
+    with Terminal("identity", "new", "dora@example.org", "--passphrase") as terminal:
+        terminal.expect(rb"New passphrase")
+        terminal.send(b"open sesame\n")
+        terminal.expect(rb"The same again")
+        terminal.send(b"open barley\n")
+        status, seen = terminal.finish()
+    assert status == 1
+    assert seen.endswith("Error: the two passphrases are not the same\n")
+    assert not list(folder.iterdir())
+
+
+def test_binary_is_not_shown(provide: Callable[..., Path]) -> None:
+    """DER does not go to a terminal by accident; both ways out are named, before anything is read."""
+    provide()
+    with Terminal("encrypt", "--format", "der", "-r", "nobody.pem", "nothing.txt") as terminal:
+        status, seen = terminal.finish()
+    assert status == 2
+    assert seen == (
+        "Error: DER is binary and standard output is a terminal\n"
+        "Hint: -o FILE writes it to a file, -o - writes it to the terminal anyway\n"
+    )
+
+
+def test_binary_is_shown_on_demand(provide: Callable[..., Path]) -> None:
+    """``-o -`` writes DER to a terminal."""
+    provide("bob.pem", "letter.eml")
+    with Terminal("encrypt", "--format", "der", "-r", "bob.pem", "letter.eml", "-o", "-") as terminal:
+        status = terminal.process.wait(timeout=30)
+        terminal.expect(rb"\x06\x09\x60\x86\x48\x01")
+    assert status == 0
+
+
+@pytest.mark.parametrize(("quiet", "shown"), [((), True), (("--quiet",), False)])
+def test_progress(quiet: tuple[str, ...], shown: bool, provide: Callable[..., Path]) -> None:  # noqa: FBT001  # a parameter
+    """Work over a second shows how far it has come, and wipes that away at the end."""
+    folder = provide("bob.pem")
+    with Terminal("encrypt", *quiet, "-r", "bob.pem", "-o", "out.eml", streams="2") as terminal:
+        assert terminal.process.stdin
+        terminal.process.stdin.write(b"Subject: x\n\n" + b"x\n" * 500_000)
+        terminal.process.stdin.flush()
+        time.sleep(1.5)
+        terminal.process.stdin.write(b"x\n" * 500_000)
+        status, seen = terminal.finish()
+    assert status == 0
+    assert (folder / "out.eml").exists()
+    if shown:
+        assert re.fullmatch(r"(\r\x1b\[Kencrypting standard input  \d+ kB  \d+ kB/s)+\r\x1b\[K", seen), seen
+    else:
+        assert seen == ""
+
+
+def test_tree_on_a_terminal(provide: Callable[..., Path]) -> None:
+    """An inspection on a terminal is the same tree."""
+    provide("sealed.eml")
+    with Terminal("inspect", "sealed.eml") as terminal:
+        status, seen = terminal.finish()
+    assert status == 0
+    assert seen.startswith("auth-enveloped-data\n├─ form: mail\n")

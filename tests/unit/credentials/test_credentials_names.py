@@ -1,0 +1,101 @@
+"""The addresses in a certificate, and its name for people."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smime_session.credentials.certificates import load_certificates
+from smime_session.credentials.names import addresses_of, describe
+from tests.unit.credentials.making import altered, certificate, der, smtp_utf8_mailbox, subject_with
+
+EMAIL = NameOID.EMAIL_ADDRESS
+
+
+def test_addresses_come_from_every_place_in_their_order() -> None:
+    """Names of the extension come first, the subject's last."""
+    subject = certificate(
+        "alice@example.org",
+        names=[x509.DNSName("example.org"), smtp_utf8_mailbox("\xe9lise@example.org"), x509.RFC822Name("a@b.example")],
+        subject=subject_with(EMAIL, "old@example.org"),
+    )
+    assert addresses_of(subject) == ["alice@example.org", "\xe9lise@example.org", "a@b.example", "old@example.org"]
+
+
+def test_an_address_in_several_places_is_given_once() -> None:
+    """Letter case in the domain does not make another address, letter case before it does."""
+    subject = certificate(
+        "alice@example.org",
+        names=[x509.RFC822Name("Alice@example.org")],
+        subject=subject_with(EMAIL, "alice@EXAMPLE.org"),
+    )
+    assert addresses_of(subject) == ["alice@example.org", "Alice@example.org"]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        certificate(None),
+        certificate(None, subject=x509.Name([])),
+        certificate(None, subject=subject_with(EMAIL, "example.org")),
+        certificate(None, subject=subject_with(EMAIL, "@example.org")),
+        certificate(None, subject=subject_with(EMAIL, "alice@")),
+        altered(certificate(None, names=[smtp_utf8_mailbox("x@y")]), b"\x0c\x03x@y", b"\x0c\x02x@y"),
+        certificate(None, names=[x509.OtherName(x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9"), b"\x0c\x03\xffx@")]),
+        certificate(None, names=[x509.OtherName(x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9"), b"\x13\x03x@y")]),
+        certificate(None, names=[x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x0c\x03x@y")]),
+        altered(certificate("alice@example.org"), b"\x81\x11alice@", b"\x81\x11ali\x00e@"),
+        altered(certificate("alice@example.org"), b"\x81\x11alice@", b"\x8f\x11alice@"),
+        altered(certificate(), b"\x0c\x05Alice", b"\x14\x05\xc4lice"),
+    ],
+)
+def test_what_is_no_address_is_left_out(subject: x509.Certificate) -> None:
+    """Broken names, names of other kinds and addresses that do not print are not mail addresses."""
+    assert [address for address in addresses_of(subject) if address != "alice@example.org"] == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        (certificate("alice@example.org"), "alice@example.org"),
+        (certificate(None), "Alice"),
+        (certificate(None, subject=subject_with(NameOID.ORGANIZATION_NAME, "Example")), "O=Example"),
+        (certificate(None, subject=x509.Name([])), "an unnamed subject"),
+        (
+            altered(certificate(None), b"\x0c\x05Alice", b"\x14\x05\xc4lice"),
+            "a subject whose name cannot be read",
+        ),
+    ],
+)
+def test_a_certificate_is_named_by_the_best_it_has(subject: x509.Certificate, name: str) -> None:
+    """The mail address names a certificate, or else its common name, or else its whole subject."""
+    assert describe(subject) == f"{name} (serial 0x1a2b)"
+
+
+def test_a_serial_number_is_shown_whole() -> None:
+    """Serial numbers of twenty octets are compared by people, so nothing of them is left out."""
+    assert describe(certificate(serial=2**159 - 1)) == f"alice@example.org (serial 0x7{'f' * 39})"
+
+
+def test_a_negative_serial_number_has_a_name() -> None:
+    """A serial number that breaks the rules is shown, in silence."""
+    (subject,) = load_certificates(der(certificate(serial=5)).replace(b"\x02\x01\x05", b"\x02\x01\xfb", 1))
+    assert describe(subject) == "alice@example.org (serial -0x5)"
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=16))
+@settings(deadline=None)
+def test_a_name_prints_and_does_nothing_else(text: str) -> None:
+    """No common name reaches a terminal with control characters in it."""
+    words = describe(certificate(None, subject=subject_with(NameOID.COMMON_NAME, text)))
+    assert words.isprintable()
+    assert words.endswith(" (serial 0x1a2b)")
+
+
+def test_a_very_long_name_is_shortened() -> None:
+    """A name that fills the screen is cut."""
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "x" * 60) for _ in range(50)])
+    assert len(describe(certificate(None, subject=name))) < 400

@@ -1,0 +1,217 @@
+"""Splitting a mail and putting it together again."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smime_session.errors import LimitError, NotMailError
+from smime_session.mail.entity import envelope_fields, read_head, split_head
+from smime_session.mail.line_endings import canonical
+from smime_session.mail.reunion import Reunion, begins_like_entity
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
+
+if TYPE_CHECKING:
+    from smime_session.mail.blocks import NextBlock
+
+MAIL = (
+    b"Received: from a\r\n\tby b\r\nFrom: a@example.org\r\nSubject: =?utf-8?q?x?=\r\n =?utf-8?q?y?=\r\n"
+    b"MIME-Version: 1.0\r\ncontent-type: text/plain;\r\n charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+    b"\r\nGr\xc3\xbc\xc3\x9fe\r\n\r\n.\r\n"
+)
+
+
+def blocks(text: bytes, size: int) -> NextBlock:
+    iterator = iter([text[at : at + size] for at in range(0, len(text), size)])
+    return lambda: next(iterator, b"")
+
+
+def round_trip(mail: bytes, step: int = 1000) -> bytes:
+    """Split a mail as for sealing, put an envelope's head in its place, and reunite it with what was sealed."""
+    raw, body = read_head(blocks(mail, step))
+    body = bytes(body) + mail[len(raw) + len(body) :]
+    head = split_head(raw, body)
+    sealed = head.inner + (body if head.binary else canonical(body))
+    travelled = split_head(head.outer + envelope_fields("enveloped-data", head.eol), hidden=())
+    target = BytesIO()
+    reunion = Reunion(travelled, target)
+    for at in range(0, len(sealed), step):
+        reunion.write(memoryview(sealed)[at : at + step])
+    reunion.finish()
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 50, 1000])
+@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\n\r\n"])
+def test_the_head_ends_at_the_first_blank_line(size: int, blank: bytes) -> None:
+    """The head has its blank line, and what was read of the body is not lost."""
+    mail = b"Subject: x" + blank + b"body\n\nmore"
+    head, body = read_head(blocks(mail, size))
+    assert head == b"Subject: x" + blank
+    assert mail.startswith(head + body)
+
+
+def test_a_mail_may_be_all_head() -> None:
+    """Without a blank line everything is head."""
+    assert read_head(blocks(b"Subject: x\n", 3)) == (b"Subject: x\n", b"")
+
+
+def test_an_empty_input_is_no_mail() -> None:
+    """Nothing at all gets its own words."""
+    with pytest.raises(NotMailError, match=r"^the input is empty$"):
+        read_head(lambda: b"")
+
+
+def test_a_head_is_limited() -> None:
+    """A head of the limit is read, one octet more is refused."""
+    head = b"X: " + b"a" * 93 + b"\r\n\r\n"
+    assert read_head(blocks(head + b"body", 7), limit=100)[0] == head
+    with pytest.raises(LimitError, match="the mail header exceeds the limit of 99"):
+        read_head(blocks(head + b"body", 7), limit=99)
+    with pytest.raises(LimitError):
+        read_head(lambda: b"X: no end\n")
+
+
+def test_a_large_file_that_is_no_mail_is_called_so() -> None:
+    """Not its size is wrong with a picture, but what it is."""
+    with pytest.raises(NotMailError, match="line 1 is not a mail header field"):
+        read_head(lambda: b"\xff\xd8" * 50_000)
+
+
+def test_content_fields_go_inside_and_the_others_stay() -> None:
+    """Both keep order, folding and spelling."""
+    head = split_head(MAIL[: MAIL.index(b"\r\n\r\n") + 4])
+    assert head.outer == MAIL[: MAIL.index(b"content-type")]
+    assert head.inner == MAIL[MAIL.index(b"content-type") : MAIL.index(b"\r\n\r\n") + 4]
+    assert head.eol == b"\r\n"
+    assert head.removed == ()
+    assert (head.content_type, head.parameters, head.transfer_encoding) == ("text/plain", {"charset": "utf-8"}, "8bit")
+
+
+def test_the_inside_is_canonical_and_the_outside_is_not_touched() -> None:
+    """A mail with line feeds keeps them outside and gets CRLF inside."""
+    head = split_head(b"Subject: x\n y\nContent-Type: a/b;\n c=d\n\n")
+    assert head.outer == b"Subject: x\n y\nMIME-Version: 1.0\n"
+    assert head.inner == b"Content-Type: a/b;\r\n c=d\r\n\r\n"
+    assert head.eol == b"\n"
+
+
+def test_blind_copies_are_removed_and_reported() -> None:
+    """Neither half names who got a blind copy."""
+    head = split_head(b"To: a\r\nBCC: secret,\r\n secret\r\nResent-Bcc: secret\r\nMIME-Version: 1.0\r\n\r\n")
+    assert head.removed == ("BCC", "Resent-Bcc")
+    assert head.outer == b"To: a\r\nMIME-Version: 1.0\r\n"
+    assert b"secret" not in head.inner
+
+
+def test_an_mbox_line_stays_first() -> None:
+    """A mail from a mail store keeps the line that makes it one; errors count it."""
+    head = split_head(b"From a Thu\nSubject: x\nMIME-Version: 1.0\n\n")
+    assert head.outer == b"From a Thu\nSubject: x\nMIME-Version: 1.0\n"
+    with pytest.raises(NotMailError, match="line 3"):
+        split_head(b"From a Thu\nSubject: x\nbroken\n\n")
+
+
+def test_a_head_without_line_ending_gets_one() -> None:
+    """Fields that are added do not run into the last one."""
+    assert split_head(b"Subject: x").outer == b"Subject: x\nMIME-Version: 1.0\n"
+    assert split_head(b"Content-Type: a/b").inner == b"Content-Type: a/b\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"", b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"),
+        (b"plain", b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"),
+        (b"\xc3\xa9", b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
+        (b"\xe2\x82", b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
+        (b"\xe9 ", b"Content-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
+    ],
+)
+def test_a_mail_that_does_not_describe_its_content_is_described(body: bytes, fields: bytes) -> None:
+    """What is sealed is always a MIME entity: plain text, in the character set its octets show."""
+    assert split_head(b"Subject: x\r\n\r\n", memoryview(body)).inner == fields
+
+
+@pytest.mark.parametrize("kind", ["enveloped-data", "authEnveloped-data"])
+@pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
+def test_the_envelopes_fields_are_read_as_meant(kind: str, eol: bytes) -> None:
+    """Media type, type, name and encoding are those of RFC 8551, in lines of at most 78 characters."""
+    written = envelope_fields("enveloped-data" if kind == "enveloped-data" else "authEnveloped-data", eol)
+    assert written.endswith(eol + eol)
+    assert max(map(len, written.split(eol))) <= 78
+    head = split_head(written, hidden=())
+    assert head.content_type == "application/pkcs7-mime"
+    assert head.parameters == {"smime-type": kind, "name": "smime.p7m"}
+    assert head.transfer_encoding == "base64"
+    assert head.eol == eol
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 1000])
+def test_a_mail_comes_back_byte_for_byte(step: int) -> None:
+    """A mail whose MIME fields stand last survives splitting and reuniting, in pieces of any size."""
+    assert round_trip(MAIL, step) == MAIL
+    assert round_trip(MAIL.replace(b"\r\n", b"\n"), step) == MAIL.replace(b"\r\n", b"\n")
+
+
+@given(st.lists(st.sampled_from([b"\n", b"x", b"\r\n", b"\r", b"\xff"])).map(b"".join), st.integers(1, 50))
+def test_a_binary_body_is_not_touched(body: bytes, step: int) -> None:
+    """Line endings in a body whose encoding is binary are data, outside mails with either kind."""
+    head = b"Subject: x\nMIME-Version: 1.0\nContent-Type: a/b\nContent-Transfer-Encoding: binary\n\n"
+    assert round_trip(head + body, step) == head + body
+    assert round_trip(head.replace(b"\n", b"\r\n") + body, step) == head.replace(b"\n", b"\r\n") + body
+
+
+@given(st.lists(st.sampled_from([b"\r\n", b"x", b"\xc3\xa9", b"\r"])).map(b"".join), st.integers(1, 50))
+def test_any_canonical_body_comes_back(body: bytes, step: int) -> None:
+    """Whatever a body with CRLF line endings holds, it is the same afterwards."""
+    mail = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" + body
+    assert round_trip(mail, step) == mail
+
+
+def reunite(head: bytes, content: bytes, step: int = 1000) -> bytes:
+    target = BytesIO()
+    reunion = Reunion(split_head(head, hidden=()), target)
+    for at in range(0, len(content), step):
+        reunion.write(content[at : at + step])
+    reunion.finish()
+    return target.getvalue()
+
+
+OUTER = b"Subject: x\nMIME-Version: 1.0\nBcc: me\nContent-Type: application/pkcs7-mime\n\n"
+KEPT = b"Subject: x\nMIME-Version: 1.0\nBcc: me\n"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"Dear Bob,\r\nhello\r\n", b"note: this\r\nis text\r\n\r\nend", b"a: b", b"\0\x01"]
+)
+@pytest.mark.parametrize("step", [1, 1000])
+def test_content_that_is_no_entity_becomes_the_body(content: bytes, step: int) -> None:
+    """Bare text gets a blank line before it and is left as it is."""
+    assert reunite(OUTER, content, step) == KEPT + b"\n" + content
+    assert not begins_like_entity(content)
+
+
+@pytest.mark.parametrize("content", [b"\r\nbody\r\n", b"Content-Type: a/b", b"X: y\r\n\r\nbody\r\n"])
+@pytest.mark.parametrize("step", [1, 1000])
+def test_an_entity_follows_the_outer_fields(content: bytes, step: int) -> None:
+    """A blank line first, fields, or fields without a body: all are entities."""
+    assert reunite(OUTER, content, step) == KEPT + content.replace(b"\r\n", b"\n")
+    assert begins_like_entity(content)
+
+
+def test_content_without_a_blank_line_is_passed_on() -> None:
+    """Something that never ends its head is no entity, and is not collected without bound."""
+    content = b"a" * (MAX_MAIL_HEADER_SIZE + 1) + b"\r\n\r\nrest"
+    assert reunite(OUTER, content, 65_536) == KEPT + b"\n" + content
+
+
+def test_there_is_one_mime_version() -> None:
+    """An entity that states it brings its own (RFC 2045, 4)."""
+    assert reunite(OUTER, b"MIME-Version: 1.0\r\nContent-Type: a/b\r\n\r\n") == (
+        b"Subject: x\nBcc: me\nMIME-Version: 1.0\nContent-Type: a/b\n\n"
+    )

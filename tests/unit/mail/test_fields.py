@@ -1,0 +1,88 @@
+"""Header fields as raw octets."""
+
+from __future__ import annotations
+
+import pytest
+
+from smime_session.errors import NotMailError
+from smime_session.mail.fields import parse_fields, parse_media_type, parse_parameters, parse_token, split_mbox_line
+
+
+def test_fields_keep_every_octet() -> None:
+    """Folding, spacing, spelling and 8-bit octets of each field are kept, in order."""
+    head = b"To : a,\r\n\tb\r\nX-Odd:\r\n \r\nSUBJECT: caf\xc3\xa9 \xff\r\nTo:c\r\n\r\n"
+    fields = parse_fields(head)
+    assert b"".join(field.raw for field in fields) + b"\r\n" == head
+    assert [field.name for field in fields] == ["to", "x-odd", "subject", "to"]
+    assert [field.value for field in fields] == ["a,\tb", "", "café \ufffd", "c"]
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        (b"no field\n", 1),
+        (b" folded: first\n", 1),
+        (b"\nSubject: x\n", 1),
+        (b"\xff\xd8\xff\xe0", 1),
+        (b"Subject: x\nbroken line\nTo: y\n\n", 2),
+        (b"Subject: x\n folded\n again\n: empty name\n\n", 4),
+        (b"Subject: x\nS\xc3\xbcbject: y\n\n", 2),
+    ],
+)
+def test_a_line_that_is_no_field_is_named_by_number(head: bytes, line: int) -> None:
+    """The error says which line, and nothing of what it holds."""
+    with pytest.raises(NotMailError) as refused:
+        parse_fields(head)
+    assert str(refused.value) == f"line {line} is not a mail header field"
+
+
+def test_a_nul_octet_is_refused() -> None:
+    """NUL, like in text of two octets per character, does not pass into a mail."""
+    with pytest.raises(NotMailError, match=r"line 2 .* NUL"):
+        parse_fields(b"Subject: x\nTo: a\0b\n\n")
+
+
+def test_an_mbox_line_is_no_field() -> None:
+    """The line that a mail store puts first is split off, and only there."""
+    assert split_mbox_line(b"From me Thu\nTo: a\n") == (b"From me Thu\n", b"To: a\n")
+    assert split_mbox_line(b"From: me\n") == (b"", b"From: me\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("APPLICATION/PKCS7-MIME; name=x", "application/pkcs7-mime"),
+        ('text/html (a "comment"); charset=x', "text/html"),
+        ("text / html", "text/html"),
+        ("", "text/plain"),
+        ("text", "text/plain"),
+        ("text/\x1b[31m", "text/plain"),
+    ],
+)
+def test_media_types_are_normal_or_the_default(value: str, expected: str) -> None:
+    """A value that is no media type is read as if there were none (RFC 2045, 5.2)."""
+    assert parse_media_type(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('a/b; Name="smime.p7m"; smime-type=enveloped-data', {"name": "smime.p7m", "smime-type": "enveloped-data"}),
+        ("a/b;name=smime.p7m;x = y ;", {"name": "smime.p7m", "x": "y"}),
+        (r'a/b; name="a\"b;c(d).p7m"', {"name": 'a"b;c(d).p7m'}),
+        ("a/b (; name=no); name=yes", {"name": "yes"}),
+        ("attachment; filename*=utf-8'en'caf%C3%A9.p7m", {"filename": "café.p7m"}),
+        ("attachment; filename*1*=%2Ep7m; filename*0=smime", {"filename": "smime.p7m"}),
+        ("attachment; filename*0*=iso-8859-1''a; filename*1=\"b\"", {"filename": "ab"}),
+        ("a/b; name=first; name=second", {"name": "first"}),
+        ("a/b", {}),
+    ],
+)
+def test_parameters_are_read_tolerantly(value: str, expected: dict[str, str]) -> None:
+    """Quotes, comments and the encodings of RFC 2231 are understood."""
+    assert parse_parameters(value) == expected
+
+
+def test_tokens_lose_case_and_comments() -> None:
+    """Content-Transfer-Encoding is compared without either."""
+    assert parse_token(" Base64 (really)") == "base64"

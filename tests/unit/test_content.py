@@ -1,0 +1,174 @@
+"""The sealed content: one call and streams agree, whatever the sizes; what was altered does not open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.padding import PKCS7
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smime_session import content
+from smime_session.algorithms import CONTENT_ENCRYPTION, ContentEncryption
+from smime_session.cms.structures import ContentParameters
+from smime_session.content import SLACK, Opener, Sealer, seal, sealed_size
+from smime_session.errors import DecryptionError, LimitError
+from smime_session.session_key import SessionKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ALGORITHMS = tuple(CONTENT_ENCRYPTION.values())
+GCM = tuple(algorithm for algorithm in ALGORITHMS if algorithm.mode == "gcm")
+CBC = tuple(algorithm for algorithm in ALGORITHMS if algorithm.mode == "cbc")
+SIZES = (0, 1, 15, 16, 17, 32, 4095, 4096, 4097, 8192, 65535, 65536, 65537)
+EVERY_ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+
+
+def _key(algorithm: ContentEncryption) -> SessionKey:
+    return SessionKey(bytearray(range(algorithm.key_size)))
+
+
+def _parameters(algorithm: ContentEncryption, nonce: bytes = b"") -> ContentParameters:
+    return ContentParameters(algorithm, nonce or bytes(range(algorithm.nonce_size)), algorithm.tag_size)
+
+
+def _chunks(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def _sealed_in_chunks(algorithm: ContentEncryption, plaintext: bytes, size: int) -> tuple[bytes, bytes]:
+    sealer = Sealer(_parameters(algorithm), _key(algorithm))
+    ciphertext = b""
+    for chunk in _chunks(plaintext, size):
+        buffer = memoryview(bytearray(len(chunk) + SLACK))
+        ciphertext += buffer[: sealer.update_into(chunk, buffer)]
+    last, tag = sealer.finish()
+    return ciphertext + last, tag
+
+
+def _opened(
+    parameters: ContentParameters, ciphertext: bytes, tag: bytes, size: int = 1 << 20, attributes: bytes = b""
+) -> bytes:
+    opener = Opener(parameters, _key(parameters.algorithm), attributes)
+    plaintext = b""
+    for chunk in _chunks(ciphertext, size):
+        buffer = memoryview(bytearray(len(chunk) + SLACK))
+        plaintext += buffer[: opener.update_into(chunk, buffer)]
+    return plaintext + opener.finish(tag)
+
+
+@EVERY_ALGORITHM
+@pytest.mark.parametrize("size", SIZES)
+def test_sealing_is_what_the_cipher_says(algorithm: ContentEncryption, size: int) -> None:
+    """Sealing in one call gives the octets of the plain cipher, of the announced size."""
+    plaintext = bytes(index % 251 for index in range(size))
+    parameters, key = _parameters(algorithm), _key(algorithm)
+    ciphertext, tag = seal(parameters, key, plaintext)
+    if algorithm.authenticated:
+        assert bytes(ciphertext) + tag == AESGCM(key.material).encrypt(parameters.nonce, plaintext, None)
+    else:
+        padder = PKCS7(128).padder()
+        cipher = Cipher(algorithms.AES(key.material), modes.CBC(parameters.nonce)).encryptor()
+        assert ciphertext == cipher.update(padder.update(plaintext) + padder.finalize()) + cipher.finalize()
+    assert len(ciphertext) == sealed_size(algorithm, size)
+    assert len(tag) == algorithm.tag_size
+
+
+@given(
+    st.sampled_from(ALGORITHMS),
+    st.binary(max_size=200) | st.sampled_from(SIZES).map(bytes),
+    st.sampled_from((1, 15, 16, 17, 48, 1000, 1 << 17)),
+    st.sampled_from((1, 15, 16, 17, 48, 1000, 1 << 17)),
+)
+def test_chunks_do_not_matter(algorithm: ContentEncryption, plaintext: bytes, sealing: int, opening: int) -> None:
+    """Content sealed and opened in pieces of any size is the same as in one call."""
+    if min(sealing, opening) < 15:
+        plaintext = plaintext[:4097]  # octet by octet, that is enough
+    ciphertext, tag = _sealed_in_chunks(algorithm, plaintext, sealing)
+    whole = seal(_parameters(algorithm), _key(algorithm), plaintext)
+    assert (ciphertext, tag) == (bytes(whole[0]), bytes(whole[1]))
+    assert _opened(_parameters(algorithm), ciphertext, tag, opening) == plaintext
+
+
+@given(st.sampled_from(GCM), st.binary(max_size=60), st.data())
+def test_altered_authenticated_content_does_not_open(
+    algorithm: ContentEncryption, plaintext: bytes, data: st.DataObject
+) -> None:
+    """One flipped bit of ciphertext or tag is noticed."""
+    sealed = bytearray(b"".join(seal(_parameters(algorithm), _key(algorithm), plaintext)))
+    bit = data.draw(st.integers(0, len(sealed) * 8 - 1))
+    sealed[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(DecryptionError):
+        _opened(_parameters(algorithm), bytes(sealed[:-16]), bytes(sealed[-16:]))
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 11, 17, 32])
+def test_tags_of_a_wrong_size_do_not_open(size: int) -> None:
+    """A tag that was cut or lengthened is no tag, and nothing but DecryptionError says so."""
+    ciphertext, tag = seal(_parameters(GCM[0]), _key(GCM[0]), b"text")
+    with pytest.raises(DecryptionError):
+        _opened(_parameters(GCM[0]), bytes(ciphertext), (bytes(tag) * 2)[:size])
+
+
+@pytest.mark.parametrize("size", [12, 13, 14, 15, 16])
+def test_shorter_tags_that_the_standard_allows_open(size: int) -> None:
+    """A tag of 12 to 16 octets is one (RFC 5084, 3.2)."""
+    ciphertext, tag = seal(_parameters(GCM[0]), _key(GCM[0]), b"text")
+    parameters = ContentParameters(GCM[0], _parameters(GCM[0]).nonce, size)
+    assert _opened(parameters, bytes(ciphertext), bytes(tag[:size])) == b"text"
+
+
+def test_attributes_are_covered_by_the_tag() -> None:
+    """Content whose tag covers attributes opens with these attributes and no others."""
+    algorithm = GCM[0]
+    parameters, key = _parameters(algorithm), _key(algorithm)
+    sealed = AESGCM(key.material).encrypt(parameters.nonce, b"text", b"1\x02\x05\x00")
+    assert _opened(parameters, sealed[:-16], sealed[-16:], attributes=b"1\x02\x05\x00") == b"text"
+    for attributes in (b"", b"1\x00"):
+        with pytest.raises(DecryptionError):
+            _opened(parameters, sealed[:-16], sealed[-16:], attributes=attributes)
+
+
+@pytest.mark.parametrize("algorithm", CBC, ids=lambda algorithm: algorithm.name)
+@pytest.mark.parametrize("ciphertext", [b"", b"x", bytes(15), bytes(17)])
+def test_ciphertext_that_is_not_whole_blocks_does_not_open(algorithm: ContentEncryption, ciphertext: bytes) -> None:
+    """CBC takes one block at least and nothing but whole blocks."""
+    with pytest.raises(DecryptionError):
+        _opened(_parameters(algorithm), ciphertext, b"")
+
+
+@pytest.mark.parametrize("padding", [b"\x00" * 16, b"\x11" * 16, b"\x02\x03\x03", b"\x01\x02", b"\xff"])
+def test_bad_padding_does_not_open(padding: bytes) -> None:
+    """CBC's padding is checked whole, and its failure is the one failure of all."""
+    algorithm = CBC[0]
+    parameters = _parameters(algorithm)
+    cipher = Cipher(algorithms.AES(_key(algorithm).material), modes.CBC(parameters.nonce)).encryptor()
+    ciphertext = cipher.update((bytes(32) + padding)[-32:])
+    with pytest.raises(DecryptionError) as caught:
+        _opened(parameters, ciphertext, b"")
+    assert str(caught.value) == str(DecryptionError())
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("size", [8, 11, 12, 13, 16, 128])
+def test_nonces_of_other_sizes_open(size: int) -> None:
+    """GCM's nonce may have other sizes than the recommended one (RFC 5084, 3.2)."""
+    parameters = _parameters(GCM[0], bytes(range(1, size + 1)))
+    sealed = AESGCM(_key(GCM[0]).material).encrypt(parameters.nonce, b"text", None)
+    assert _opened(parameters, sealed[:-16], sealed[-16:]) == b"text"
+
+
+def test_too_much_content_under_one_nonce_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of AES-GCM is kept before the octet that would break it (NIST SP 800-38D, 5.2.1.1)."""
+    assert content._MAX_GCM_CONTENT == 2**36 - 32
+    monkeypatch.setattr(content, "_MAX_GCM_CONTENT", 100)
+    sealer = Sealer(_parameters(GCM[0]), _key(GCM[0]))
+    buffer = bytearray(200)
+    sealer.update_into(bytes(100), buffer)
+    with pytest.raises(LimitError):
+        sealer.update_into(b"x", buffer)

@@ -1,0 +1,99 @@
+"""The tree of exceptions: its docstring draws it, and each one is a sentence with facts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from smime_session import errors
+from smime_session.errors import (
+    CredentialError,
+    DecryptionError,
+    LimitError,
+    MalformedError,
+    MessageError,
+    NoMatchError,
+    NotEnvelopeError,
+    NotMailError,
+    PassphraseError,
+    PolicyError,
+    RecipientError,
+    SmimeError,
+    UnsupportedAlgorithmError,
+)
+
+EXAMPLES = (
+    (CredentialError("the file is empty"), "the file is empty"),
+    (PassphraseError("the private key is locked", missing=True), "the private key is locked"),
+    (RecipientError(["certificate of a expired", "b"]), "certificate of a expired; b"),
+    (RecipientError(()), "no recipient was given"),
+    (NotMailError("the input is empty"), "the input is empty"),
+    (NotEnvelopeError("plain data"), "the message is not an S/MIME envelope: it is plain data"),
+    (MalformedError("a value is cut off"), "a value is cut off"),
+    (MalformedError("a value is cut off", 7), "a value is cut off (at octet 7 of the CMS object)"),
+    (UnsupportedAlgorithmError("hash function", "1.2.3"), "the hash function (1.2.3) is not supported"),
+    (UnsupportedAlgorithmError("cipher", "1.2.3", "RC4"), "the cipher RC4 (1.2.3) is not supported"),
+    (PolicyError("it is not authenticated", option="require_authenticated"), "it is not authenticated"),
+    (LimitError("the number of recipients", 20_000), "the number of recipients exceeds the limit of 20,000"),
+    (
+        NoMatchError(["serial 0x1 of CN=a", "serial 0x2 of CN=b"], ["c"]),
+        "no given identity can open the message: it is addressed to serial 0x1 of CN=a; serial 0x2 of CN=b; given: c",
+    ),
+    (NoMatchError(), "no given identity can open the message: it is addressed to nobody; given: none"),
+    (
+        DecryptionError(),
+        "the message could not be decrypted: the key does not fit or the message was altered",
+    ),
+)
+
+
+def _classes() -> list[type[SmimeError]]:
+    return [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, SmimeError)]
+
+
+def test_the_docstring_draws_the_tree() -> None:
+    """The tree in the module's docstring is the one that the classes form."""
+    parents: dict[str, str] = {}
+    path: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"    ([│├└─ ]*)(\w+Error)\b", line):
+            depth = len(match[1]) // 4
+            path[depth:] = [match[2]]
+            parents[match[2]] = path[depth - 1] if depth else "Exception"
+    assert parents == {cls.__name__: cls.__bases__[0].__name__ for cls in _classes()}
+
+
+@pytest.mark.parametrize(("error", "sentence"), EXAMPLES, ids=lambda value: type(value).__name__)
+def test_each_error_is_a_sentence(error: SmimeError, sentence: str) -> None:
+    """An error reads as one lower-case sentence without a full stop."""
+    assert str(error) == sentence
+    assert sentence[0].islower()
+    assert not sentence.endswith(".")
+
+
+def test_every_error_has_an_example() -> None:
+    """No class is left out of the sentences above, but for those that only group others."""
+    assert {type(error) for error, _ in EXAMPLES} == set(_classes()) - {SmimeError, MessageError}
+
+
+def test_facts_are_attributes() -> None:
+    """What an error says can be read without taking its sentence apart."""
+    assert PassphraseError("it is locked", missing=True).missing
+    assert RecipientError(["a", "b"]).refused == ("a", "b")
+    assert NotEnvelopeError("plain data").found == "plain data"
+    assert MalformedError("it is cut off", 7).offset == 7
+    assert MalformedError("it is cut off").offset is None
+    unsupported = UnsupportedAlgorithmError("cipher", "1.2.3", "RC4")
+    assert (unsupported.oid, unsupported.name) == ("1.2.3", "RC4")
+    assert PolicyError("it is not", option="require_authenticated").option == "require_authenticated"
+    assert LimitError("it", 5).limit == 5
+    nobody = NoMatchError(["a"], ["b", "c"])
+    assert (nobody.addressed_to, nobody.identities) == (("a",), ("b", "c"))
+
+
+def test_one_failure_has_one_text() -> None:
+    """Whatever depends on a private key cannot say more than the others."""
+    assert str(DecryptionError()) == str(DecryptionError())
+    with pytest.raises(TypeError):
+        DecryptionError("the padding is wrong")  # type: ignore[call-arg]
