@@ -56,7 +56,10 @@ def recipients_in(paths: Iterable[str], profile: Profile) -> list[Recipient]:
         RefusedError: ``profile`` refuses at least one; every one is named with its file.
         OSError: a file cannot be read.
     """
-    found = {certificate: path for path in paths for certificate in _load(path, load_certificates)}
+    found: dict[x509.Certificate, str] = {}
+    for path in paths:
+        for certificate in _load(path, load_certificates):
+            found.setdefault(certificate, path)
     recipients: list[Recipient] = []
     refused: list[str] = []
     guards = set(GUARDS)

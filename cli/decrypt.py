@@ -37,19 +37,17 @@ def command(  # noqa: PLR0913  # an argument for each option
     from .credentials import given_passphrase, identities_in
     from .progress import progress
 
-    keys = identities_in(identities, given_passphrase(passphrase_file, passphrase_env))
-    with (
-        reading(message) as source,
-        progress("decrypting", source, destination, quiet=quiet),
-        destination.open(PRIVATE) as target,
-    ):
-        opened = decrypt_stream(
-            source.stream,
-            target,
-            keys,
-            policy=Policy(require_authenticated=require_authenticated),
-            transactional=destination.transactional,
-        )
+    passphrase = given_passphrase(passphrase_file, passphrase_env)
+    with reading(message) as source:  # before anybody is asked for a passphrase
+        keys = identities_in(identities, passphrase)
+        with progress("decrypting", source, destination, quiet=quiet), destination.open(PRIVATE) as target:
+            opened = decrypt_stream(
+                source.stream,
+                target,
+                keys,
+                policy=Policy(require_authenticated=require_authenticated),
+                transactional=destination.transactional,
+            )
     if not opened.authenticated and not quiet:
         from .console import note
 

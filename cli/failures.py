@@ -51,8 +51,7 @@ def explain(error: BaseException, command: str | None) -> Failure | None:
 
 def _usage_sentence(error: click.UsageError) -> str:
     """Return click's message in our style: one line, lower case, no full stop."""
-    message = " ".join(error.format_message().split()).rstrip(".")
-    return message[:1].lower() + message[1:]
+    return _uncapitalized(" ".join(error.format_message().split()).rstrip("."))
 
 
 def _usage_hint(error: click.UsageError) -> str:
@@ -63,10 +62,14 @@ def _usage_hint(error: click.UsageError) -> str:
 def _system_sentence(error: OSError) -> str:
     if error.strerror is None:
         return str(error)
-    reason = error.strerror[:1].lower() + error.strerror[1:]
+    reason = _uncapitalized(error.strerror)
     if error.filename is None:
         return reason
     return f"{os.fsdecode(error.filename) or 'the empty file name'}: {reason}"
+
+
+def _uncapitalized(sentence: str) -> str:
+    return sentence if sentence[:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
 def _system_hint(error: OSError, command: str | None) -> str | None:

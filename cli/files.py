@@ -94,10 +94,8 @@ class Output:
             yield target.stream
             target.flush()
         elif self._is_device:
-            with open(self._path, "wb") as stream:
-                target = Target(stream, self._path)
+            with contextlib.closing(Target(open(self._path, "wb"), self._path)) as target:
                 yield target.stream
-                target.flush()
         else:
             with AtomicFile(self._path, permissions) as stream:
                 yield Target(stream, self._path).stream

@@ -30,9 +30,9 @@ def command(
 
     from .credentials import given_passphrase, identities_in
 
-    keys = identities_in(identities, given_passphrase(passphrase_file, passphrase_env))
-    with reading(message) as source:
-        found = inspect(source.stream, keys).to_dict()
+    passphrase = given_passphrase(passphrase_file, passphrase_env)
+    with reading(message) as source:  # before anybody is asked for a passphrase
+        found = inspect(source.stream, identities_in(identities, passphrase)).to_dict()
     if as_json:
         import json
 

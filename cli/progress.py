@@ -68,7 +68,7 @@ class _Meter:
     @staticmethod
     def _draw(line: str) -> None:
         with contextlib.suppress(OSError):
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not know
             sys.stderr.write(_ERASE + line[: columns - 1])
             sys.stderr.flush()
 

@@ -110,6 +110,11 @@ class Target(_Stream):
         with naming(self.name):
             self._stream.flush()
 
+    def close(self) -> None:
+        """Close like :meth:`io.IOBase.close`."""
+        with naming(self.name):
+            self._stream.close()
+
 
 def _regular_size(stream: BinaryIO) -> int | None:
     try:

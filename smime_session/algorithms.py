@@ -164,6 +164,80 @@ RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
 
 OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP_SHA512)
 
+@dataclass(frozen=True, slots=True)
+class KeyWrap:
+    """An algorithm that encrypts a session key with another key (RFC 3394, RFC 3565).
+
+    Attributes:
+        name: the name shown to people.
+        oid: the object identifier, dotted.
+        key_size: octets of the key-encryption key.
+    """
+
+    name: str
+    oid: str
+    key_size: int
+
+
+AES_128_WRAP: Final = KeyWrap("AES-128 key wrap", "2.16.840.1.101.3.4.1.5", 16)
+AES_192_WRAP: Final = KeyWrap("AES-192 key wrap", "2.16.840.1.101.3.4.1.25", 24)
+AES_256_WRAP: Final = KeyWrap("AES-256 key wrap", "2.16.840.1.101.3.4.1.45", 32)
+
+KEY_WRAPS: Final = {wrap.oid: wrap for wrap in (AES_128_WRAP, AES_192_WRAP, AES_256_WRAP)}
+"""Key wraps by object identifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kem:
+    """A key encapsulation mechanism (RFC 9936; FIPS 203).
+
+    Attributes:
+        name: the name shown to people.
+        oid: the object identifier, dotted; that of its keys too (RFC 9935, 3).
+        ciphertext_size: octets that carry one shared secret.
+    """
+
+    name: str
+    oid: str
+    ciphertext_size: int
+
+
+ML_KEM_768: Final = Kem("ML-KEM-768", "2.16.840.1.101.3.4.4.2", 1088)
+ML_KEM_1024: Final = Kem("ML-KEM-1024", "2.16.840.1.101.3.4.4.3", 1568)
+
+KEMS: Final = {kem.oid: kem for kem in (ML_KEM_768, ML_KEM_1024)}
+"""Key encapsulation mechanisms by object identifier; ML-KEM-512 is not among them because its keys cannot be used."""
+
+KEM_RECIPIENT_OID: Final = "1.2.840.113549.1.9.16.13.3"
+"""Marks an OtherRecipientInfo as a KEMRecipientInfo (RFC 9629, 3)."""
+
+HKDFS: Final[dict[str, HashName]] = {
+    "1.2.840.113549.1.9.16.3.28": "SHA-256",
+    "1.2.840.113549.1.9.16.3.29": "SHA-384",
+    "1.2.840.113549.1.9.16.3.30": "SHA-512",
+}
+"""The hash function of each HKDF by object identifier (RFC 8619)."""
+HKDF_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in HKDFS.items()}
+
+PBKDF2_OID: Final = "1.2.840.113549.1.5.12"
+PWRI_KEK_OID: Final = "1.2.840.113549.1.9.16.3.9"
+
+PRFS: Final[dict[str, HashName]] = {
+    "1.2.840.113549.2.7": "SHA-1",
+    "1.3.6.1.5.5.8.1.2": "SHA-1",  # IPsec's name for the same (RFC 3211, appendix A)
+    "1.2.840.113549.2.8": "SHA-224",
+    "1.2.840.113549.2.9": "SHA-256",
+    "1.2.840.113549.2.10": "SHA-384",
+    "1.2.840.113549.2.11": "SHA-512",
+}
+"""The hash function of each HMAC by object identifier (RFC 8018, B.1)."""
+PRF_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in reversed(PRFS.items())}
+
+PASSWORD_CIPHERS: Final = {
+    algorithm.oid: algorithm for algorithm in (AES_256_CBC, AES_192_CBC, AES_128_CBC, DES_EDE3_CBC)
+}
+"""What PWRI-KEK encrypts with, by object identifier (RFC 3211, 2.2; RFC 3565)."""
+
 OTHER_NAMES: Final = {
     "1.2.840.113549.3.4": "RC4",
     "1.3.14.3.2.7": "DES-CBC",
@@ -189,24 +263,20 @@ OTHER_NAMES: Final = {
     "1.2.840.113549.1.9.16.3.19": "ECDH with HKDF-SHA-256",
     "1.2.840.113549.1.9.16.3.20": "ECDH with HKDF-SHA-384",
     "1.2.840.113549.1.9.16.3.21": "ECDH with HKDF-SHA-512",
-    "1.2.840.113549.1.9.16.3.9": "PWRI-KEK",
-    "1.2.840.113549.1.9.16.13.3": "KEMRecipientInfo",
-    "2.16.840.1.101.3.4.1.5": "AES-128 key wrap",
-    "2.16.840.1.101.3.4.1.25": "AES-192 key wrap",
-    "2.16.840.1.101.3.4.1.45": "AES-256 key wrap",
+    PWRI_KEK_OID: "PWRI-KEK",
+    KEM_RECIPIENT_OID: "KEMRecipientInfo",
     "1.2.840.113549.1.9.16.3.6": "Triple-DES key wrap",
     "1.2.840.113549.1.9.16.3.7": "RC2 key wrap",
-    "1.2.840.113549.1.5.12": "PBKDF2",
+    PBKDF2_OID: "PBKDF2",
+    "1.3.6.1.4.1.11591.4.11": "scrypt",
     "2.16.840.1.101.3.4.4.1": "ML-KEM-512",
-    "2.16.840.1.101.3.4.4.2": "ML-KEM-768",
-    "2.16.840.1.101.3.4.4.3": "ML-KEM-1024",
 }
 """Names of what is met in the field but not spoken here, for errors and inspection."""
 
 
 def name_of(oid: str) -> str | None:
     """Return the usual name of an algorithm or content type, or None if it is not known here."""
-    if algorithm := CONTENT_ENCRYPTION.get(oid):
+    if algorithm := CONTENT_ENCRYPTION.get(oid) or KEY_WRAPS.get(oid) or KEMS.get(oid):
         return algorithm.name
     if oid == RSAES_PKCS1_V1_5_OID:
         return "RSAES-PKCS1-v1_5"

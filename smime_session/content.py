@@ -108,9 +108,11 @@ def opener(parameters: ContentParameters, key: SessionKey, attributes: bytes = b
 
     Args:
         parameters: the algorithm, the nonce and the tag's size.
-        key: the session key, as long as the algorithm has it; the caller wipes it.
+        key: the session key; the caller wipes it.
         attributes: the authenticated attributes that the tag covers beside the content, or empty.
     """
+    if len(key) != parameters.algorithm.key_size:
+        return _NoOpener()
     with _content_key(parameters, key) as own:
         if parameters.algorithm.mode == "gcm":
             return _GcmOpener(parameters, own, attributes)
@@ -201,6 +203,16 @@ class _CbcOpener:
             return unpadder.update(self._held) + unpadder.finalize()
         except ValueError:
             raise DecryptionError from None
+
+
+class _NoOpener:
+    """Opens nothing: the key has another size, like one that its user saved of another message."""
+
+    def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:  # noqa: ARG002  # nothing comes out
+        return 0
+
+    def finish(self, tag: bytes) -> bytes:  # noqa: ARG002  # no tag fits
+        raise DecryptionError
 
 
 def _block_cipher(parameters: ContentParameters, key: SessionKey) -> BlockCipherAlgorithm:

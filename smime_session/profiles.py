@@ -27,6 +27,9 @@ MAX_TRIALS: Final = 64  # wrapped keys tried for one message: each costs a priva
 MIN_RSA_BITS: Final = 2048  # RFC 8551, 4.2
 MAX_RSA_BITS: Final = 8192  # larger keys serve only to keep a processor busy
 MIN_TAG_SIZE: Final = 12  # octets of GCM tag accepted: RFC 5084, 3.2 allows 12 to 16
+PBKDF2_ITERATIONS: Final = 600_000  # written: OWASP's advice of 2023 for HMAC-SHA-256, a tenth of a second
+MIN_PBKDF2_ITERATIONS: Final = 1_000  # RFC 8018, 4.2; enough only for a password that is as random as a key
+MAX_PBKDF2_ITERATIONS: Final = 10_000_000  # for one message: seconds of work that whoever wrote it has the reader do
 MAX_ENCRYPTED_KEY_SIZE: Final = 4096  # octets of one wrapped key: RSA-8192 makes 1,024
 
 

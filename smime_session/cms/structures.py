@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smime_session.algorithms import ContentEncryption, KeyTransport
+    from smime_session.algorithms import ContentEncryption, HashName, Kem, KeyTransport, KeyWrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,29 @@ class KeyTransRecipientInfo:
     recipient: RecipientIdentifier
     algorithm: KeyTransport
     encrypted_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KemRecipientInfo:
+    """A session key encrypted with a key that a KEM agreed on (RFC 9629, 3).
+
+    Attributes:
+        recipient: whose key.
+        kem: the mechanism.
+        ciphertext: what carries the shared secret.
+        hash: the hash function of HKDF, which makes the key-encryption key of the shared secret.
+        wrap: how the session key is encrypted with that key.
+        encrypted_key: the result, 8 octets longer than the session key.
+        user_keying_material: what the sender adds to the derivation, or None.
+    """
+
+    recipient: RecipientIdentifier
+    kem: Kem
+    ciphertext: bytes
+    hash: HashName
+    wrap: KeyWrap
+    encrypted_key: bytes
+    user_keying_material: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

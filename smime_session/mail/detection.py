@@ -16,7 +16,7 @@ from smime_session.mail.blocks import Lookahead
 from smime_session.mail.entity import MailHead, read_head, split_head
 from smime_session.mail.fields import begins_like_mail, find_value, parse_parameters
 from smime_session.mail.pem import CMS_LABELS, PemDecoder, find_pem_label
-from smime_session.mail.transfer import Base64Decoder, QuotedPrintableDecoder
+from smime_session.mail.transfer import ALPHABET, Base64Decoder, QuotedPrintableDecoder
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import NextBlock
@@ -26,15 +26,10 @@ Form = Literal["mail", "der", "pem", "base64"]
 _SHOWN: Final = 16 << 10  # octets looked at to tell what something is; text before a PEM object must be shorter
 _MARK: Final = b"\xef\xbb\xbf"  # the byte order mark that editors put before UTF-8
 _CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-_CMS_PART: Final = re.compile(rb"^content-type:[ \t]*application/(?:x-)?pkcs7-mime", re.IGNORECASE | re.MULTILINE)
-
-# ContentInfo is a SEQUENCE that begins with an OBJECT IDENTIFIER (RFC 5652, 3); 0x80 is BER's indefinite length.
-_SEQUENCE: Final = rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83.{3}|\x84.{4}|\x85.{5}|\x86.{6})"
-_CONTENT_INFO: Final = re.compile(_SEQUENCE + rb"\x06", re.DOTALL)
-_PKCS12: Final = re.compile(_SEQUENCE + rb"\x02\x01\x03", re.DOTALL)
-_PRIVATE_KEY: Final = re.compile(_SEQUENCE + rb"\x02\x01[\x00\x01]", re.DOTALL)
-_NESTED: Final = re.compile(_SEQUENCE + _SEQUENCE, re.DOTALL)
-_BASE64: Final = re.compile(rb"MI[A-Za-z0-9+/]{14,}={0,2}[ \t]*(?:\r?\n|\Z)")  # 0x30 0x80 and up: a long SEQUENCE
+_CMS_PART: Final = rb"^content-type:[ \t]*application/(?:x-)?pkcs7-mime"
+_SEQUENCE: Final = b"\x30"
+_INTEGER: Final = b"\x02"
+_OBJECT_IDENTIFIER: Final = b"\x06"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +94,14 @@ def _open_bare(source: Lookahead, *, after_text: bool = False) -> tuple[Form, Ne
         NotEnvelopeError: it is PEM text of something else.
     """
     start = source.peek(_SHOWN)
-    if _CONTENT_INFO.match(start):
+    if _inside_sequence(start).startswith(_OBJECT_IDENTIFIER):  # ContentInfo: RFC 5652, 3
         return "der", source
     text = start.removeprefix(_MARK).lstrip()
     if text.startswith(b"-----BEGIN ") or (after_text and find_pem_label(text)):
         _require_cms_label(text)
         source.skip(len(start) - len(text))
         return "pem", PemDecoder(source, _SHOWN)
-    if _BASE64.match(text):
+    if _begins_like_base64(text):
         source.skip(len(start) - len(text))
         return "base64", Base64Decoder(source)
     return None
@@ -168,12 +163,27 @@ def _refuse_other_der(octets: NextBlock) -> NextBlock:
     return shown
 
 
+def _begins_like_base64(text: bytes) -> bool:
+    """Tell whether the first line is base64 of a SEQUENCE that is longer than a few octets."""
+    line = text.partition(b"\n")[0].strip()
+    return len(line) >= 16 and line.startswith(b"MI") and not line.rstrip(b"=").translate(None, ALPHABET)  # noqa: PLR2004  # no word
+
+
+def _inside_sequence(start: bytes) -> bytes:
+    """Return what stands inside the SEQUENCE that ``start`` begins with, nothing if it begins with something else."""
+    if not start.startswith(_SEQUENCE):
+        return b""
+    length = start[1] if len(start) > 1 else 0
+    return start[2 + max(0, length - 0x80) :][:16]  # long lengths count their octets (X.690, 8.1.3.5)
+
+
 def _describe_der(start: bytes) -> str | None:
-    if _PKCS12.match(start):
+    inside = _inside_sequence(start)
+    if inside.startswith(_INTEGER + b"\x01\x03"):  # the version: RFC 7292, 4
         return "a PKCS#12 file"
-    if _PRIVATE_KEY.match(start):
+    if inside.startswith((_INTEGER + b"\x01\x00", _INTEGER + b"\x01\x01")):  # RFC 5958, 2; RFC 8017, A.1.2
         return "a private key"
-    if _NESTED.match(start):
+    if inside.startswith(_SEQUENCE):
         return "a certificate or an encrypted private key"
     return None
 
@@ -188,7 +198,7 @@ def _describe_mail(head: MailHead, body: Lookahead) -> str:
     start = _peek_or_nothing(body)
     if b"-----BEGIN PGP MESSAGE-----" in start:
         return f"a PGP message ({kind})"
-    if kind.startswith("multipart/") and _CMS_PART.search(start):
+    if kind.startswith("multipart/") and re.search(_CMS_PART, start, re.IGNORECASE | re.MULTILINE):
         return f"a mail of several parts ({kind}), one of which is an S/MIME object"
     if _is_declared(head):
         return f"a mail whose body is no CMS object ({kind})"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from smime_session.errors import NotMailError
 
@@ -14,12 +13,10 @@ _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 _COMMENT: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\((?:[^()\\]|\\.)*\)')
 _PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
-_SECTION: Final = re.compile(r"(?P<name>[^*]+)(?:\*(?P<number>\d{1,3}))?(?P<extended>\*)?")
-_PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_SECTION: Final = r"([^*]+)(?:\*(\d{1,3}))?(\*)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field.
 
     Attributes:
@@ -84,7 +81,7 @@ def find_value(fields: tuple[Field, ...], name: str) -> str:
 
 def parse_token(value: str) -> str:
     """Return a value that is a single token, like that of Content-Transfer-Encoding, in lower case."""
-    return _COMMENT.sub(r"\1", value).partition(";")[0].strip().lower()
+    return _printable(_COMMENT.sub(r"\1", value).partition(";")[0].strip().lower())
 
 
 def parse_media_type(value: str) -> str:
@@ -99,24 +96,29 @@ def parse_media_type(value: str) -> str:
 def parse_parameters(value: str) -> dict[str, str]:
     """Return the parameters of a structured value by lower-case name, forgiving what can be forgiven.
 
-    Quotes, comments, continued and encoded parameters (RFC 2231, 3 and 4) are understood.
+    Quotes, comments, continued and encoded parameters (RFC 2231, 3 and 4) are understood. Control
+    characters are dropped: these values are shown to people.
     """
     found: dict[str, dict[int, str]] = {}
     for name, quoted, plain in _PARAMETER.findall(_COMMENT.sub(r"\1", value)):
-        section = _SECTION.fullmatch(name.lower())
+        section = re.fullmatch(_SECTION, name.lower())
         if section is None:
             continue
         text = re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
-        number = int(section["number"] or 0)
-        if section["extended"]:
+        number = int(section[2] or 0)
+        if section[3]:
             text = _decode_extended(text, has_charset=number == 0)
-        found.setdefault(section["name"], {}).setdefault(number, text)
-    return {name: "".join(sections[number] for number in sorted(sections)) for name, sections in found.items()}
+        found.setdefault(section[1], {}).setdefault(number, text)
+    return {name: _printable("".join(text for _, text in sorted(parts.items()))) for name, parts in found.items()}
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def _decode_extended(text: str, *, has_charset: bool) -> str:
     """Undo the percent encoding of RFC 2231, 4, where only names of files are wanted and UTF-8 serves for all."""
     if has_charset and text.count("'") >= 2:  # noqa: PLR2004  # charset'language'text
         text = text.split("'", 2)[2]
-    octets = _PERCENT.sub(lambda match: chr(int(match[1], 16)), text)
+    octets = re.sub(r"%([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)), text)
     return octets.encode("latin-1", "replace").decode("utf-8", "replace")

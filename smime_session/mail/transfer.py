@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from smime_session.mail.blocks import Block, NextBlock
 
+ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 MIME_LINE: Final = 76  # characters: RFC 2045, 6.8
 MAX_QUOTED_LINE: Final = 1 << 20  # octets of one quoted-printable line, which RFC 2045, 6.7 ends at 76
 
 _LINES: Final = 1000  # in one write: 57 KB of octets, the fastest size measured
 _WHITESPACE: Final = b"\r\n\t "
-_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_BAD_QUOTE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?(?:\n|\Z))")
-_TRAILING_SPACE: Final = re.compile(rb"[ \t]+(?=\r?(?:\n|\Z))")
+_BAD_QUOTE: Final = rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?(?:\n|\Z))"
+_TRAILING_SPACE: Final = rb"[ \t]+(?=\r?(?:\n|\Z))"
 
 
 class Target(Protocol):
@@ -185,7 +185,7 @@ class Base64Decoder:
         except binascii.Error as error:
             raise MalformedError(_explain(characters)) from error
         self._padded = self._padded or quanta.endswith(b"=")
-        if self._at_end and characters.translate(None, _ALPHABET + b"="):
+        if self._at_end and characters.translate(None, ALPHABET + b"="):
             raise MalformedError(_explain(characters))
         if self._padded and characters[whole:]:
             raise MalformedError("more text follows the end of the base64 text")
@@ -194,7 +194,7 @@ class Base64Decoder:
 
 def _explain(characters: bytes) -> str:
     """Say what is wrong with base64 text that was refused, without repeating what might disturb a terminal."""
-    strange = characters.translate(None, _ALPHABET + b"=")[:1]
+    strange = characters.translate(None, ALPHABET + b"=")[:1]
     if not strange:
         text = characters.rstrip(b"=")
         return "more text follows the end of the base64 text" if b"=" in text else "the base64 text is padded wrongly"
@@ -240,6 +240,6 @@ class QuotedPrintableDecoder:
 
 
 def _decode_quoted(lines: bytes) -> bytes:
-    if _BAD_QUOTE.search(lines):
+    if re.search(_BAD_QUOTE, lines):
         raise MalformedError("the quoted-printable text holds an equals sign that introduces nothing")
-    return binascii.a2b_qp(_TRAILING_SPACE.sub(b"", lines))
+    return binascii.a2b_qp(re.sub(_TRAILING_SPACE, b"", lines))

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from smime_session.cms import codec, tlv
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier
 from smime_session.credentials.names import describe, issuer_of
+from smime_session.credentials.quiet import quietly
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -70,6 +71,7 @@ def key_identifier(public_key: PublicKeyTypes) -> bytes:
     return hashlib.sha1(octets, usedforsecurity=False).digest()
 
 
+@quietly()
 def _key_identifiers_in(certificate: x509.Certificate) -> set[bytes]:
     from cryptography import x509
 

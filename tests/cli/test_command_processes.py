@@ -22,7 +22,7 @@ LARGE = b"Subject: large\n\n" + b"x" * 71 * 50_000 + b"\n"
 
 
 def _run(
-    *arguments: str, data: bytes = b"", stdout: int | BinaryIO = subprocess.PIPE
+    *arguments: str, data: bytes | bytearray = b"", stdout: int | BinaryIO = subprocess.PIPE
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command without a terminal, with ``data`` on standard input."""
     return subprocess.run(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.padding import PKCS7
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session import content
-from smime_session.algorithms import CONTENT_ENCRYPTION, ContentEncryption
+from smime_session.algorithms import AES_256_CBC, AES_256_GCM, CHACHA20_POLY1305, CONTENT_ENCRYPTION, ContentEncryption
 from smime_session.cms.structures import ContentParameters
-from smime_session.content import SLACK, Opener, Sealer, seal, sealed_size
+from smime_session.content import SLACK, opener, seal, sealed_size, sealer
 from smime_session.errors import DecryptionError, LimitError
 from smime_session.session_key import SessionKey
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 ALGORITHMS = tuple(CONTENT_ENCRYPTION.values())
 GCM = tuple(algorithm for algorithm in ALGORITHMS if algorithm.mode == "gcm")
 CBC = tuple(algorithm for algorithm in ALGORITHMS if algorithm.mode == "cbc")
+AEAD = (*GCM, CHACHA20_POLY1305)
 SIZES = (0, 1, 15, 16, 17, 32, 4095, 4096, 4097, 8192, 65535, 65536, 65537)
 EVERY_ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
 
@@ -41,24 +46,24 @@ def _chunks(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def _sealed_in_chunks(algorithm: ContentEncryption, plaintext: bytes, size: int) -> tuple[bytes, bytes]:
-    sealer = Sealer(_parameters(algorithm), _key(algorithm))
+    stream = sealer(_parameters(algorithm), _key(algorithm))
     ciphertext = b""
     for chunk in _chunks(plaintext, size):
         buffer = memoryview(bytearray(len(chunk) + SLACK))
-        ciphertext += buffer[: sealer.update_into(chunk, buffer)]
-    last, tag = sealer.finish()
+        ciphertext += buffer[: stream.update_into(chunk, buffer)]
+    last, tag = stream.finish()
     return ciphertext + last, tag
 
 
 def _opened(
     parameters: ContentParameters, ciphertext: bytes, tag: bytes, size: int = 1 << 20, attributes: bytes = b""
 ) -> bytes:
-    opener = Opener(parameters, _key(parameters.algorithm), attributes)
+    stream = opener(parameters, _key(parameters.algorithm), attributes)
     plaintext = b""
     for chunk in _chunks(ciphertext, size):
         buffer = memoryview(bytearray(len(chunk) + SLACK))
-        plaintext += buffer[: opener.update_into(chunk, buffer)]
-    return plaintext + opener.finish(tag)
+        plaintext += buffer[: stream.update_into(chunk, buffer)]
+    return plaintext + stream.finish(tag)
 
 
 @EVERY_ALGORITHM
@@ -69,11 +74,13 @@ def test_sealing_is_what_the_cipher_says(algorithm: ContentEncryption, size: int
     parameters, key = _parameters(algorithm), _key(algorithm)
     ciphertext, tag = seal(parameters, key, plaintext)
     if algorithm.authenticated:
-        assert bytes(ciphertext) + tag == AESGCM(key.material).encrypt(parameters.nonce, plaintext, None)
+        cipher = ChaCha20Poly1305(key.material) if algorithm is CHACHA20_POLY1305 else AESGCM(key.material)
+        assert bytes(ciphertext) + tag == cipher.encrypt(parameters.nonce, plaintext, None)
     else:
-        padder = PKCS7(128).padder()
-        cipher = Cipher(algorithms.AES(key.material), modes.CBC(parameters.nonce)).encryptor()
-        assert ciphertext == cipher.update(padder.update(plaintext) + padder.finalize()) + cipher.finalize()
+        padder = PKCS7(algorithm.block_size * 8).padder()
+        block_cipher = {"AES": algorithms.AES, "TripleDES": TripleDES, "RC2": RC2}[algorithm.cipher]
+        encryptor = Cipher(block_cipher(bytes(key.material)), modes.CBC(parameters.nonce)).encryptor()
+        assert ciphertext == encryptor.update(padder.update(plaintext) + padder.finalize()) + encryptor.finalize()
     assert len(ciphertext) == sealed_size(algorithm, size)
     assert len(tag) == algorithm.tag_size
 
@@ -94,7 +101,7 @@ def test_chunks_do_not_matter(algorithm: ContentEncryption, plaintext: bytes, se
     assert _opened(_parameters(algorithm), ciphertext, tag, opening) == plaintext
 
 
-@given(st.sampled_from(GCM), st.binary(max_size=60), st.data())
+@given(st.sampled_from(AEAD), st.binary(max_size=60), st.data())
 def test_altered_authenticated_content_does_not_open(
     algorithm: ContentEncryption, plaintext: bytes, data: st.DataObject
 ) -> None:
@@ -106,12 +113,13 @@ def test_altered_authenticated_content_does_not_open(
         _opened(_parameters(algorithm), bytes(sealed[:-16]), bytes(sealed[-16:]))
 
 
+@pytest.mark.parametrize("algorithm", AEAD, ids=lambda algorithm: algorithm.name)
 @pytest.mark.parametrize("size", [0, 1, 4, 11, 17, 32])
-def test_tags_of_a_wrong_size_do_not_open(size: int) -> None:
+def test_tags_of_a_wrong_size_do_not_open(algorithm: ContentEncryption, size: int) -> None:
     """A tag that was cut or lengthened is no tag, and nothing but DecryptionError says so."""
-    ciphertext, tag = seal(_parameters(GCM[0]), _key(GCM[0]), b"text")
+    ciphertext, tag = seal(_parameters(algorithm), _key(algorithm), b"text")
     with pytest.raises(DecryptionError):
-        _opened(_parameters(GCM[0]), bytes(ciphertext), (bytes(tag) * 2)[:size])
+        _opened(_parameters(algorithm), bytes(ciphertext), (bytes(tag) * 2)[:size])
 
 
 @pytest.mark.parametrize("size", [12, 13, 14, 15, 16])
@@ -122,13 +130,15 @@ def test_shorter_tags_that_the_standard_allows_open(size: int) -> None:
     assert _opened(parameters, bytes(ciphertext), bytes(tag[:size])) == b"text"
 
 
-def test_attributes_are_covered_by_the_tag() -> None:
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 32])
+@pytest.mark.parametrize("algorithm", [GCM[0], CHACHA20_POLY1305], ids=lambda algorithm: algorithm.name)
+def test_attributes_are_covered_by_the_tag(algorithm: ContentEncryption, size: int) -> None:
     """Content whose tag covers attributes opens with these attributes and no others."""
-    algorithm = GCM[0]
     parameters, key = _parameters(algorithm), _key(algorithm)
-    sealed = AESGCM(key.material).encrypt(parameters.nonce, b"text", b"1\x02\x05\x00")
-    assert _opened(parameters, sealed[:-16], sealed[-16:], attributes=b"1\x02\x05\x00") == b"text"
-    for attributes in (b"", b"1\x00"):
+    cipher = ChaCha20Poly1305(key.material) if algorithm is CHACHA20_POLY1305 else AESGCM(key.material)
+    sealed = cipher.encrypt(parameters.nonce, b"text", b"1" * size)
+    assert _opened(parameters, sealed[:-16], sealed[-16:], attributes=b"1" * size) == b"text"
+    for attributes in (b"", b"1" * (size - 1) + b"2", b"1" * size + b"\x00"):
         with pytest.raises(DecryptionError):
             _opened(parameters, sealed[:-16], sealed[-16:], attributes=attributes)
 
@@ -146,8 +156,8 @@ def test_bad_padding_does_not_open(padding: bytes) -> None:
     """CBC's padding is checked whole, and its failure is the one failure of all."""
     algorithm = CBC[0]
     parameters = _parameters(algorithm)
-    cipher = Cipher(algorithms.AES(_key(algorithm).material), modes.CBC(parameters.nonce)).encryptor()
-    ciphertext = cipher.update((bytes(32) + padding)[-32:])
+    encryptor = Cipher(algorithms.AES(_key(algorithm).material), modes.CBC(parameters.nonce)).encryptor()
+    ciphertext = encryptor.update((bytes(32) + padding)[-32:])
     with pytest.raises(DecryptionError) as caught:
         _opened(parameters, ciphertext, b"")
     assert str(caught.value) == str(DecryptionError())
@@ -163,12 +173,59 @@ def test_nonces_of_other_sizes_open(size: int) -> None:
     assert _opened(parameters, sealed[:-16], sealed[-16:]) == b"text"
 
 
-def test_too_much_content_under_one_nonce_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit of AES-GCM is kept before the octet that would break it (NIST SP 800-38D, 5.2.1.1)."""
-    assert content._MAX_GCM_CONTENT == 2**36 - 32
-    monkeypatch.setattr(content, "_MAX_GCM_CONTENT", 100)
-    sealer = Sealer(_parameters(GCM[0]), _key(GCM[0]))
-    buffer = bytearray(200)
-    sealer.update_into(bytes(100), buffer)
-    with pytest.raises(LimitError):
-        sealer.update_into(b"x", buffer)
+@pytest.mark.parametrize(("mode", "limit"), [("gcm", 2**36 - 32), ("poly1305", 2**38 - 64)])
+def test_too_much_content_under_one_nonce_is_refused(mode: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of a cipher is kept before the octet that would break it (NIST SP 800-38D, 5.2.1.1; RFC 8439, 2.8)."""
+    assert content._MAX_CONTENT[mode] == limit
+    monkeypatch.setitem(content._MAX_CONTENT, mode, 100)
+    algorithm = next(algorithm for algorithm in AEAD if algorithm.mode == mode)
+    for make in (sealer, opener):
+        stream = make(_parameters(algorithm), _key(algorithm))
+        buffer = memoryview(bytearray(200))
+        stream.update_into(bytes(100), buffer)
+        with pytest.raises(LimitError):
+            stream.update_into(b"x", buffer)
+
+
+@pytest.mark.parametrize("algorithm", AEAD, ids=lambda algorithm: algorithm.name)
+def test_a_derived_key_is_bound_to_its_information(algorithm: ContentEncryption) -> None:
+    """With derivation the content's key is HKDF's answer, and other information gives another key (RFC 9709, 2)."""
+    parameters = replace(_parameters(algorithm), derivation_info=b"an AlgorithmIdentifier")
+    material = bytes(_key(algorithm).material)
+    salt = b"The Cryptographic Message Syntax"
+    derived = HKDF(SHA256(), algorithm.key_size, salt, b"an AlgorithmIdentifier").derive(material)
+    ciphertext, tag = map(bytes, seal(parameters, _key(algorithm), b"text"))
+    plain = seal(_parameters(algorithm), SessionKey(bytearray(derived)), b"text")
+    assert (ciphertext, tag) == (bytes(plain[0]), bytes(plain[1]))
+    assert _opened(parameters, ciphertext, tag) == b"text"
+    for other in (b"", b"another one"):
+        with pytest.raises(DecryptionError):
+            _opened(replace(parameters, derivation_info=other), ciphertext, tag)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 16, 24, 33, 100])
+@pytest.mark.parametrize("derivation_info", [b"", b"an AlgorithmIdentifier"])
+def test_a_key_of_another_size_does_not_open(size: int, derivation_info: bytes) -> None:
+    """A key saved of another message fails as any wrong key does, whatever its size, and gives out nothing."""
+    for algorithm in (AES_256_CBC, AES_256_GCM, CHACHA20_POLY1305):  # all of them take 32 octets
+        assert algorithm.key_size == 32
+        parameters = replace(_parameters(algorithm), derivation_info=derivation_info)
+        stream = opener(parameters, SessionKey(bytearray(size)))
+        buffer = memoryview(bytearray(100))
+        assert stream.update_into(bytes(48), buffer) == 0
+        with pytest.raises(DecryptionError):
+            stream.finish(bytes(algorithm.tag_size))
+    assert buffer == bytes(100)
+
+
+@EVERY_ALGORITHM
+def test_the_key_that_was_given_stays(algorithm: ContentEncryption) -> None:
+    """Sealing and opening leave the session key to its owner, who wipes it; wiping stops no stream."""
+    key = _key(algorithm)
+    stream = sealer(_parameters(algorithm), key)
+    assert key == _key(algorithm)
+    key.wipe()
+    buffer = memoryview(bytearray(100))
+    ciphertext = bytes(buffer[: stream.update_into(b"text", buffer)])
+    last, tag = stream.finish()
+    assert (ciphertext + last, tag) == tuple(map(bytes, seal(_parameters(algorithm), _key(algorithm), b"text")))

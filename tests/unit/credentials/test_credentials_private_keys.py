@@ -317,7 +317,7 @@ def test_a_pem_block_without_its_end_is_cut_off() -> None:
     assert refusal(pem(KEY).partition(b"-----END")[0]) == "the private key is cut off"
 
 
-@pytest.mark.parametrize("data", [der(KEY)[:-1], der(KEY)[:40], LOCKED.replace(b"M", b"", 1)])
+@pytest.mark.parametrize("data", [der(KEY)[:-1], der(KEY)[:40], LOCKED.replace(b"M", b"", 1)], ids=["cut off", "head only", "damaged"])
 def test_a_damaged_file_is_broken(data: bytes) -> None:
     """A private key that cannot be parsed is called broken."""
     assert "broken" in refusal(data, b"pw")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import quopri
+import re
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -180,13 +181,12 @@ def test_damaged_text_is_judged_as_a_whole(text: bytes, damage: list[tuple[int, 
     """Blocks and fast paths accept exactly what a strict look at the whole text accepts, to the same octets."""
     for place, length, replacement in damage:
         text = text[:place] + replacement + text[place + length :]
-    try:
-        expected = base64.b64decode(text.translate(None, b"\r\n"), validate=True)
-    except ValueError:
+    whole = text.translate(None, b"\r\n")
+    if re.fullmatch(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", whole):
+        assert drain(Base64Decoder(blocks(text, step))) == base64.b64decode(whole)
+    else:
         with pytest.raises(MalformedError):
             drain(Base64Decoder(blocks(text, step)))
-    else:
-        assert drain(Base64Decoder(blocks(text, step))) == expected
 
 
 @given(st.binary(max_size=400), st.integers(1, 100))
