@@ -97,7 +97,7 @@ def command(
     if sealed.removed_fields and not quiet:
         from .console import note
 
-        note(f"{' and '.join(sealed.removed_fields)} was removed: it would show every reader who else reads")
+        note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
 
 
 def _profile(profile: str, cipher: str | None, rsa: str | None, identifier: str | None, **insecure: bool) -> Profile:

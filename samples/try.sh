@@ -22,9 +22,9 @@ trap 'rm -rf "$work"' EXIT
 PATH=$venv/bin:$PATH
 cd "$work"
 smime-session identity new bob@example.com -o bob
-smime-session encrypt -r bob.pem -o report.enc.eml "$here/samples/report.eml"
+smime-session encrypt -r bob.pem -o report.enc.eml "$here/samples/mails/report.eml"
 smime-session inspect report.enc.eml
 smime-session decrypt -i bob.key -o report.eml report.enc.eml
-cmp report.eml "$here/samples/report.eml"
+cmp report.eml "$here/samples/mails/report.eml"
 echo "The mail was encrypted for bob@example.com and opened again: the same, byte for byte."
 echo "The command is $venv/bin/smime-session."

@@ -184,7 +184,13 @@ AES_192_WRAP: Final = KeyWrap("AES-192 key wrap", "2.16.840.1.101.3.4.1.25", 24)
 AES_256_WRAP: Final = KeyWrap("AES-256 key wrap", "2.16.840.1.101.3.4.1.45", 32)
 
 KEY_WRAPS: Final = {wrap.oid: wrap for wrap in (AES_128_WRAP, AES_192_WRAP, AES_256_WRAP)}
-"""Key wraps by object identifier."""
+"""Key wraps by object identifier, the smallest first."""
+
+
+def key_wrap_for(size: int) -> KeyWrap:
+    """Return the key wrap that is as strong as a session key of ``size`` octets, 32 at most (RFC 8551, 2.3)."""
+    return next(wrap for wrap in KEY_WRAPS.values() if wrap.key_size >= size)
+
 
 
 @dataclass(frozen=True, slots=True)

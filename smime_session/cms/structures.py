@@ -106,6 +106,66 @@ class KemRecipientInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class KekIdentifier:
+    """Names a key that was shared beforehand (RFC 5652, 6.2.3).
+
+    Attributes:
+        key_identifier: the name that was agreed on with it.
+        date: which of several keys of that name, a GeneralizedTime in its own letters; None if there is one.
+    """
+
+    key_identifier: bytes
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KekRecipientInfo:
+    """A session key encrypted with a key that was shared beforehand (RFC 5652, 6.2.3).
+
+    Attributes:
+        identifier: which key.
+        wrap: how.
+        encrypted_key: the result, 8 octets longer than the session key.
+    """
+
+    identifier: KekIdentifier
+    wrap: KeyWrap
+    encrypted_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pbkdf2:
+    """How a key is made of a password (RFC 8018, 5.2); its size is its user's.
+
+    Attributes:
+        salt: the salt.
+        iterations: how often HMAC is repeated.
+        prf: HMAC's hash function.
+    """
+
+    salt: bytes
+    iterations: int
+    prf: HashName
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordRecipientInfo:
+    """A session key encrypted with a password (RFC 5652, 6.2.4; RFC 3211).
+
+    Attributes:
+        derivation: how the key-encryption key is made of the password.
+        cipher: the block cipher underneath PWRI-KEK; its key is the key-encryption key.
+        vector: that cipher's initialisation vector.
+        encrypted_key: the result, whole blocks.
+    """
+
+    derivation: Pbkdf2
+    cipher: ContentEncryption
+    vector: bytes
+    encrypted_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ContentParameters:
     """A content-encryption algorithm with what one message gives it.
 

@@ -113,9 +113,9 @@ class KeyTechnique(Technique, Protocol):
 
 
 def _key_techniques() -> tuple[KeyTechnique, ...]:
-    from smime_session.recipients import key_transport
+    from smime_session.recipients import encapsulation, key_transport
 
-    return (key_transport,)
+    return (key_transport, encapsulation)
 
 
 def _techniques() -> tuple[Technique, ...]:

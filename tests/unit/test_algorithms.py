@@ -10,31 +10,45 @@ from asn1crypto import algos, cms
 from smime_session import algorithms
 from smime_session.algorithms import CONTENT_ENCRYPTION, HASH_OIDS, HASHES, OTHER_NAMES, ContentEncryption, name_of
 
-ASN1CRYPTO_NAMES = {
+THEIR_NAMES = {
     "AES-128-GCM": "aes128_gcm",
     "AES-192-GCM": "aes192_gcm",
     "AES-256-GCM": "aes256_gcm",
     "AES-128-CBC": "aes128_cbc",
     "AES-192-CBC": "aes192_cbc",
     "AES-256-CBC": "aes256_cbc",
+    "DES-EDE3-CBC": "tripledes_3key",
+    "RC2-CBC": "rc2",
+    "ChaCha20-Poly1305": "1.2.840.113549.1.9.16.3.18",  # RFC 8103, 3; asn1crypto does not know it
 }
+EVERY_ALGORITHM = pytest.mark.parametrize("algorithm", CONTENT_ENCRYPTION.values(), ids=lambda each: each.name)
 
 
-@pytest.mark.parametrize("algorithm", CONTENT_ENCRYPTION.values(), ids=lambda algorithm: algorithm.name)
+@EVERY_ALGORITHM
 def test_content_encryption_is_what_asn1crypto_knows(algorithm: ContentEncryption) -> None:
-    """An object identifier means the same to asn1crypto, down to the key's size."""
+    """An object identifier means the same to asn1crypto, down to an AES key's size."""
     name = algos.EncryptionAlgorithmId.map(algorithm.oid)
-    assert name == ASN1CRYPTO_NAMES[algorithm.name]
-    assert algorithm.key_size * 8 == int(name[3:6])
+    assert name == THEIR_NAMES[algorithm.name]
+    if algorithm.cipher == "AES":
+        assert algorithm.key_size * 8 == int(name[3:6])
 
 
-@pytest.mark.parametrize("algorithm", CONTENT_ENCRYPTION.values(), ids=lambda algorithm: algorithm.name)
-def test_only_gcm_authenticates(algorithm: ContentEncryption) -> None:
-    """GCM has a tag and no padding; CBC pads and proves nothing."""
-    gcm = algorithm.mode == "gcm"
-    assert algorithm.authenticated == gcm
+@EVERY_ALGORITHM
+def test_an_algorithm_authenticates_or_pads(algorithm: ContentEncryption) -> None:
+    """CBC pads to its block, whose size is its vector's, and proves nothing; all others have a tag and a nonce."""
     sizes = (algorithm.nonce_size, algorithm.tag_size, algorithm.block_size)
-    assert sizes == ((12, 16, 1) if gcm else (16, 0, 16))
+    if algorithm.mode == "cbc":
+        assert not algorithm.authenticated
+        assert sizes == (algorithm.block_size, 0, {"AES": 16, "TripleDES": 8, "RC2": 8}[algorithm.cipher])
+    else:
+        assert algorithm.authenticated
+        assert sizes == (12, 16, 1)
+
+
+@EVERY_ALGORITHM
+def test_only_broken_ciphers_are_legacy(algorithm: ContentEncryption) -> None:
+    """What is only read when asked for is what has blocks of 64 bits."""
+    assert algorithm.legacy == (algorithm.block_size == 8)
 
 
 def test_hashes_are_what_asn1crypto_knows() -> None:

@@ -23,7 +23,9 @@ from smime_session.errors import DecryptionError, LimitError
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 
 ALGORITHMS = tuple(CONTENT_ENCRYPTION.values())
 GCM = tuple(algorithm for algorithm in ALGORITHMS if algorithm.mode == "gcm")
@@ -78,8 +80,10 @@ def test_sealing_is_what_the_cipher_says(algorithm: ContentEncryption, size: int
         assert bytes(ciphertext) + tag == cipher.encrypt(parameters.nonce, plaintext, None)
     else:
         padder = PKCS7(algorithm.block_size * 8).padder()
-        block_cipher = {"AES": algorithms.AES, "TripleDES": TripleDES, "RC2": RC2}[algorithm.cipher]
-        encryptor = Cipher(block_cipher(bytes(key.material)), modes.CBC(parameters.nonce)).encryptor()
+        block_ciphers: dict[str, Callable[[bytes], BlockCipherAlgorithm]]
+        block_ciphers = {"AES": algorithms.AES, "TripleDES": TripleDES, "RC2": RC2}
+        block_cipher = block_ciphers[algorithm.cipher](bytes(key.material))
+        encryptor = Cipher(block_cipher, modes.CBC(parameters.nonce)).encryptor()
         assert ciphertext == encryptor.update(padder.update(plaintext) + padder.finalize()) + encryptor.finalize()
     assert len(ciphertext) == sealed_size(algorithm, size)
     assert len(tag) == algorithm.tag_size

@@ -28,14 +28,18 @@ def test_profiles_are_found_by_name() -> None:
     assert all(profile.name == name for name, profile in PROFILES.items())
 
 
-@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
-def test_no_profile_is_insecure_by_itself(profile: Profile) -> None:
-    """Whatever weakens a profile is off, and is a switch that has ``insecure`` in its name."""
-    switches = [field.name for field in fields(Profile) if field.type == "bool"]
+@pytest.mark.parametrize("choice", [*PROFILES.values(), DEFAULT], ids=lambda choice: type(choice).__name__)
+def test_no_choice_is_insecure_by_itself(choice: Profile | Policy) -> None:
+    """Every switch that weakens something is off until somebody writes its name, which says so."""
+    switches = {field.name: getattr(choice, field.name) for field in fields(choice) if "insecure" in field.name}
     assert switches
-    for name in switches:
-        assert name.startswith("insecure_")
-        assert getattr(profile, name) is False
+    assert not any(switches.values())
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_no_profile_writes_what_is_only_read(profile: Profile) -> None:
+    """Broken ciphers are for reading."""
+    assert not profile.content.legacy
 
 
 @pytest.mark.parametrize(("value", "name"), [(MODERN, "content"), (DEFAULT, "max_recipients")])

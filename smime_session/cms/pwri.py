@@ -1,0 +1,148 @@
+"""PasswordRecipientInfo: a session key encrypted with a password (RFC 5652, 6.2.4; RFC 3211; RFC 8018).
+
+Whoever writes one decides how much work its reader does and how much memory that takes, so every
+field is held against its limits before anything is made of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from smime_session import algorithms
+from smime_session.cms import codec, tlv
+from smime_session.cms.structures import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
+from smime_session.profiles import MAX_PBKDF2_ITERATIONS
+
+if TYPE_CHECKING:
+    from smime_session.algorithms import ContentEncryption, HashName
+
+TAG: Final = 0xA3
+VERSION: Final = 0  # RFC 5652, 6.2.4: always
+
+MAX_SALT_SIZE: Final = 1024  # octets; 8 are written by older programs, 16 by newer ones
+MAX_WRAPPED_SIZE: Final = 272  # octets: the count is one octet, so that no key exceeds 255 (RFC 3211, 2.3.1)
+
+_CONTEXT_0_CONSTRUCTED: Final = 0xA0
+_DEFAULT_PRF: Final[HashName] = "SHA-1"  # RFC 8018, A.2
+
+
+def encode(info: PasswordRecipientInfo) -> WrappedKey:
+    """Encode a PasswordRecipientInfo."""
+    derivation = AlgorithmIdentifier(algorithms.PBKDF2_OID, _pbkdf2(info.derivation))
+    cipher = AlgorithmIdentifier(info.cipher.oid, tlv.encode(tlv.OCTET_STRING, info.vector))
+    wrap = AlgorithmIdentifier(algorithms.PWRI_KEK_OID, codec.algorithm_identifier(cipher))
+    encoded = tlv.encode(
+        TAG,
+        tlv.integer(VERSION),
+        tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.parse(codec.algorithm_identifier(derivation)).contents),
+        codec.algorithm_identifier(wrap),
+        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
+    )
+    return WrappedKey(encoded, VERSION, 0)
+
+
+def _pbkdf2(derivation: Pbkdf2) -> bytes:
+    """Encode PBKDF2-params; the key's size, which the cipher tells, is left out (RFC 8018, A.2)."""
+    prf = AlgorithmIdentifier(algorithms.PRF_OIDS[derivation.prf], tlv.NULL)
+    return tlv.encode(
+        tlv.SEQUENCE,
+        tlv.encode(tlv.OCTET_STRING, derivation.salt),
+        tlv.integer(derivation.iterations),
+        b"" if derivation.prf == _DEFAULT_PRF else codec.algorithm_identifier(prf),
+    )
+
+
+def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:
+    """Decode a PasswordRecipientInfo.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        UnsupportedAlgorithmError: one of its algorithms is not spoken here.
+        LimitError: it asks for more work than any honest one does.
+    """
+    derivation, wrap, encrypted_key = fields(wrapped)
+    cipher, vector = _cipher_from(wrap)
+    size = len(encrypted_key)
+    if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
+        raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} octets")
+    return PasswordRecipientInfo(_derivation_from(derivation, cipher), cipher, vector, encrypted_key)
+
+
+def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifier, bytes]:
+    """Return a PasswordRecipientInfo's two algorithms and its encrypted key as they stand, whatever they are.
+
+    Raises:
+        MalformedError: it is none, or broken, or its key is not made of a password.
+    """
+    children = tlv.parse(wrapped.encoded).expect(TAG).children()
+    if len(children) == 3:  # noqa: PLR2004  # RFC 3211, 1.2.1: the key comes from a smart card or the like
+        raise MalformedError("a PasswordRecipientInfo does not say how its key is made of a password")
+    if len(children) != 4:  # noqa: PLR2004  # version, derivation, algorithm, encrypted key
+        raise MalformedError("a PasswordRecipientInfo is malformed")
+    implicit = children[1].expect(_CONTEXT_0_CONSTRUCTED)
+    derivation = codec.algorithm_identifier_from(tlv.parse(tlv.encode(tlv.SEQUENCE, implicit.contents)))
+    return derivation, codec.algorithm_identifier_from(children[2]), children[3].octets()
+
+
+def _cipher_from(identifier: AlgorithmIdentifier) -> tuple[ContentEncryption, bytes]:
+    """Return the block cipher underneath PWRI-KEK and its initialisation vector (RFC 3211, 2.2)."""
+    if identifier.oid != algorithms.PWRI_KEK_OID:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
+    inner = codec.algorithm_identifier_from(tlv.parse(_required(identifier, "PWRI-KEK")))
+    cipher = algorithms.PASSWORD_CIPHERS.get(inner.oid)
+    if cipher is None:
+        raise UnsupportedAlgorithmError("cipher of PWRI-KEK", inner.oid, algorithms.name_of(inner.oid))
+    vector = tlv.parse(_required(inner, cipher.name)).octets()
+    if len(vector) != cipher.nonce_size:
+        raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} octets")
+    return cipher, vector
+
+
+def _derivation_from(identifier: AlgorithmIdentifier, cipher: ContentEncryption) -> Pbkdf2:
+    """Read PBKDF2-params for a key of ``cipher`` (RFC 8018, A.2)."""
+    if identifier.oid != algorithms.PBKDF2_OID:
+        raise UnsupportedAlgorithmError("key derivation", identifier.oid, algorithms.name_of(identifier.oid))
+    children = tlv.parse(_required(identifier, "PBKDF2")).expect(tlv.SEQUENCE).children()
+    if len(children) < 2:  # noqa: PLR2004  # salt and iterations
+        raise MalformedError("the parameters of PBKDF2 are malformed")
+    salt, iterations, *rest = children
+    if rest and rest[0].tag == tlv.INTEGER and (size := rest.pop(0).integer()) != cipher.key_size:
+        raise MalformedError(f"PBKDF2 is to make a key of {size} octets for {cipher.name}")
+    if len(rest) > 1:
+        raise MalformedError("the parameters of PBKDF2 are malformed")
+    prf = _prf_from(codec.algorithm_identifier_from(rest[0])) if rest else _DEFAULT_PRF
+    return Pbkdf2(_salt_from(salt), _iterations_from(iterations), prf)
+
+
+def _salt_from(element: tlv.Element) -> bytes:
+    salt = element.octets()  # a salt source in its place was never specified (RFC 8018, A.2)
+    if len(salt) > MAX_SALT_SIZE:
+        raise MalformedError(f"the salt of PBKDF2 has {len(salt)} octets")
+    return salt
+
+
+def _iterations_from(element: tlv.Element) -> int:
+    iterations = element.integer()
+    if iterations < 1:
+        raise MalformedError(f"PBKDF2 cannot have {iterations} iterations")
+    if iterations > MAX_PBKDF2_ITERATIONS:
+        raise LimitError("the number of PBKDF2's iterations", MAX_PBKDF2_ITERATIONS)
+    return iterations
+
+
+def _prf_from(identifier: AlgorithmIdentifier) -> HashName:
+    name = algorithms.PRFS.get(identifier.oid)
+    if name is None:
+        raise UnsupportedAlgorithmError(
+            "pseudorandom function of PBKDF2", identifier.oid, algorithms.name_of(identifier.oid)
+        )
+    if identifier.parameters not in (None, tlv.NULL):  # RFC 8018, B.1: NULL; the older name has none
+        raise MalformedError(f"the parameters of HMAC-{name} are malformed")
+    return name
+
+
+def _required(identifier: AlgorithmIdentifier, name: str) -> bytes:
+    if identifier.parameters is None:
+        raise MalformedError(f"the parameters of {name} are absent")
+    return identifier.parameters

@@ -1,0 +1,105 @@
+"""Each sample program and mail does what the README says of it."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from smime_session import decrypt, encrypt, load_certificates, load_identities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a sample program."""
+    command = [sys.executable, SAMPLES / program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="module")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with identities of bob and carol, made by the sample."""
+    folder = tmp_path_factory.mktemp("identities")
+    result = run("make_identities.py", folder, "bob@example.com", "carol@example.com")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+class Mailbox:
+    """An SMTP server's handler that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[list[str], bytes]] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: ANN401, N802  # its interface
+        """Accept a mail."""
+        self.received.append((envelope.rcpt_tos, envelope.content))
+        return "250 OK"
+
+
+@pytest.fixture
+def mail_server() -> Iterator[tuple[Mailbox, int]]:
+    """Run an SMTP server on the loopback interface."""
+    mailbox = Mailbox()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    controller.start()
+    try:
+        assert controller.server is not None
+        yield mailbox, controller.server.sockets[0].getsockname()[1]
+    finally:
+        controller.stop()
+
+
+def test_new_keys_are_readable_by_their_owner_alone(identities: Path) -> None:
+    """A private key file that the sample makes has mode 0600."""
+    assert (identities / "bob@example.com.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_arrives_encrypted_for_everybody(
+    identities: Path, mail_server: tuple[Mailbox, int], tmp_path: Path
+) -> None:
+    """The mail that a real SMTP server receives opens for each recipient and holds the report."""
+    mailbox, port = mail_server
+    report = tmp_path / "october.csv"
+    report.write_bytes(b"week,orders\n40,118\n")
+    certificates = [identities / f"{name}@example.com.pem" for name in ("bob", "carol")]
+    result = run("send_report.py", report, *certificates, "--server", "127.0.0.1", "--port", port)
+    assert result.returncode == 0, result.stderr
+    ((addresses, sent),) = mailbox.received
+    assert addresses == ["bob@example.com", "carol@example.com"]
+    assert b"118" not in sent
+    for name in ("bob", "carol"):
+        keys = load_identities((identities / f"{name}@example.com.key").read_bytes())
+        opened = decrypt(sent, keys)
+        message = email.message_from_bytes(opened.message, policy=email.policy.default)
+        (attachment,) = message.iter_attachments()
+        assert attachment.get_content() == report.read_bytes()
+        assert opened.authenticated
+
+
+def test_a_folder_is_decrypted_but_for_what_is_not_ours(identities: Path, tmp_path: Path) -> None:
+    """Mails for bob are decrypted, one for carol is named with its reason, and the exit status tells."""
+    source = tmp_path / "encrypted"
+    source.mkdir()
+    mails = {path.name: path.read_bytes() for path in sorted((SAMPLES / "mails").glob("*.eml"))}
+    bob, carol = (load_certificates((identities / f"{n}@example.com.pem").read_bytes()) for n in ("bob", "carol"))
+    for name, mail in mails.items():
+        (source / name).write_bytes(encrypt(mail, bob))
+    (source / "other.eml").write_bytes(encrypt(mails["report.eml"], carol))
+    target = tmp_path / "decrypted"
+    result = run("decrypt_folder.py", identities / "bob@example.com.key", source, target)
+    assert result.returncode == 1
+    assert "other.eml: no given identity can open the message" in result.stderr
+    assert sorted(path.name for path in target.iterdir()) == sorted(mails)
+    assert (target / "report.eml").read_bytes() == mails["report.eml"]
+    assert mails["plain.eml"].partition(b"\n\n")[2] in (target / "plain.eml").read_bytes()
