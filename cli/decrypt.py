@@ -12,6 +12,9 @@ from .options import identity_option, message_argument, output_option, quiet_opt
 @message_argument
 @identity_option(required=True)
 @output_option
+@click.option(
+    "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
+)
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each option
@@ -21,6 +24,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     passphrase_file: str | None,
     passphrase_env: str | None,
     *,
+    insecure_legacy: bool,
     require_authenticated: bool,
     quiet: bool,
 ) -> None:
@@ -45,7 +49,7 @@ def command(  # noqa: PLR0913  # an argument for each option
                 source.stream,
                 target,
                 keys,
-                policy=Policy(require_authenticated=require_authenticated),
+                policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy),
                 transactional=destination.transactional,
             )
     if not opened.authenticated and not quiet:

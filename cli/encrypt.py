@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from smime_session import Profile
 
-CIPHERS = ("aes128-gcm", "aes192-gcm", "aes256-gcm", "aes128-cbc", "aes192-cbc", "aes256-cbc")
+CIPHERS = (
+    "aes128-gcm",
+    "aes192-gcm",
+    "aes256-gcm",
+    "chacha20-poly1305",
+    "aes128-cbc",
+    "aes192-cbc",
+    "aes256-cbc",
+)
 RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkcs1-v1_5")
 
 
@@ -33,10 +41,10 @@ RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkc
 @output_option
 @click.option(
     "--profile",
-    type=click.Choice(["modern", "compat"]),
+    type=click.Choice(["modern", "compat", "pq"]),
     default="modern",
     show_default=True,
-    help="Algorithms for S/MIME 4.0 readers, or for older ones.",
+    help="Algorithms for S/MIME 4.0 readers, for older ones, or for post-quantum keys only.",
 )
 @click.option(
     "--format",
@@ -47,6 +55,12 @@ RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkc
     help="A whole mail, or any file as a bare CMS object.",
 )
 @click.option("--cipher", type=click.Choice(CIPHERS), help="Encrypt the content with this algorithm.")
+@click.option(
+    "--derive-content-key",
+    "derived_content_key",
+    is_flag=True,
+    help="Bind the content key to its algorithm (RFC 9709); older readers cannot open it.",
+)
 @click.option("--rsa", type=click.Choice(RSA_ALGORITHMS), help="Encrypt the session key for RSA keys this way.")
 @click.option(
     "--identifier",
@@ -100,13 +114,13 @@ def command(
         note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
 
 
-def _profile(profile: str, cipher: str | None, rsa: str | None, identifier: str | None, **insecure: bool) -> Profile:
+def _profile(profile: str, cipher: str | None, rsa: str | None, identifier: str | None, **switches: bool) -> Profile:
     """Return the profile with every choice that was made on its own."""
     from dataclasses import replace
 
     from smime_session import PROFILES, algorithms
 
-    changes: dict[str, Any] = {name: True for name, lifted in insecure.items() if lifted}
+    changes: dict[str, Any] = {name: True for name, on in switches.items() if on}
     if cipher:
         changes["content"] = getattr(algorithms, cipher.replace("aes", "aes_").replace("-", "_").upper())
     if rsa:

@@ -81,15 +81,18 @@ def _system_hint(error: OSError, command: str | None) -> str | None:
 def _hint(error: SmimeError, command: str | None) -> str | None:
     from .credentials import RefusedError
 
+    hint: str | None = None
     match error:
         case NotMailError() if command == "encrypt":
-            return "--format der or --format pem encrypts what is not a mail"
+            hint = "--format der or --format pem encrypts what is not a mail"
         case PassphraseError(missing=True):
-            return "--passphrase-file or --passphrase-env gives it where there is no terminal"
+            hint = "--passphrase-file or --passphrase-env gives it where there is no terminal"
         case PolicyError(option="require_authenticated"):
-            return "ask the sender for AES-GCM, or read it as it is without --require-authenticated"
+            hint = "ask the sender for AES-GCM, or read it as it is without --require-authenticated"
+        case PolicyError(option="insecure_legacy") if command == "decrypt":
+            hint = "--insecure-legacy opens it all the same"
         case NoMatchError():
-            return "-i takes the private key of one of those recipients"
+            hint = "-i takes the private key of one of those recipients"
         case RefusedError(guard=str(guard)):
-            return f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts what is wrong with it"
-    return None
+            hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts what is wrong with it"
+    return hint

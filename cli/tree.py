@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     Node = tuple[str, Mapping[str, object]]
 
 LABELS: Final = {
+    "post_quantum": "post-quantum",
+    "notes": "note",
     "algorithm_oid": "object identifier",
     "ciphertext_size": "size",
     "has_originator_info": "originator info",

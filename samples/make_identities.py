@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from smime_session.credentials.creation import new_identity
+from smime_session import new_identity
 
 
 def main(folder: Path, addresses: list[str]) -> None:

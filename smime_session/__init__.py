@@ -26,6 +26,7 @@ A map of the package, from what is called to what it is built on:
 from __future__ import annotations
 
 from smime_session.credentials.certificates import load_certificates
+from smime_session.credentials.creation import NewIdentity, new_identity
 from smime_session.credentials.fitness import certificates_for, recipient_for
 from smime_session.credentials.private_keys import load_identities
 from smime_session.decryption import Decrypted, Opened, decrypt, decrypt_stream
@@ -46,8 +47,10 @@ from smime_session.errors import (
     UnsupportedAlgorithmError,
 )
 from smime_session.inspection import Inspection, inspect
-from smime_session.profiles import COMPAT, DEFAULT, MODERN, PROFILES, Policy, Profile
+from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
 from smime_session.recipients import Identity, Recipient
+from smime_session.recipients.password import Password
+from smime_session.recipients.preshared import PresharedKey
 from smime_session.session_key import SessionKey
 from smime_session.version import __version__
 
@@ -55,6 +58,7 @@ __all__ = [
     "COMPAT",
     "DEFAULT",
     "MODERN",
+    "PQ",
     "PROFILES",
     "CredentialError",
     "Decrypted",
@@ -64,13 +68,16 @@ __all__ = [
     "LimitError",
     "MalformedError",
     "MessageError",
+    "NewIdentity",
     "NoMatchError",
     "NotEnvelopeError",
     "NotMailError",
     "Opened",
     "PassphraseError",
+    "Password",
     "Policy",
     "PolicyError",
+    "PresharedKey",
     "Profile",
     "Recipient",
     "RecipientError",
@@ -87,5 +94,6 @@ __all__ = [
     "inspect",
     "load_certificates",
     "load_identities",
+    "new_identity",
     "recipient_for",
 ]

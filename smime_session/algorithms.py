@@ -212,7 +212,10 @@ ML_KEM_768: Final = Kem("ML-KEM-768", "2.16.840.1.101.3.4.4.2", 1088)
 ML_KEM_1024: Final = Kem("ML-KEM-1024", "2.16.840.1.101.3.4.4.3", 1568)
 
 KEMS: Final = {kem.oid: kem for kem in (ML_KEM_768, ML_KEM_1024)}
-"""Key encapsulation mechanisms by object identifier; ML-KEM-512 is not among them because its keys cannot be used."""
+"""Key encapsulation mechanisms by object identifier."""
+ML_KEM_512_OID: Final = "2.16.840.1.101.3.4.4.1"
+"""Named but not spoken: the library underneath has none of its keys."""
+ML_KEM_OIDS: Final = frozenset((*KEMS, ML_KEM_512_OID))
 
 KEM_RECIPIENT_OID: Final = "1.2.840.113549.1.9.16.13.3"
 """Marks an OtherRecipientInfo as a KEMRecipientInfo (RFC 9629, 3)."""
@@ -244,6 +247,99 @@ PASSWORD_CIPHERS: Final = {
 }
 """What PWRI-KEK encrypts with, by object identifier (RFC 3211, 2.2; RFC 3565)."""
 
+TRIPLE_DES_WRAP: Final = KeyWrap("Triple-DES key wrap", "1.2.840.113549.1.9.16.3.6", 24)
+"""What mail used before AES: only read, and only with ``insecure_legacy`` (RFC 3217)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAgreement:
+    """Elliptic curve Diffie-Hellman with a key derivation (RFC 5753, 7.1.4; RFC 8418, 2).
+
+    Attributes:
+        oid: the object identifier, dotted.
+        hash: the hash function of the key derivation.
+        kdf: which key derivation.
+        cofactor: whether the shared point is multiplied by the curve's cofactor, which is 1 for the
+            curves here or cleared by their keys: the result is the same.
+    """
+
+    oid: str
+    hash: HashName
+    kdf: Literal["X9.63", "HKDF"] = "X9.63"
+    cofactor: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name shown to people."""
+        derivation = f"HKDF-{self.hash}" if self.kdf == "HKDF" else f"{self.hash} KDF"
+        return f"{'cofactor ' if self.cofactor else ''}ECDH with {derivation}"
+
+
+ECDH_SHA256: Final = KeyAgreement("1.3.132.1.11.1", "SHA-256")
+ECDH_SHA384: Final = KeyAgreement("1.3.132.1.11.2", "SHA-384")
+ECDH_SHA512: Final = KeyAgreement("1.3.132.1.11.3", "SHA-512")
+ECDH_HKDF_SHA256: Final = KeyAgreement("1.2.840.113549.1.9.16.3.19", "SHA-256", "HKDF")
+ECDH_HKDF_SHA384: Final = KeyAgreement("1.2.840.113549.1.9.16.3.20", "SHA-384", "HKDF")
+ECDH_HKDF_SHA512: Final = KeyAgreement("1.2.840.113549.1.9.16.3.21", "SHA-512", "HKDF")
+
+KEY_AGREEMENTS: Final = {
+    agreement.oid: agreement
+    for agreement in (
+        KeyAgreement("1.3.133.16.840.63.0.2", "SHA-1"),
+        KeyAgreement("1.3.132.1.11.0", "SHA-224"),
+        ECDH_SHA256,
+        ECDH_SHA384,
+        ECDH_SHA512,
+        KeyAgreement("1.3.133.16.840.63.0.3", "SHA-1", cofactor=True),
+        KeyAgreement("1.3.132.1.14.0", "SHA-224", cofactor=True),
+        KeyAgreement("1.3.132.1.14.1", "SHA-256", cofactor=True),
+        KeyAgreement("1.3.132.1.14.2", "SHA-384", cofactor=True),
+        KeyAgreement("1.3.132.1.14.3", "SHA-512", cofactor=True),
+        ECDH_HKDF_SHA256,
+        ECDH_HKDF_SHA384,
+        ECDH_HKDF_SHA512,
+    )
+}
+"""Key agreements by object identifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """An elliptic curve on which keys are agreed (RFC 5480, RFC 5639, RFC 8410).
+
+    Attributes:
+        name: the name shown to people.
+        oid: the object identifier, dotted.
+        agreement: what is written for its keys (RFC 5753, 8; RFC 8418, 6).
+    """
+
+    name: str
+    oid: str
+    agreement: KeyAgreement
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether ``oid`` is a parameter of id-ecPublicKey; for others it is the key's algorithm itself."""
+        return self not in (X25519, X448)
+
+
+P_256: Final = Curve("P-256", "1.2.840.10045.3.1.7", ECDH_SHA256)
+P_384: Final = Curve("P-384", "1.3.132.0.34", ECDH_SHA384)
+P_521: Final = Curve("P-521", "1.3.132.0.35", ECDH_SHA512)
+BRAINPOOL_P256R1: Final = Curve("brainpoolP256r1", "1.3.36.3.3.2.8.1.1.7", ECDH_SHA256)
+BRAINPOOL_P384R1: Final = Curve("brainpoolP384r1", "1.3.36.3.3.2.8.1.1.11", ECDH_SHA384)
+BRAINPOOL_P512R1: Final = Curve("brainpoolP512r1", "1.3.36.3.3.2.8.1.1.13", ECDH_SHA512)
+X25519: Final = Curve("X25519", "1.3.101.110", ECDH_HKDF_SHA256)
+X448: Final = Curve("X448", "1.3.101.111", ECDH_HKDF_SHA512)
+
+CURVES: Final = {
+    curve.oid: curve
+    for curve in (P_256, P_384, P_521, BRAINPOOL_P256R1, BRAINPOOL_P384R1, BRAINPOOL_P512R1, X25519, X448)
+}
+"""Elliptic curves by object identifier."""
+
+EC_PUBLIC_KEY_OID: Final = "1.2.840.10045.2.1"
+
 OTHER_NAMES: Final = {
     "1.2.840.113549.3.4": "RC4",
     "1.3.14.3.2.7": "DES-CBC",
@@ -259,30 +355,21 @@ OTHER_NAMES: Final = {
     "2.16.840.1.101.3.4.1.44": "AES-256-CFB",
     "2.16.840.1.101.3.4.1.47": "AES-256-CCM",
     CEK_HKDF_SHA256_OID: "CEK-HKDF-SHA256",
-    "1.3.133.16.840.63.0.2": "ECDH with SHA-1 KDF",
-    "1.3.133.16.840.63.0.3": "cofactor ECDH with SHA-1 KDF",
-    "1.3.132.1.11.0": "ECDH with SHA-224 KDF",
-    "1.3.132.1.11.1": "ECDH with SHA-256 KDF",
-    "1.3.132.1.11.2": "ECDH with SHA-384 KDF",
-    "1.3.132.1.11.3": "ECDH with SHA-512 KDF",
     "1.2.840.113549.1.9.16.3.5": "ephemeral-static Diffie-Hellman",
-    "1.2.840.113549.1.9.16.3.19": "ECDH with HKDF-SHA-256",
-    "1.2.840.113549.1.9.16.3.20": "ECDH with HKDF-SHA-384",
-    "1.2.840.113549.1.9.16.3.21": "ECDH with HKDF-SHA-512",
     PWRI_KEK_OID: "PWRI-KEK",
     KEM_RECIPIENT_OID: "KEMRecipientInfo",
     "1.2.840.113549.1.9.16.3.6": "Triple-DES key wrap",
     "1.2.840.113549.1.9.16.3.7": "RC2 key wrap",
     PBKDF2_OID: "PBKDF2",
     "1.3.6.1.4.1.11591.4.11": "scrypt",
-    "2.16.840.1.101.3.4.4.1": "ML-KEM-512",
+    ML_KEM_512_OID: "ML-KEM-512",
 }
 """Names of what is met in the field but not spoken here, for errors and inspection."""
 
 
 def name_of(oid: str) -> str | None:
     """Return the usual name of an algorithm or content type, or None if it is not known here."""
-    if algorithm := CONTENT_ENCRYPTION.get(oid) or KEY_WRAPS.get(oid) or KEMS.get(oid):
+    if algorithm := CONTENT_ENCRYPTION.get(oid) or KEY_WRAPS.get(oid) or KEMS.get(oid) or KEY_AGREEMENTS.get(oid):
         return algorithm.name
     if oid == RSAES_PKCS1_V1_5_OID:
         return "RSAES-PKCS1-v1_5"

@@ -15,7 +15,7 @@ from smime_session.recipients import matching, summarize
 from smime_session.sources import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from email.message import EmailMessage
 
     from smime_session.cms.structures import EnvelopeTrailer, WrappedKey
@@ -79,6 +79,8 @@ class Inspection:
         version: the CMSVersion.
         encoding: ``DER``, or ``BER`` where any length is indefinite or the content is in pieces.
         authenticated: whether its content is authenticated.
+        post_quantum: whether every recipient is addressed in a way that withstands a quantum computer.
+        notes: what the rest taken together means, a sentence each.
         content: how the content is sealed.
         recipients: the recipient infos, in their order.
         has_originator_info: whether it carries the originator's certificates.
@@ -92,6 +94,8 @@ class Inspection:
     version: int
     encoding: str
     authenticated: bool
+    post_quantum: bool
+    notes: tuple[str, ...]
     content: Content
     recipients: tuple[Recipient, ...]
     has_originator_info: bool
@@ -131,6 +135,8 @@ def _describe(
     incoming: Incoming, reader: EnvelopeReader, trailer: EnvelopeTrailer, identities: Sequence[Identity]
 ) -> Inspection:
     header = reader.header
+    recipients = _recipients(header.wrapped_keys, identities)
+    classical = sum(not recipient.summary.post_quantum for recipient in recipients)
     return Inspection(
         form=incoming.form,
         transfer_encoding=incoming.head.transfer_encoding if incoming.head else None,
@@ -138,12 +144,19 @@ def _describe(
         version=header.version,
         encoding="BER" if reader.indefinite or reader.constructed else "DER",
         authenticated=reader.authenticated,
+        post_quantum=bool(recipients) and not classical,
+        notes=tuple(_notes(classical, len(recipients))),
         content=_content(reader),
-        recipients=_recipients(header.wrapped_keys, identities),
+        recipients=recipients,
         has_originator_info=header.originator_info is not None,
         authenticated_attributes_size=len(trailer.authenticated_attributes),
         unauthenticated_attributes_size=len(trailer.unauthenticated_attributes),
     )
+
+
+def _notes(classical: int, total: int) -> Iterator[str]:
+    if 0 < classical < total:
+        yield f"{classical} of {total} recipients have no post-quantum key: the message is only as strong as with them"
 
 
 def _content(reader: EnvelopeReader) -> Content:

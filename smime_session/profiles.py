@@ -1,6 +1,6 @@
 """What encrypting chooses, what decrypting accepts, and every limit, by name.
 
-A :class:`Profile` is chosen whole (:data:`MODERN`, :data:`COMPAT`) and adjusted with
+A :class:`Profile` is chosen whole (:data:`MODERN`, :data:`COMPAT`, :data:`PQ`) and adjusted with
 :func:`dataclasses.replace`; whatever weakens it has ``insecure`` in its name.
 """
 
@@ -43,6 +43,9 @@ class Profile:
         rsa: how the session key is wrapped for an RSA key.
         derived_content_key: derive the content key from the session key and the algorithm's identifier, which
             keeps anybody from exchanging the algorithm (RFC 9709); older readers cannot open it.
+        encapsulation: whether keys of ML-KEM may be used; older readers do not know them.
+        post_quantum_only: refuse every key that a quantum computer would break: one such recipient gives
+            the message away to whoever records it today.
         identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
         insecure_expired: accept a certificate outside its validity time.
         insecure_key_usage: accept a certificate whose key usage does not allow encrypting keys.
@@ -55,6 +58,8 @@ class Profile:
     rsa: KeyTransport
     identifier: Literal["issuer-serial", "key-identifier"] = "issuer-serial"
     derived_content_key: bool = False
+    encapsulation: bool = True
+    post_quantum_only: bool = False
     insecure_expired: bool = False
     insecure_key_usage: bool = False
     insecure_extended_key_usage: bool = False
@@ -64,10 +69,15 @@ class Profile:
 MODERN: Final = Profile(name="modern", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256)
 """S/MIME 4.0 readers: authenticated content (RFC 8551, 2.7.1.2) and RSAES-OAEP."""
 
-COMPAT: Final = Profile(name="compat", content=AES_256_CBC, rsa=RSAES_PKCS1_V1_5)
+COMPAT: Final = Profile(name="compat", content=AES_256_CBC, rsa=RSAES_PKCS1_V1_5, encapsulation=False)
 """Readers before S/MIME 4.0: content that is not authenticated, and RSAES-PKCS1-v1_5."""
 
-PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT)}
+PQ: Final = Profile(
+    name="pq", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256, derived_content_key=True, post_quantum_only=True
+)
+"""Mail that is recorded today to be read by a quantum computer: nobody but ML-KEM keys (RFC 9936), RFC 9709."""
+
+PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT, PQ)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smime_session.algorithms import ContentEncryption, HashName, Kem, KeyTransport, KeyWrap
+    from smime_session.algorithms import ContentEncryption, Curve, HashName, Kem, KeyAgreement, KeyTransport, KeyWrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,53 @@ class PasswordRecipientInfo:
     cipher: ContentEncryption
     vector: bytes
     encrypted_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OriginatorKey:
+    """The public key with which a sender agrees on a key, made for one message (RFC 5652, 6.2.2).
+
+    Attributes:
+        curve: its curve, or None if it is the recipient's, whichever that is (RFC 5753, 7.1.2).
+        octets: the point.
+    """
+
+    curve: Curve | None
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientEncryptedKey:
+    """A session key as one of the recipients of a KeyAgreeRecipientInfo gets it (RFC 5652, 6.2.2).
+
+    Attributes:
+        recipient: whose key.
+        encrypted_key: the session key, wrapped.
+    """
+
+    recipient: RecipientIdentifier
+    encrypted_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAgreeRecipientInfo:
+    """A session key wrapped with keys that the sender agrees on with each recipient (RFC 5652, 6.2.2).
+
+    Attributes:
+        originator: the sender's public key, or the name of a certificate that holds it.
+        algorithm: how they agree.
+        wrap: how the session key is encrypted with what they agreed on.
+        key_info: the encoded AlgorithmIdentifier of ``wrap`` as it stands: the key derivation takes it in.
+        encrypted_keys: the result for each recipient.
+        user_keying_material: what the sender adds to the derivation, or None.
+    """
+
+    originator: RecipientIdentifier | OriginatorKey
+    algorithm: KeyAgreement
+    wrap: KeyWrap
+    key_info: bytes
+    encrypted_keys: tuple[RecipientEncryptedKey, ...]
+    user_keying_material: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

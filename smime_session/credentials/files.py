@@ -93,6 +93,12 @@ def read(data: bytes) -> list[Piece]:
         raise CredentialError("the file is cut off or broken") from error
 
 
+def der_of(piece: Piece) -> bytes:
+    """Return the DER of a piece; empty if its PEM block holds anything beside it, such as how it is locked."""
+    match = _PEM.match(piece.octets)
+    return _decoded(match["body"]) if match else piece.octets
+
+
 def _pem_piece(match: re.Match[bytes]) -> Piece:
     kind = _labelled(match["label"].decode("ascii"))
     complete = bool(match["end"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from smime_session.credentials import ml_kem
 from smime_session.credentials.certificates import certificates_in
-from smime_session.credentials.files import Kind, Piece, read
+from smime_session.credentials.files import Kind, Piece, der_of, read
 from smime_session.credentials.fitness import kind_of_key, only_signs
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import CredentialError, PassphraseError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from smime_session.recipients import Identity
+
+_ML_KEM_WITHOUT_SEED: Final = "holds an ML-KEM key in another form than its seed, which cannot be unlocked here"
+_UNREADABLE: Final = f"the private key is locked with another passphrase, or {_ML_KEM_WITHOUT_SEED}"
 
 
 @quietly()
@@ -91,6 +95,8 @@ def _load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
 
     if not piece.complete:
         raise CredentialError("the private key is cut off")
+    if key := ml_kem.load(der_of(piece)):
+        return key
     load = load_pem_private_key if piece.octets.startswith(b"-----") else load_der_private_key
     # the library's own check of RSA keys takes many times as long as opening a message;
     # making an identity checks that the numbers belong together
@@ -114,6 +120,8 @@ def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes |
     except (ValueError, UnsupportedAlgorithm) as error:
         if "Unknown key encryption algorithm" in str(error):
             raise CredentialError("the private key is locked with an algorithm that is not supported") from error
+        if "deserialize" in str(error):  # one wrong passphrase in 256 comes this far too
+            raise CredentialError(_UNREADABLE) from error
         raise _failure(passphrase) from error
 
 
@@ -131,7 +139,7 @@ def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes
             raise CredentialError("the PKCS#12 file holds a broken certificate") from error
         except ValueError as error:
             if "deserialize" in str(error):
-                raise CredentialError("the PKCS#12 file is broken") from error
+                raise CredentialError(f"the PKCS#12 file is broken, or {_ML_KEM_WITHOUT_SEED}") from error
             continue  # the library has one error for a wrong passphrase and for a damaged file
         if key is None:
             raise CredentialError("the PKCS#12 file holds no private key")

@@ -119,7 +119,9 @@ def _key_techniques() -> tuple[KeyTechnique, ...]:
 
 
 def _techniques() -> tuple[Technique, ...]:
-    return _key_techniques()
+    from smime_session.recipients import password, preshared
+
+    return (*_key_techniques(), preshared, password)
 
 
 def technique_for(public_key: object) -> KeyTechnique | None:

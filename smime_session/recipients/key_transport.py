@@ -56,6 +56,8 @@ def accepts(public_key: object) -> bool:
 
 def unfit(public_key: object, profile: Profile) -> str | None:
     """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
+    if profile.post_quantum_only:
+        return f"has no post-quantum key (RSA), which profile {profile.name} requires"
     bits = _rsa(public_key).key_size
     least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
     if bits < least:

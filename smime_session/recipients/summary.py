@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from smime_session.algorithms import ML_KEM_OIDS
 from smime_session.cms import codec
 from smime_session.cms.structures import IssuerAndSerialNumber
 
 if TYPE_CHECKING:
     from smime_session.cms.structures import RecipientIdentifier
+
+
+_SHARED_SECRETS: Final = (codec.TECHNIQUES[0xA2], codec.TECHNIQUES[0xA3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,11 @@ class RecipientSummary:
     parameters: dict[str, str] = field(default_factory=dict)
     encrypted_key_size: int | None = None
     problem: str | None = None
+
+    @property
+    def post_quantum(self) -> bool:
+        """Whether it withstands a quantum computer: ML-KEM, or a secret that was shared beforehand."""
+        return self.technique in _SHARED_SECRETS or self.algorithm_oid in ML_KEM_OIDS
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a sample program."""
-    command = [sys.executable, SAMPLES / program, *map(str, arguments)]
+    command = [sys.executable, str(SAMPLES / program), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -51,11 +52,12 @@ class Mailbox:
 def mail_server() -> Iterator[tuple[Mailbox, int]]:
     """Run an SMTP server on the loopback interface."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        assert controller.server is not None
-        yield mailbox, controller.server.sockets[0].getsockname()[1]
+        yield mailbox, port
     finally:
         controller.stop()
 

@@ -1,0 +1,243 @@
+"""Password: the session key encrypted with a key that is made of a password (RFC 5652, 6.2.4).
+
+PBKDF2 (RFC 8018) makes the key, PWRI-KEK (RFC 3211) encrypts with it: twice in CBC mode, so that
+every bit depends on every other, and with a short check value inside. Whoever sees the message can
+try passwords as fast as PBKDF2 lets them; its iterations buy time, a long password buys more.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from smime_session.algorithms import AES_256_CBC, name_of
+from smime_session.cms import pwri
+from smime_session.cms.structures import PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.errors import CredentialError, LimitError, MessageError, NoMatchError
+from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
+from smime_session.recipients.summary import RecipientSummary
+from smime_session.session_key import SessionKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
+    from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+    from smime_session.algorithms import ContentEncryption, HashName
+
+TAG: Final = pwri.TAG
+
+SALT_SIZE: Final = 16  # octets: NIST SP 800-132, 5.1
+PRF: Final[HashName] = "SHA-256"
+
+_HEAD: Final = 4  # octets before the session key: its size, and the complement of its first three
+_MIN_BLOCKS: Final = 2  # RFC 3211, 2.3.1: one alone would be encrypted as itself
+
+
+def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+    """Describe a PasswordRecipientInfo.
+
+    Raises:
+        MalformedError: it is broken.
+    """
+    _, algorithm, encrypted_key = pwri.fields(wrapped)
+    name, problem, parameters = name_of(algorithm.oid) or algorithm.oid, None, {}
+    try:
+        info = pwri.decode(wrapped)
+    except MessageError as error:
+        problem = str(error)
+    else:
+        name = f"PWRI-KEK with {info.cipher.name}"
+        parameters = {
+            "derivation": "PBKDF2",
+            "prf": f"HMAC-{info.derivation.prf}",
+            "iterations": str(info.derivation.iterations),
+            "wrap": info.cipher.name,
+        }
+    return (
+        RecipientSummary(
+            technique="password",
+            algorithm=name,
+            algorithm_oid=algorithm.oid,
+            parameters=parameters,
+            encrypted_key_size=len(encrypted_key),
+            problem=problem,
+        ),
+    )
+
+
+def legacy_algorithm(wrapped: WrappedKey) -> str | None:
+    """Return the name of the cipher underneath PWRI-KEK if it is only used with ``insecure_legacy``, or None.
+
+    Raises:
+        MessageError: it is broken.
+    """
+    cipher = pwri.decode(wrapped).cipher
+    return cipher.name if cipher.legacy else None
+
+
+class Password:
+    """A password that both sides know: a recipient, and an identity of every message that has a password.
+
+    Each message gets a salt of its own, and so a key of its own, which takes a tenth of a second.
+
+    Args:
+        password: text is brought into one form (NFC) and encoded as UTF-8, so that it is the same
+            whatever it was typed on; octets are taken as they are.
+        iterations: of PBKDF2 in messages that are written. Fewer than the default are for passwords
+            that are as random as a key.
+
+    Raises:
+        CredentialError: the password is empty or no text, or the iterations are too few or too many.
+    """
+
+    __slots__ = ("_iterations", "_octets")
+
+    def __init__(self, password: str | bytes | bytearray, *, iterations: int = PBKDF2_ITERATIONS) -> None:
+        self._octets = bytearray(_encoded(password) if isinstance(password, str) else password)
+        self._iterations = iterations
+        if not self._octets:
+            raise CredentialError("the password is empty")
+        if not MIN_PBKDF2_ITERATIONS <= iterations <= MAX_PBKDF2_ITERATIONS:
+            least, most = f"{MIN_PBKDF2_ITERATIONS:,}", f"{MAX_PBKDF2_ITERATIONS:,}"
+            raise CredentialError(f"PBKDF2 takes {least} to {most} iterations here, not {iterations:,}")
+
+    def wrap(self, key: SessionKey) -> WrappedKey:
+        """Encrypt ``key`` with the password."""
+        cipher = AES_256_CBC
+        derivation = Pbkdf2(os.urandom(SALT_SIZE), self._iterations, PRF)
+        vector = os.urandom(cipher.nonce_size)
+        with derive(self._octets, derivation, cipher.key_size) as kek:
+            encrypted = encrypt_key(key, kek, cipher, vector)
+        encoded = pwri.encode(PasswordRecipientInfo(derivation, cipher, vector, encrypted))
+        return WrappedKey(encoded.encoded, encoded.version, len(key))
+
+    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
+        """Return those of ``wrapped`` that are encrypted with a password; which one, none of them says.
+
+        Raises:
+            MessageError: all that are so encrypted are broken, or have algorithms that are not spoken here.
+            LimitError: trying all of them is more work than any honest message is.
+        """
+        return [candidate for candidate, _ in _readable(wrapped)]
+
+    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
+        """Return the session key from the first that is encrypted with a password, or a decoy.
+
+        Raises:
+            NoMatchError: none of them is.
+            MessageError: all that are so encrypted are broken, or have algorithms that are not spoken here.
+            LimitError: trying all of them is more work than any honest message is.
+        """
+        for candidate, info in _readable(wrapped):
+            with derive(self._octets, info.derivation, info.cipher.key_size) as kek:
+                return decrypt_key(info, kek, candidate.key_size)
+        raise NoMatchError(identities=[str(self)])
+
+    def __str__(self) -> str:
+        return "a password"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a password can be neither pickled nor copied")
+
+
+def _encoded(password: str) -> bytes:
+    import unicodedata
+
+    try:
+        return unicodedata.normalize("NFC", password).encode()
+    except UnicodeEncodeError:
+        raise CredentialError("the password has characters that are none: half of a surrogate pair") from None
+
+
+def _readable(wrapped: Sequence[WrappedKey]) -> list[tuple[WrappedKey, PasswordRecipientInfo]]:
+    """Decode every recipient info with a password; one that cannot be used hides no other."""
+    found: list[tuple[WrappedKey, PasswordRecipientInfo]] = []
+    problems: list[MessageError] = []
+    for candidate in wrapped:
+        if candidate.encoded[0] == TAG:
+            try:
+                found.append((candidate, pwri.decode(candidate)))
+            except MessageError as error:
+                problems.append(error)
+    if problems and not found:
+        raise problems[0]
+    if sum(info.derivation.iterations for _, info in found) > MAX_PBKDF2_ITERATIONS:
+        raise LimitError("the number of PBKDF2's iterations for all passwords together", MAX_PBKDF2_ITERATIONS)
+    return found
+
+
+def derive(password: bytearray, derivation: Pbkdf2, size: int) -> SessionKey:
+    """Make a key-encryption key of a password (RFC 8018, 5.2), to be wiped like a session key."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+    prf: hashes.HashAlgorithm = getattr(hashes, derivation.prf.replace("-", ""))()
+    made = bytearray(size)
+    PBKDF2HMAC(prf, size, derivation.salt, derivation.iterations).derive_into(password, made)
+    return SessionKey(made)
+
+
+def encrypt_key(key: SessionKey, kek: SessionKey, cipher: ContentEncryption, vector: bytes) -> bytes:
+    """Encrypt a session key with PWRI-KEK (RFC 3211, 2.3.1)."""
+    size = _HEAD + len(key)
+    padding = max(-size % cipher.block_size, _MIN_BLOCKS * cipher.block_size - size)
+    plain = bytearray(os.urandom(size + padding))
+    plain[0] = len(key)
+    plain[1:_HEAD] = _complement(key.material)
+    plain[_HEAD:size] = key.material
+    context = _cbc(kek, cipher, vector).encryptor()
+    with SessionKey(plain):
+        return context.update(context.update(plain))  # the second pass goes on where the first one ended
+
+
+def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> SessionKey:
+    """Decrypt a session key of ``size`` octets with PWRI-KEK (RFC 3211, 2.3.2).
+
+    If the key-encryption key does not fit, the answer is a decoy of that size, the same one each
+    time, as a real key would be.
+    """
+    block = info.cipher.block_size
+    before, last = info.encrypted_key[-2 * block : -block], info.encrypted_key[-block:]
+    last_of_first_pass = _decrypted(kek, info.cipher, before, last)
+    first_pass = _decrypted(kek, info.cipher, last_of_first_pass, info.encrypted_key[:-block]) + last_of_first_pass
+    decoy = hmac.digest(kek.material, info.encrypted_key, "sha512")[:size]
+    with SessionKey(_decrypted(kek, info.cipher, info.vector, first_pass)) as opened:
+        plain = opened.material
+        expected = bytes((size,)) + _complement(plain[_HEAD:])
+        fits = hmac.compare_digest(plain[:_HEAD], expected) and len(plain) >= _HEAD + size
+        return SessionKey(plain[_HEAD : _HEAD + size] if fits else bytearray(decoy))
+
+
+def _complement(key: bytearray) -> bytes:
+    """Return the check value of a session key."""
+    return bytes(octet ^ 0xFF for octet in key[: _HEAD - 1])
+
+
+def _decrypted(
+    kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, octets: bytes | bytearray
+) -> bytearray:
+    """Decrypt whole blocks into memory that can be overwritten."""
+    context = _cbc(kek, cipher, vector).decryptor()
+    buffer = bytearray(len(octets) + cipher.block_size)
+    size = context.update_into(octets, buffer)
+    del buffer[size:]
+    return buffer
+
+
+def _cbc(kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray) -> Cipher[CBC]:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    algorithm: BlockCipherAlgorithm
+    if cipher.cipher == "AES":
+        algorithm = algorithms.AES(kek.material)
+    else:
+        from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+
+        algorithm = TripleDES(bytes(kek.material))  # it insists on bytes
+    return Cipher(algorithm, modes.CBC(bytes(vector)))
