@@ -11,10 +11,10 @@ M = TypeVar("M", "EmailMessage", bytes)
 
 
 def octets_of(message: EmailMessage | bytes) -> bytes:
-    """Return a message as octets with canonical line endings; octets are returned as they are."""
+    """Return a message as octets with the line feeds that message objects have inside; octets are returned as they are."""
     if isinstance(message, bytes):
         return message
-    return message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+    return message.as_bytes(policy=message.policy.clone(linesep="\n"))
 
 
 def source_of(message: EmailMessage | bytes | BinaryIO) -> bytes | BinaryIO:

@@ -1,0 +1,87 @@
+"""Elliptic curves: make keys, read and write points, agree on a secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from smime_session import algorithms
+from smime_session.errors import MalformedError
+
+if TYPE_CHECKING:
+    from smime_session.algorithms import Curve
+
+PrivateKey = ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey
+
+_EC: Final[dict[Curve, ec.EllipticCurve]] = {
+    algorithms.P_256: ec.SECP256R1(),
+    algorithms.P_384: ec.SECP384R1(),
+    algorithms.P_521: ec.SECP521R1(),
+    algorithms.BRAINPOOL_P256R1: ec.BrainpoolP256R1(),
+    algorithms.BRAINPOOL_P384R1: ec.BrainpoolP384R1(),
+    algorithms.BRAINPOOL_P512R1: ec.BrainpoolP512R1(),
+}
+_BY_NAME: Final = {each.name: curve for curve, each in _EC.items()}
+_ECDH: Final = ec.ECDH()
+
+
+def curve_of(key: PrivateKey | PublicKey) -> Curve | None:
+    """Return the curve of a key, or None if it is not spoken here."""
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return _BY_NAME.get(key.curve.name)
+    return algorithms.X25519 if isinstance(key, x25519.X25519PrivateKey | x25519.X25519PublicKey) else algorithms.X448
+
+
+def generate(curve: Curve) -> PrivateKey:
+    """Make a new private key."""
+    if curve == algorithms.X25519:
+        return x25519.X25519PrivateKey.generate()
+    if curve == algorithms.X448:
+        return x448.X448PrivateKey.generate()
+    return ec.generate_private_key(_EC[curve])
+
+
+def point_of(key: PublicKey) -> bytes:
+    """Return a public key's octets; those of a point on an EC curve are not compressed, which all can read."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return key.public_bytes_raw()
+
+
+def public_key_from(curve: Curve, point: bytes) -> PublicKey:
+    """Read a public key's octets, compressed or not.
+
+    Raises:
+        MalformedError: they are no point of the curve.
+    """
+    try:
+        if curve == algorithms.X25519:
+            return x25519.X25519PublicKey.from_public_bytes(point)
+        if curve == algorithms.X448:
+            return x448.X448PublicKey.from_public_bytes(point)
+        return ec.EllipticCurvePublicKey.from_encoded_point(_EC[curve], point)
+    except ValueError as error:
+        raise MalformedError(f"the originator's public key is no point on {curve.name}") from error
+
+
+def agree(private_key: PrivateKey, public_key: PublicKey) -> bytes:
+    """Return the secret that two keys on one curve agree on.
+
+    Raises:
+        MalformedError: they are on different curves; or the public key is one of the few on X25519 and
+            X448 with which every private key agrees on zero (RFC 7748, 6), whichever this one is.
+    """
+    try:
+        match private_key, public_key:
+            case ec.EllipticCurvePrivateKey(), ec.EllipticCurvePublicKey():
+                return private_key.exchange(_ECDH, public_key)
+            case x25519.X25519PrivateKey(), x25519.X25519PublicKey():
+                return private_key.exchange(public_key)
+            case x448.X448PrivateKey(), x448.X448PublicKey():
+                return private_key.exchange(public_key)
+    except ValueError as error:
+        raise MalformedError("the originator's public key agrees on no secret with this recipient's") from error
+    raise MalformedError("the originator's public key is on another curve than this recipient's")

@@ -1,0 +1,109 @@
+"""The README's examples are run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import smtplib
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from smime_session import decrypt, load_identities
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the README's command-line examples in an empty folder, one after the other."""
+    folder = tmp_path_factory.mktemp("readme")
+    script = "\n".join(["set -eu", *blocks("sh")])
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        ["sh", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_the_command_line_examples_run(folder: Path) -> None:
+    """Every command of the README succeeds, and the mail comes back as it was."""
+    assert (folder / "letter.txt").read_bytes() == (folder / "letter.eml").read_bytes()
+    assert b"library" not in (folder / "letter.enc.eml").read_bytes()
+
+
+class Server:
+    """Takes the place of an SMTP server."""
+
+    sent: EmailMessage
+
+    def __init__(self, host: str) -> None:
+        assert host == "localhost"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        pass
+
+    def send_message(self, message: EmailMessage) -> None:
+        """Keep what is sent."""
+        Server.sent = message
+
+
+def test_the_library_examples_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The script sends a mail that Bob opens, and the way back prints the one of the command line."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(smtplib, "SMTP", Server)
+    sending, reading = blocks("python")
+    exec(compile(sending, "README.md", "exec"), {})  # noqa: S102  # our own README
+    opened = decrypt(Server.sent, load_identities((folder / "bob.key").read_bytes()))
+    assert opened.message["Subject"] == "Lunch"
+    assert opened.message.get_content() == "At noon, behind the library.\n"
+    exec(compile(reading, "README.md", "exec"), {})  # noqa: S102  # the same
+    assert "At noon, behind the library." in capsys.readouterr().out
+
+
+def test_every_file_that_the_documents_name_is_there() -> None:
+    """No link of the README and its companions leads nowhere."""
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_try_script_runs(tmp_path: Path) -> None:
+    """The README's first command sets up an environment and takes a mail there and back."""
+    if os.environ.get("CI") != "true" and shutil.which("pip") is None:
+        pytest.skip("pip is not at hand")
+    result = subprocess.run(
+        ["sh", ROOT / "samples" / "try.sh"],
+        env={**os.environ, "VENV": str(tmp_path / "venv"), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "the same, byte for byte" in result.stdout
