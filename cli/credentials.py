@@ -21,7 +21,7 @@ from .options import MisuseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
+    from typing import Any, Literal
 
     from cryptography import x509
 
@@ -115,17 +115,22 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
 
 
 def given_passphrase(file: str | None, variable: str | None) -> bytes | None:
-    """Return the passphrase from a file, less one line ending, or from an environment variable; None without both.
+    """Return the passphrase of a private key as :func:`given_secret` does."""
+    return given_secret("passphrase", file, variable)
+
+
+def given_secret(kind: Literal["passphrase", "password"], file: str | None, variable: str | None) -> bytes | None:
+    """Return a secret from a file, less one line ending, or from an environment variable; None without both.
 
     Raises:
         MisuseError: both are given, or the variable is not set.
-        CredentialError: the file is too long for a passphrase.
+        CredentialError: the file is too long for such a secret.
         OSError: the file cannot be read.
     """
     if file is not None and variable is not None:
-        raise MisuseError("--passphrase-file and --passphrase-env exclude each other")
+        raise MisuseError(f"--{kind}-file and --{kind}-env exclude each other")
     if file is not None:
-        return _read(file, MAX_PASSPHRASE_SIZE, "a passphrase").removesuffix(b"\n").removesuffix(b"\r")
+        return read_limited(file, MAX_PASSPHRASE_SIZE, f"a {kind}").removesuffix(b"\n").removesuffix(b"\r")
     if variable is not None:
         if variable not in os.environ:
             raise MisuseError(f"the environment variable {variable} is not set")
@@ -134,7 +139,7 @@ def given_passphrase(file: str | None, variable: str | None) -> bytes | None:
 
 
 def ask(question: str) -> bytes | None:
-    """Ask for a passphrase on the terminal, whatever standard input is; None if there is no terminal, or no answer.
+    """Ask for a secret on the terminal, whatever standard input is; None if there is no terminal, or no answer.
 
     Raises:
         CredentialError: what was typed is no text in the encoding of the terminal.
@@ -150,12 +155,12 @@ def ask(question: str) -> bytes | None:
     except EOFError:
         return None
     except UnicodeDecodeError:
-        raise CredentialError("the passphrase is not text in the encoding of this terminal") from None
+        raise CredentialError("what was typed is not text in the encoding of this terminal") from None
 
 
 def _load(path: str, load: Callable[[bytes], list[Loaded]]) -> list[Loaded]:
     """Read a file and load what it holds; errors name the file."""
-    data = _read(path, MAX_FILE_SIZE, "certificates and keys")
+    data = read_limited(path, MAX_FILE_SIZE, "certificates and keys")
     try:
         return load(data)
     except PassphraseError as error:
@@ -164,7 +169,13 @@ def _load(path: str, load: Callable[[bytes], list[Loaded]]) -> list[Loaded]:
         raise CredentialError(f"{path}: {error}") from error
 
 
-def _read(path: str, limit: int, what: str) -> bytes:
+def read_limited(path: str, limit: int, what: str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        CredentialError: it has more than ``limit`` octets; ``what`` says what it cannot be then.
+        OSError: it cannot be read.
+    """
     with reading(path) as source:
         data = source.read(limit + 1)
     if len(data) > limit:

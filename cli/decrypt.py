@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from .files import PRIVATE, Output, reading
-from .options import identity_option, message_argument, output_option, quiet_option, refuse_to_replace
+from .options import MisuseError, identity_option, message_argument, output_option, quiet_option, refuse_to_replace
+from .shared_secrets import shared_secret_options
+
+if TYPE_CHECKING:
+    from .shared_secrets import SharedSecrets
 
 
 @click.command("decrypt")
 @message_argument
-@identity_option(required=True)
+@identity_option(required=False)
+@shared_secret_options
 @output_option
 @click.option(
     "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
@@ -24,6 +31,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     passphrase_file: str | None,
     passphrase_env: str | None,
     *,
+    secrets: SharedSecrets,
     insecure_legacy: bool,
     require_authenticated: bool,
     quiet: bool,
@@ -31,10 +39,15 @@ def command(  # noqa: PLR0913  # an argument for each option
     """Decrypt a message with a private key.
 
     MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it is
-    written before all of it was checked.
+    written before all of it was checked. A password or a shared key does as well, if the message is
+    encrypted with it.
     """
     destination = Output(output)
+    if not identities and not secrets:
+        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
     refuse_to_replace(destination, "-i", identities)
+    for option, path in secrets.files():
+        refuse_to_replace(destination, option, [path])
 
     from smime_session import Policy, decrypt_stream
 
@@ -43,7 +56,7 @@ def command(  # noqa: PLR0913  # an argument for each option
 
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        keys = identities_in(identities, passphrase)
+        keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
         with progress("decrypting", source, destination, quiet=quiet), destination.open(PRIVATE) as target:
             opened = decrypt_stream(
                 source.stream,

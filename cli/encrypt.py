@@ -8,11 +8,14 @@ import click
 
 from .files import Output, reading
 from .options import MisuseError, message_argument, output_option, quiet_option, refuse_to_replace
+from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any, Literal
 
     from smime_session import Profile
+
+    from .shared_secrets import SharedSecrets
 
 CIPHERS = (
     "aes128-gcm",
@@ -35,9 +38,9 @@ RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkc
     metavar="CERT",
     type=click.Path(),
     multiple=True,
-    required=True,
     help="A file with the certificate of a recipient, or of several; repeat it for more.",
 )
+@shared_secret_options
 @output_option
 @click.option(
     "--profile",
@@ -72,12 +75,13 @@ RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkc
 @click.option("--insecure-extended-key-usage", is_flag=True, help="Accept certificates that are not for mail.")
 @click.option("--insecure-key-size", is_flag=True, help="Accept RSA keys under 2048 bits.")
 @quiet_option
-def command(
+def command(  # noqa: PLR0913  # an argument for each kind of option
     message: str,
     certificates: tuple[str, ...],
     output: str | None,
     form: Literal["mail", "der", "pem"],
     *,
+    secrets: SharedSecrets,
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
 ) -> None:
@@ -85,7 +89,7 @@ def command(
 
     MESSAGE is a path, or - for standard input. A new random session key encrypts it once; each
     recipient gets that key encrypted with their own. If one recipient cannot be used, nobody gets
-    anything.
+    anything. Whoever knows the password, or has the shared key, is a recipient too.
     """
     destination = Output(output)
     if form == "der" and destination.refuses_binary:
@@ -93,7 +97,11 @@ def command(
             "DER is binary and standard output is a terminal",
             "-o FILE writes it to a file, -o - writes it to the terminal anyway",
         )
+    if not certificates and not secrets:
+        raise MisuseError("no recipient was given", "-r CERT, --password or --shared-key FILE says who can read it")
     refuse_to_replace(destination, "-r", certificates)
+    for option, path in secrets.files():
+        refuse_to_replace(destination, option, [path])
 
     from smime_session import encrypt_stream
 
@@ -102,12 +110,10 @@ def command(
 
     profile = _profile(**choices)
     recipients = recipients_in(certificates, profile)
-    with (
-        reading(message) as source,
-        progress("encrypting", source, destination, quiet=quiet),
-        destination.open() as target,
-    ):
-        sealed = encrypt_stream(source.stream, target, recipients, profile=profile, form=form)
+    with reading(message) as source:  # before anybody is asked for a password
+        recipients += secrets.load(new=True)
+        with progress("encrypting", source, destination, quiet=quiet), destination.open() as target:
+            sealed = encrypt_stream(source.stream, target, recipients, profile=profile, form=form)
     if sealed.removed_fields and not quiet:
         from .console import note
 

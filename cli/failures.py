@@ -92,7 +92,9 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
         case PolicyError(option="insecure_legacy") if command == "decrypt":
             hint = "--insecure-legacy opens it all the same"
         case NoMatchError():
-            hint = "-i takes the private key of one of those recipients"
+            hint = (
+                "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"
+            )
         case RefusedError(guard=str(guard)):
             hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts what is wrong with it"
     return hint

@@ -13,7 +13,9 @@ from .options import MisuseError, passphrase_options
 if TYPE_CHECKING:
     from smime_session.credentials.creation import NewIdentity
 
-KEY_TYPES: Final = ("rsa2048", "rsa3072", "rsa4096")
+_ENDINGS: Final = ("key", "pem", "issuer.pem")
+
+KEY_TYPES: Final = ("rsa2048", "rsa3072", "rsa4096", "mlkem768", "mlkem1024")
 
 
 @click.group("identity", no_args_is_help=False)
@@ -46,29 +48,37 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     *,
     asks: bool,
 ) -> None:
-    """Make a private key and a self-signed certificate for ADDRESS.
+    """Make a private key and a certificate for ADDRESS.
 
-    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others.
+    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others. A key
+    that cannot sign gets an issuer for this one certificate, and PREFIX.issuer.pem is the issuer's.
     Existing files are never overwritten.
     """
     if asks and (passphrase_file or passphrase_env) is not None:
         raise MisuseError("--passphrase excludes --passphrase-file and --passphrase-env")
     if output is None and "/" in address:
         raise MisuseError("a file cannot be named after an address with a slash", "-o PREFIX names the files")
-    key_path, certificate_path = (f"{output or address}.{ending}" for ending in ("key", "pem"))
-    _refuse_existing(key_path, certificate_path)
+    key_path, certificate_path, issuer_path = (f"{output or address}.{ending}" for ending in _ENDINGS)
+    _refuse_existing(key_path, certificate_path, issuer_path)
 
-    from smime_session.credentials.creation import new_identity
+    from smime_session.credentials import creation
 
     from .credentials import given_passphrase
     from .files import PRIVATE, SHARED, new_files
 
     passphrase = _chosen_passphrase(address) if asks else given_passphrase(passphrase_file, passphrase_env)
-    with new_files((key_path, PRIVATE), (certificate_path, SHARED)) as (key_file, certificate_file):
-        made = new_identity(address, key_type=key_type, days=days, passphrase=passphrase)
+    wanted = [(key_path, PRIVATE), (certificate_path, SHARED)]
+    if not creation.KEY_TYPES[key_type].signs:
+        wanted.append((issuer_path, SHARED))
+    with new_files(*wanted) as (key_file, certificate_file, *issuer_files):
+        made = creation.new_identity(address, key_type=key_type, days=days, passphrase=passphrase)
         key_file.write(made.private_key_pem + made.certificate_pem)
         certificate_file.write(made.certificate_pem)
+        for issuer_file in issuer_files:
+            issuer_file.write(made.issuer_certificate_pem or b"")
     _tell(made, key_path, certificate_path, locked=passphrase is not None)
+    if issuer_files:
+        _tell_issuer(issuer_path)
 
 
 def _refuse_existing(*paths: str) -> None:
@@ -99,3 +109,9 @@ def _tell(made: NewIdentity, key_path: str, certificate_path: str, *, locked: bo
     say(f"Wrote {key_path}: the private key, {'locked with the passphrase' if locked else 'not locked'}")
     say(f"Wrote {certificate_path}: the certificate, valid until {made.certificate.not_valid_after_utc:%Y-%m-%d}")
     say(f"SHA-256 fingerprint: {made.certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")
+
+
+def _tell_issuer(path: str) -> None:
+    from .console import say
+
+    say(f"Wrote {path}: the certificate of its issuer, whose key is gone")

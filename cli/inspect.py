@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from .console import emit
 from .files import reading
 from .options import identity_option, message_argument
+from .shared_secrets import shared_secret_options
+
+if TYPE_CHECKING:
+    from .shared_secrets import SharedSecrets
 
 
 @click.command("inspect")
 @message_argument
 @identity_option(required=False)
+@shared_secret_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def command(
+def command(  # noqa: PLR0913  # an argument for each option
     message: str,
     identities: tuple[str, ...],
     passphrase_file: str | None,
     passphrase_env: str | None,
     *,
+    secrets: SharedSecrets,
     as_json: bool,
 ) -> None:
     """Show how a message is encrypted, and for whom.
 
     MESSAGE is a path, or - for standard input. Nothing is decrypted; with -i it is told which
-    recipient a private key belongs to.
+    recipient a private key belongs to, with a shared key likewise; a password could be anyone's.
     """
     from smime_session import inspect
 
@@ -32,7 +40,8 @@ def command(
 
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        found = inspect(source.stream, identities_in(identities, passphrase)).to_dict()
+        keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
+        found = inspect(source.stream, keys).to_dict()
     if as_json:
         import json
 

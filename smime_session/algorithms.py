@@ -164,6 +164,7 @@ RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
 
 OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP_SHA512)
 
+
 @dataclass(frozen=True, slots=True)
 class KeyWrap:
     """An algorithm that encrypts a session key with another key (RFC 3394, RFC 3565).
@@ -190,7 +191,6 @@ KEY_WRAPS: Final = {wrap.oid: wrap for wrap in (AES_128_WRAP, AES_192_WRAP, AES_
 def key_wrap_for(size: int) -> KeyWrap:
     """Return the key wrap that is as strong as a session key of ``size`` octets, 32 at most (RFC 8551, 2.3)."""
     return next(wrap for wrap in KEY_WRAPS.values() if wrap.key_size >= size)
-
 
 
 @dataclass(frozen=True, slots=True)

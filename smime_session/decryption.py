@@ -21,7 +21,7 @@ from smime_session.mail.objects import M, like, octets_of
 from smime_session.mail.reunion import Reunion, begins_like_entity
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients import SelectiveIdentity, legacy_algorithm, names_of, summarize
-from smime_session.sources import Replay
+from smime_session.sources import Replay, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -245,11 +245,12 @@ class _Direct:
     def __init__(self, target: BinaryIO) -> None:
         self._target = target
         self._start = target.tell() if target.seekable() else 0
+        self._whole = Whole(target)
         self._output: Reunion | None = None
 
     def begin(self, incoming: Incoming) -> Callable[[memoryview], object]:
-        self._output = Reunion(incoming.head, self._target) if incoming.head else None
-        return self._output.write if self._output else self._target.write
+        self._output = Reunion(incoming.head, self._whole) if incoming.head else None
+        return self._output.write if self._output else self._whole.write
 
     def restart(self) -> None:
         self._target.seek(self._start)
@@ -257,7 +258,7 @@ class _Direct:
 
     def finish(self, reading: _Reading) -> bool:
         if self._output is None:
-            self._target.write(reading.last)
+            self._whole.write(reading.last)
         else:
             self._output.write(memoryview(reading.last))
             self._output.finish()

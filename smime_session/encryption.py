@@ -26,7 +26,7 @@ from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.profiles import MODERN, Profile
 from smime_session.recipients import wrap_all
 from smime_session.session_key import SessionKey
-from smime_session.sources import BLOCK_SIZE, Replay, is_seekable
+from smime_session.sources import BLOCK_SIZE, Replay, Whole, is_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -121,14 +121,15 @@ def encrypt_stream(
     """
     ready = recipients_for(recipients, profile=profile)
     content = _mail_content(source) if form == "mail" else _plain_content(source)
+    out = Whole(target)
     with SessionKey.generate(profile.content.key_size) as key:
         header, parameters = _prepare(key, ready, profile)
         if form == "mail" and content.head:
-            target.write(content.head.outer + envelope_fields(_SMIME_TYPES[header.content_type], content.head.eol))
-            armour: Base64Writer | None = Base64Writer(target, eol=content.head.eol)
+            out.write(content.head.outer + envelope_fields(_SMIME_TYPES[header.content_type], content.head.eol))
+            armour: Base64Writer | None = Base64Writer(out, eol=content.head.eol)
         else:
-            armour = PemWriter(target) if form == "pem" else None
-        _seal_stream(content, armour or target, header, parameters, key)
+            armour = PemWriter(out) if form == "pem" else None
+        _seal_stream(content, armour or out, header, parameters, key)
         if armour:
             armour.finish()
     return Sealed(

@@ -156,7 +156,7 @@ def _describe(
 
 def _notes(classical: int, total: int) -> Iterator[str]:
     if 0 < classical < total:
-        yield f"{classical} of {total} recipients have no post-quantum key: the message is only as strong as with them"
+        yield f"the message is only as strong as its classical keys: {classical} of {total} recipients have no other"
 
 
 def _content(reader: EnvelopeReader) -> Content:

@@ -47,6 +47,8 @@ class Profile:
         post_quantum_only: refuse every key that a quantum computer would break: one such recipient gives
             the message away to whoever records it today.
         identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
+        share_ephemeral: make one new key per message and curve for all who agree on a key with it, instead
+            of one for each.
         insecure_expired: accept a certificate outside its validity time.
         insecure_key_usage: accept a certificate whose key usage does not allow encrypting keys.
         insecure_extended_key_usage: accept one whose extended key usage does not allow mail.
@@ -57,6 +59,7 @@ class Profile:
     content: ContentEncryption
     rsa: KeyTransport
     identifier: Literal["issuer-serial", "key-identifier"] = "issuer-serial"
+    share_ephemeral: bool = True
     derived_content_key: bool = False
     encapsulation: bool = True
     post_quantum_only: bool = False

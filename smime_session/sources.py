@@ -1,4 +1,4 @@
-"""Sources of octets that can be read twice, the second time proven to be the same.
+"""Where octets come from and go to: sources that can be read twice, the second time proven to be the same.
 
 Decrypting reads its input twice: the first pass checks the tag, the second releases plaintext on
 the strength of it. A file that changes between the passes would slip unchecked plaintext through,
@@ -17,6 +17,30 @@ from smime_session.errors import MalformedError
 BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
 SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; what is larger goes to a file
 _TAG_SIZE: Final = 16
+
+
+class Whole:
+    """Writes all it is given to a target that may take less at a time, as an unbuffered file does.
+
+    Args:
+        target: where to write; it is never closed here.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Write all of ``data``.
+
+        Raises:
+            BlockingIOError: the target is not ready and does not wait.
+        """
+        rest = memoryview(data)
+        while rest:
+            written = self._target.write(rest)
+            if written is None:
+                raise BlockingIOError("the target is not ready for writing")
+            rest = rest[written:]
 
 
 def is_seekable(source: bytes | BinaryIO) -> bool:

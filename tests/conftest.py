@@ -11,16 +11,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from smime_session.recipients.key_transport import KeyTransportIdentity
 
 # A machine that is busy with something else fails no test; a failing example is printed so that it can be repeated.
-settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("here", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
 
-_CORPUS = "SMIME_SESSION_CORPUS"
-_BESIDE = Path(__file__).parents[2] / "shared" / "corpus"
+CORPUS_FOLDER = Path(os.environ.get("SMIME_SESSION_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
+"""Where the corpus is: beside the repository, unless SMIME_SESSION_CORPUS says otherwise."""
 
 
 class Person(NamedTuple):
@@ -69,10 +69,9 @@ def bob() -> Person:
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """The folder of envelopes that other programs made; without it, tests skip, or fail under ``CI=true``."""
-    folder = Path(os.environ.get(_CORPUS, _BESIDE))
-    if not (folder / "MANIFEST.tsv").is_file():
-        reason = f"no corpus in {folder}; {_CORPUS} names its folder"
+    if not (CORPUS_FOLDER / "MANIFEST.tsv").is_file():
+        reason = f"no corpus in {CORPUS_FOLDER}; SMIME_SESSION_CORPUS names its folder"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    return folder
+    return CORPUS_FOLDER

@@ -1,12 +1,22 @@
-"""Make a new identity: a private key and a self-signed certificate for one mail address."""
+"""Make a new identity: a private key and a certificate for one mail address."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
+from smime_session.algorithms import (
+    BRAINPOOL_P256R1,
+    BRAINPOOL_P384R1,
+    BRAINPOOL_P512R1,
+    P_256,
+    P_384,
+    P_521,
+    X448,
+    X25519,
+)
 from smime_session.cms import tlv
 from smime_session.credentials.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
 from smime_session.errors import CredentialError
@@ -16,8 +26,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificateIssuerPrivateKeyTypes,
+        CertificatePublicKeyTypes,
+        PrivateKeyTypes,
+    )
     from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
+
+    from smime_session.algorithms import Curve
 
 MAX_ADDRESS_SIZE: Final = 254  # octets: RFC 5321, 4.5.3.1.3 less the angle brackets
 MAX_LOCAL_SIZE: Final = 64  # octets before the @: RFC 5321, 4.5.3.1.1
@@ -38,22 +54,59 @@ class KeyType:
     Attributes:
         generate: makes a new private key.
         key_usage: the bits of key usage in its certificate, named as in :class:`cryptography.x509.KeyUsage`.
+        signs: whether it can sign its own certificate.
     """
 
-    generate: Callable[[], RSAPrivateKey]
+    generate: Callable[[], PrivateKeyTypes]
     key_usage: frozenset[str]
+    signs: bool
 
 
 def _rsa(bits: int) -> KeyType:
-    def generate() -> RSAPrivateKey:
+    def generate() -> PrivateKeyTypes:
         from cryptography.hazmat.primitives.asymmetric import rsa
 
         return rsa.generate_private_key(65537, bits)
 
-    return KeyType(generate, frozenset({"digital_signature", "key_encipherment"}))
+    return KeyType(generate, frozenset({"digital_signature", "key_encipherment"}), signs=True)
 
 
-KEY_TYPES: Final = {"rsa2048": _rsa(2048), "rsa3072": _rsa(3072), "rsa4096": _rsa(4096)}
+def _ml_kem(parameters: int) -> KeyType:
+    def generate() -> PrivateKeyTypes:
+        from cryptography.hazmat.primitives.asymmetric import mlkem
+
+        key: PrivateKeyTypes = getattr(mlkem, f"MLKEM{parameters}PrivateKey").generate()
+        return key
+
+    return KeyType(generate, frozenset({"key_encipherment"}), signs=False)  # RFC 9935, 5: nothing else
+
+
+def _agreeing(curve: Curve) -> KeyType:
+    def generate() -> PrivateKeyTypes:
+        from smime_session.recipients import curves
+
+        return curves.generate(curve)
+
+    if curve.is_parameter:
+        return KeyType(generate, frozenset({"digital_signature", "key_agreement"}), signs=True)
+    return KeyType(generate, frozenset({"key_agreement"}), signs=False)  # RFC 8410, 5: it cannot sign
+
+
+KEY_TYPES: Final = {
+    "rsa2048": _rsa(2048),
+    "rsa3072": _rsa(3072),
+    "rsa4096": _rsa(4096),
+    "p256": _agreeing(P_256),
+    "p384": _agreeing(P_384),
+    "p521": _agreeing(P_521),
+    "brainpoolp256r1": _agreeing(BRAINPOOL_P256R1),
+    "brainpoolp384r1": _agreeing(BRAINPOOL_P384R1),
+    "brainpoolp512r1": _agreeing(BRAINPOOL_P512R1),
+    "x25519": _agreeing(X25519),
+    "x448": _agreeing(X448),
+    "mlkem768": _ml_kem(768),
+    "mlkem1024": _ml_kem(1024),
+}
 """The kinds of key by the name on the command line."""
 
 
@@ -66,12 +119,15 @@ class NewIdentity:
         private_key_pem: the private key as PKCS#8 in PEM, encrypted if a passphrase was given.
         certificate_pem: the certificate in PEM.
         certificate: the same.
+        issuer_certificate_pem: the certificate of its issuer in PEM, for whoever wants a chain; None if it is
+            its own issuer.
     """
 
     address: str
     private_key_pem: bytes = field(repr=False)
     certificate_pem: bytes
     certificate: x509.Certificate
+    issuer_certificate_pem: bytes | None = None
 
 
 def new_identity(
@@ -82,7 +138,10 @@ def new_identity(
     passphrase: bytes | None = None,
     at: datetime | None = None,
 ) -> NewIdentity:
-    """Make a private key and a self-signed S/MIME certificate for it (RFC 8550).
+    """Make a private key and an S/MIME certificate for it (RFC 8550).
+
+    A key that signs makes its certificate itself. For one that cannot, an issuer is made that signs
+    this one certificate and whose own key is then gone.
 
     Args:
         address: the mail address, nothing around it.
@@ -104,12 +163,15 @@ def new_identity(
     encryption = _encryption(passphrase)
     kind = KEY_TYPES[key_type]
     key = kind.generate()
-    certificate = _self_signed(key, kind, local, domain, _validity(at, days))
+    validity = _validity(at, days)
+    issuer = None if kind.signs else _throw_away_issuer(f"{local}@{domain}", validity)
+    certificate = _certificate(key, kind, local, domain, validity, issuer)
     return NewIdentity(
         address=address,
         private_key_pem=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption),
         certificate_pem=certificate.public_bytes(Encoding.PEM),
         certificate=certificate,
+        issuer_certificate_pem=issuer.certificate.public_bytes(Encoding.PEM) if issuer else None,
     )
 
 
@@ -155,33 +217,78 @@ def _validity(at: datetime | None, days: int) -> tuple[datetime, datetime]:
         raise CredentialError(f"a certificate cannot be valid for {days:,} days from {start:%Y-%m-%d}") from error
 
 
-def _self_signed(
-    key: RSAPrivateKey, kind: KeyType, local: str, domain: str, validity: tuple[datetime, datetime]
-) -> x509.Certificate:
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    """Who signs the certificate of a key that cannot sign."""
+
+    key: CertificateIssuerPrivateKeyTypes = field(repr=False)
+    certificate: x509.Certificate
+
+
+def _throw_away_issuer(address: str, validity: tuple[datetime, datetime]) -> _Issuer:
+    """Make an issuer for one certificate; its key is in memory alone and ends with it."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+    from cryptography.hazmat.primitives.asymmetric import ec
 
-    public_key = key.public_key()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(f"{local}@{domain}"))])
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(f"issuer of {address}")
+    key_identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), *validity)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(frozenset({"key_cert_sign"})), critical=True)
+        .add_extension(key_identifier, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _Issuer(key, certificate)
+
+
+def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
+    key: PrivateKeyTypes,
+    kind: KeyType,
+    local: str,
+    domain: str,
+    validity: tuple[datetime, datetime],
+    issuer: _Issuer | None,
+) -> x509.Certificate:
+    """Make the certificate of ``key``, signed by ``issuer`` or by the key itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    public_key = cast("CertificatePublicKeyTypes", key.public_key())
+    signer = issuer.key if issuer else cast("CertificateIssuerPrivateKeyTypes", key)
+    name = _name(f"{local}@{domain}")
+    issuer_name = issuer.certificate.subject if issuer else name
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
+    issuer_identifier = x509.SubjectKeyIdentifier.from_public_key(signer.public_key())
     return (
-        x509.CertificateBuilder(name, name, public_key, x509.random_serial_number(), *validity)
+        x509.CertificateBuilder(issuer_name, name, public_key, x509.random_serial_number(), *validity)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(kind.key_usage), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_general_name(local, domain)]), critical=False)
         .add_extension(key_identifier, critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_identifier), critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), critical=False
+        )
+        .sign(signer, hashes.SHA256())
     )
 
 
-def _common_name(address: str) -> str:
-    """Return the address, shortened to fit; the subject alternative name has all of it."""
-    octets = address.encode()
+def _name(common_name: str) -> x509.Name:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(common_name))])
+
+
+def _common_name(name: str) -> str:
+    """Return a name, shortened to fit; the subject alternative name has all of the address."""
+    octets = name.encode()
     if len(octets) <= _MAX_COMMON_NAME:
-        return address
+        return name
     return octets[: _MAX_COMMON_NAME - len("…".encode())].decode(errors="ignore") + "…"
 
 
@@ -194,7 +301,7 @@ def _key_usage(bits: frozenset[str]) -> x509.KeyUsage:
         key_encipherment="key_encipherment" in bits,
         data_encipherment=False,
         key_agreement="key_agreement" in bits,
-        key_cert_sign=False,
+        key_cert_sign="key_cert_sign" in bits,
         crl_sign=False,
         encipher_only=False,
         decipher_only=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from smime_session.algorithms import name_of
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier
 from smime_session.credentials.names import addresses_of, describe, issuer_of, same_mailbox
 from smime_session.credentials.quiet import quietly
@@ -164,13 +165,15 @@ def _unfit_key(
 ) -> Iterator[str]:
     oid = certificate.public_key_algorithm_oid.dotted_string
     if key is None:
-        yield f"has a public key that cannot be read (algorithm {oid})"
+        yield f"has a public key that cannot be read (algorithm {name_of(oid) or oid})"
     elif technique is None:
         kind = kind_of_key(key)
         does = "only signs" if only_signs(kind) else "is not supported"
         yield f"has a kind of key that {does}: {kind}"
     elif oid == _RSASSA_PSS:  # RFC 4055, 1.2: an issuer writes this to keep the key from anything else
         yield "has a kind of key that only signs: RSASSA-PSS"
+    elif profile.post_quantum_only and not technique.POST_QUANTUM:
+        yield f"has no post-quantum key ({kind_of_key(key)}), which profile {profile.name} requires"
     elif reason := technique.unfit(key, profile):
         yield reason
 

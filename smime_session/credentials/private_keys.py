@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from smime_session.recipients import Identity
 
-_ML_KEM_WITHOUT_SEED: Final = "holds an ML-KEM key in another form than its seed, which cannot be unlocked here"
-_UNREADABLE: Final = f"the private key is locked with another passphrase, or {_ML_KEM_WITHOUT_SEED}"
+_LOCKED_WITH_MORE: Final = "holds an ML-KEM key that is not stored as its seed alone"  # this cannot be unlocked here
 
 
 @quietly()
@@ -121,7 +120,7 @@ def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes |
         if "Unknown key encryption algorithm" in str(error):
             raise CredentialError("the private key is locked with an algorithm that is not supported") from error
         if "deserialize" in str(error):  # one wrong passphrase in 256 comes this far too
-            raise CredentialError(_UNREADABLE) from error
+            raise CredentialError(f"the passphrase does not fit, or the file {_LOCKED_WITH_MORE}") from error
         raise _failure(passphrase) from error
 
 
@@ -139,7 +138,7 @@ def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes
             raise CredentialError("the PKCS#12 file holds a broken certificate") from error
         except ValueError as error:
             if "deserialize" in str(error):
-                raise CredentialError(f"the PKCS#12 file is broken, or {_ML_KEM_WITHOUT_SEED}") from error
+                raise CredentialError(f"the PKCS#12 file is broken, or {_LOCKED_WITH_MORE}") from error
             continue  # the library has one error for a wrong passphrase and for a damaged file
         if key is None:
             raise CredentialError("the PKCS#12 file holds no private key")

@@ -11,7 +11,7 @@ M = TypeVar("M", "EmailMessage", bytes)
 
 
 def octets_of(message: EmailMessage | bytes) -> bytes:
-    """Return a message as octets with the line feeds that message objects have inside; octets are returned as they are."""
+    """Return a message as octets with bare line feeds, as message objects have inside; octets stay as they are."""
     if isinstance(message, bytes):
         return message
     return message.as_bytes(policy=message.policy.clone(linesep="\n"))

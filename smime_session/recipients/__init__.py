@@ -7,10 +7,10 @@ here and its place in a list below.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from cryptography import x509
 
@@ -43,6 +43,20 @@ class Identity(Protocol):
         Raises:
             NoMatchError: none of them is addressed to this identity.
         """
+        ...
+
+
+class GroupRecipient(Recipient, Protocol):
+    """A recipient that one recipient info can hold together with others."""
+
+    @property
+    def group(self) -> Hashable | None:
+        """Recipients with the same group here go together; None keeps to itself."""
+        ...
+
+    @staticmethod
+    def wrap_together(recipients: Sequence[Any], key: SessionKey) -> WrappedKey:
+        """Encrypt ``key`` for each of ``recipients``, all of one group."""
         ...
 
 
@@ -87,9 +101,11 @@ class KeyTechnique(Technique, Protocol):
     Attributes:
         KEY_USAGE: the key usage bit that a certificate needs (RFC 8550, 4.4.2), named as in
             :class:`cryptography.x509.KeyUsage`.
+        POST_QUANTUM: whether its keys withstand a quantum computer.
     """
 
     KEY_USAGE: str
+    POST_QUANTUM: bool
 
     def accepts(self, public_key: object) -> bool:
         """Tell whether this technique is the one for such a key."""
@@ -112,16 +128,25 @@ class KeyTechnique(Technique, Protocol):
         ...
 
 
-def _key_techniques() -> tuple[KeyTechnique, ...]:
-    from smime_session.recipients import encapsulation, key_transport
+def _key_techniques() -> Iterator[KeyTechnique]:
+    """Yield techniques, the usual first, and import each when it is come to: one mail needs one."""
+    from smime_session.recipients import key_transport
 
-    return (key_transport, encapsulation)
+    yield key_transport
+    from smime_session.recipients import key_agreement
+
+    yield key_agreement
+    from smime_session.recipients import encapsulation
+
+    yield encapsulation
 
 
-def _techniques() -> tuple[Technique, ...]:
+def _techniques() -> Iterator[Technique]:
+    yield from _key_techniques()
     from smime_session.recipients import password, preshared
 
-    return (*_key_techniques(), preshared, password)
+    yield preshared
+    yield password
 
 
 def technique_for(public_key: object) -> KeyTechnique | None:
@@ -134,8 +159,17 @@ def _technique_of(wrapped: WrappedKey) -> Technique | None:
 
 
 def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedKey, ...]:
-    """Wrap the session key for every recipient."""
-    return tuple(recipient.wrap(key) for recipient in recipients)
+    """Wrap the session key for every recipient, for those of one group (:class:`GroupRecipient`) together."""
+    wrapped: list[WrappedKey] = []
+    groups: dict[Hashable, list[GroupRecipient]] = {}
+    for recipient in recipients:
+        group = getattr(recipient, "group", None)
+        if group is None:
+            wrapped.append(recipient.wrap(key))
+        else:
+            groups.setdefault(group, []).append(cast("GroupRecipient", recipient))
+    wrapped += [members[0].wrap_together(members, key) for members in groups.values()]
+    return tuple(wrapped)
 
 
 def matching(identity: Identity, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM1024PublicKey,
 )
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from smime_session.algorithms import (
     HKDFS,
@@ -32,6 +32,7 @@ from smime_session.algorithms import (
 from smime_session.cms import kem
 from smime_session.cms.structures import KemRecipientInfo, RecipientIdentifier, WrappedKey
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
+from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import SessionKey
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 TAG: Final = kem.TAG
 KEY_USAGE: Final = "key_encipherment"
+POST_QUANTUM: Final = True
 
 PublicKey = MLKEM768PublicKey | MLKEM1024PublicKey
 PrivateKey = MLKEM768PrivateKey | MLKEM1024PrivateKey
@@ -249,11 +251,8 @@ class EncapsulationIdentity:
         """Decrypt, or make a decoy of the right size, so that what follows is the same either way."""
         secret = self._private_key.decapsulate(info.ciphertext)
         with _key_encryption_key(secret, info.hash, info.wrap.key_size, kem.other_info(info)) as wrapping_key:
-            try:
-                opened = aes_key_unwrap(wrapping_key.material, info.encrypted_key)
-            except InvalidUnwrap:
-                opened = b""
-        return SessionKey(bytearray(opened if len(opened) == size else os.urandom(size)))
+            opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key)
+        return SessionKey(bytearray(opened if opened and len(opened) == size else os.urandom(size)))
 
     def __str__(self) -> str:
         return self._names.describe(f"{self._kem.name} private key")

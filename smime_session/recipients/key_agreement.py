@@ -11,18 +11,19 @@ hand, which cannot be overwritten; they are dropped at once.
 from __future__ import annotations
 
 import hashlib
-import hmac
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from smime_session.algorithms import KEY_WRAPS, TRIPLE_DES_WRAP, name_of
+from smime_session.algorithms import TRIPLE_DES_WRAP, key_wrap_for, name_of
 from smime_session.cms import key_agree
 from smime_session.cms.structures import OriginatorKey, RecipientIdentifier
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
 from smime_session.recipients import curves
+from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
@@ -33,14 +34,13 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session.algorithms import Curve, KeyAgreement, KeyWrap
+    from smime_session.algorithms import Curve
     from smime_session.cms.structures import KeyAgreeRecipientInfo, WrappedKey
     from smime_session.profiles import Profile
 
 TAG: Final = key_agree.TAG
 KEY_USAGE: Final = "key_agreement"
-
-_WRAPS: Final = {wrap.key_size: wrap for wrap in KEY_WRAPS.values()}
+POST_QUANTUM: Final = False
 
 
 def accepts(public_key: object) -> bool:
@@ -48,10 +48,13 @@ def accepts(public_key: object) -> bool:
     return isinstance(public_key, ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey)
 
 
-def unfit(public_key: object, _profile: Profile) -> str | None:
-    """Say why this key must not be used, or None if it may."""
+def unfit(public_key: object, profile: Profile) -> str | None:
+    """Say why ``profile`` must not use this key, or None if it may."""
     key = _public(public_key)
     curve = curves.curve_of(key)
+    if profile.post_quantum_only:
+        name = curve.name if curve else "EC"
+        return f"has no post-quantum key ({name}), which profile {profile.name} requires"
     if curve is None:
         return f"has an EC key on a curve that is not supported: {_curve_name(key)}"
     try:
@@ -90,17 +93,17 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     problem, parameters = None, {}
     try:
         _, wrap, _ = key_agree.algorithms_from(found.algorithm)
-        parameters["key wrap"] = wrap.name
+        parameters["wrap"] = wrap.name
         originator = key_agree.originator_from(found.originator)
     except MessageError as error:
         problem = str(error)
     else:
         if not isinstance(originator, OriginatorKey):
-            parameters["originator"] = RecipientSummary(technique="", **identifier_fields(originator)).name
+            parameters["originator"] = _name(originator)
         elif originator.curve:
             parameters["curve"] = originator.curve.name
     if found.user_keying_material is not None:
-        parameters["user keying material"] = found.user_keying_material.hex()
+        parameters["ukm"] = f"{len(found.user_keying_material):,} octets"
     return tuple(
         RecipientSummary(
             technique="key agreement",
@@ -123,6 +126,11 @@ def legacy_algorithm(wrapped: WrappedKey) -> str | None:
     """
     _, wrap, _ = key_agree.algorithms_from(key_agree.fields(wrapped).algorithm)
     return wrap.name if wrap == TRIPLE_DES_WRAP else None
+
+
+def _name(identifier: RecipientIdentifier) -> str:
+    fields = identifier_fields(identifier)
+    return RecipientSummary(technique="key agreement", parameters={}, encrypted_key_size=None, **fields).name
 
 
 def _public(public_key: object) -> curves.PublicKey:
@@ -149,37 +157,6 @@ def _probe(curve: Curve) -> curves.PrivateKey:
     return curves.generate(curve)
 
 
-@cache
-def _shared_info(wrap: KeyWrap) -> bytes:
-    return key_agree.shared_info(key_agree.key_info(wrap), None, wrap.key_size * 8)
-
-
-def derive(algorithm: KeyAgreement, secret: bytes, info: bytes, salt: bytes, size: int) -> bytes:
-    """Derive a key-encryption key from the secret that two keys agree on.
-
-    ``hashlib`` and ``hmac`` take a third of the time of the cryptography library's objects.
-
-    Args:
-        algorithm: names the derivation: X9.63 (RFC 8418, 2.1) or HKDF (RFC 8418, 2.2; RFC 5869).
-        secret: what the keys agree on.
-        info: the encoded ECC-CMS-SharedInfo.
-        salt: HKDF's salt, empty for none.
-        size: octets of key.
-    """
-    name = algorithm.hash.replace("-", "").lower()
-    if algorithm.kdf == "HKDF":
-        pseudorandom = hmac.digest(salt, secret, name)  # to HMAC no salt is the same as one of zeros
-        key = block = hmac.digest(pseudorandom, info + b"\x01", name)
-        for count in range(2, -(-size // len(block)) + 1):
-            block = hmac.digest(pseudorandom, block + info + bytes((count,)), name)
-            key += block
-        return key[:size]
-    key = b""
-    for count in range(1, -(-size // hashlib.new(name).digest_size) + 1):
-        key += hashlib.new(name, b"".join((secret, count.to_bytes(4, "big"), info))).digest()
-    return key[:size]
-
-
 class KeyAgreementRecipient:
     """A public key that session keys are wrapped for; who it belongs to is encoded once.
 
@@ -192,24 +169,24 @@ class KeyAgreementRecipient:
         CredentialError: the key's curve is not supported.
     """
 
-    __slots__ = ("_encoded_identifier", "_public_key", "curve", "share_ephemeral")
+    __slots__ = ("curve", "encoded_identifier", "public_key", "share_ephemeral")
 
     def __init__(
         self, public_key: curves.PublicKey, identifier: RecipientIdentifier, *, share_ephemeral: bool = False
     ) -> None:
         self.curve = _known_curve(public_key)
         self.share_ephemeral = share_ephemeral
-        self._public_key = public_key
-        self._encoded_identifier = key_agree.recipient_identifier(identifier)
+        self.public_key = public_key
+        self.encoded_identifier = key_agree.recipient_identifier(identifier)
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Wrap ``key`` with what a new key and this one agree on."""
         return self.wrap_together((self,), key)
 
     @property
-    def group(self) -> Curve | None:
-        """Those with the same curve here are wrapped for together; None keeps to itself."""
-        return self.curve if self.share_ephemeral else None
+    def group(self) -> str | None:
+        """The curve, whose recipients are wrapped for together; None keeps to itself."""
+        return self.curve.name if self.share_ephemeral else None
 
     @staticmethod
     def wrap_together(recipients: Sequence[KeyAgreementRecipient], key: SessionKey) -> WrappedKey:
@@ -218,16 +195,16 @@ class KeyAgreementRecipient:
         Each gets a key-encryption key of its own, because their own keys differ.
         """
         curve = recipients[0].curve
-        wrap = _WRAPS[len(key)]  # as large as the session key: RFC 8551, 2.3
+        wrap = key_wrap_for(len(key))
+        info = key_agree.shared_info(key_agree.key_info(wrap), None, wrap.key_size * 8)
         ephemeral = curves.generate(curve)
-        encrypted_keys = [member._encrypt(ephemeral, wrap, key) for member in recipients]
+        encrypted_keys = []
+        for member in recipients:
+            secret = curves.agree(ephemeral, member.public_key)
+            key_encryption_key = derive(curve.agreement, secret, info, b"", wrap.key_size)
+            encrypted = aes_key_wrap(key_encryption_key, key.material)
+            encrypted_keys.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
         return key_agree.encode(curve, curves.point_of(ephemeral.public_key()), wrap, encrypted_keys, len(key))
-
-    def _encrypt(self, ephemeral: curves.PrivateKey, wrap: KeyWrap, key: SessionKey) -> bytes:
-        secret = curves.agree(ephemeral, self._public_key)
-        key_encryption_key = derive(self.curve.agreement, secret, _shared_info(wrap), b"", wrap.key_size)
-        encrypted = aes_key_wrap(key_encryption_key, key.material)
-        return key_agree.recipient_encrypted_key(self._encoded_identifier, encrypted)
 
 
 class KeyAgreementIdentity:
@@ -261,12 +238,12 @@ class KeyAgreementIdentity:
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
 
-        Of one that is addressed to several recipients, the part for this identity is returned.
+        Of one that is addressed to several recipients, the part for this identity's certificate is returned.
 
         Raises:
             MessageError: one that may be is broken, or its algorithm is not spoken here.
         """
-        return [single for single, _ in self._infos(wrapped)]
+        return [part for part, _ in self._infos(wrapped)]
 
     def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
         """Return the session key from the first that is addressed to this identity, or a decoy (RFC 3218).
@@ -275,23 +252,30 @@ class KeyAgreementIdentity:
             NoMatchError: none of them is.
             MessageError: one that may be is broken, or its algorithm is not spoken here.
         """
-        for single, info in self._infos(wrapped):
-            return self._open(info, single.key_size)
+        for part, info in self._infos(wrapped):
+            return self._open(info, part.key_size)
         raise NoMatchError(identities=[str(self)])
 
     def _infos(self, wrapped: Sequence[WrappedKey]) -> Iterator[tuple[WrappedKey, KeyAgreeRecipientInfo]]:
-        """Find and decode what is for this identity, recipient by recipient."""
+        """Find and decode what is for this identity, recipient by recipient or, for a bare key, all at once.
+
+        A bare key cannot know by which of several names it goes. That costs it no trials: the keys of one
+        recipient info follow from one agreement, and whether one fits is seen by its own checksum.
+        """
         for candidate in wrapped:
             if candidate.encoded[0] != TAG or not self._names.may_stand_in(candidate.encoded):
                 continue
-            for single in key_agree.split(candidate):
-                if self._names.may_stand_in(single.encoded) and (info := self._info(single)):
-                    yield single, info
+            for part in (candidate,) if self._bare else key_agree.split(candidate):
+                if self._names.may_stand_in(part.encoded) and (info := self._info(part)):
+                    yield part, info
 
-    def _info(self, single: WrappedKey) -> KeyAgreeRecipientInfo | None:
-        if not self._names.include(key_agree.fields(single).encrypted_keys[0].recipient):
+    def _info(self, part: WrappedKey) -> KeyAgreeRecipientInfo | None:
+        """Decode it and keep what may be for this identity, or return None if nothing is."""
+        members = key_agree.fields(part).encrypted_keys
+        own = tuple(member for member in members if self._names.include(member.recipient))
+        if not own:
             return None
-        info = key_agree.decode(single)
+        info = replace(key_agree.decode(part), encrypted_keys=own)
         if self._bare and isinstance(info.originator, OriginatorKey):
             try:
                 self._originator_key(info.originator)
@@ -306,13 +290,16 @@ class KeyAgreementIdentity:
         twice, as a real key would.
         """
         secret = curves.agree(self._private_key, self._public_key(info.originator))
-        ukm, bits = info.user_keying_material, info.wrap.key_size * 8
-        shared_info = key_agree.shared_info(info.key_info, ukm, bits)
-        key = derive(info.algorithm, secret, shared_info, ukm or b"", info.wrap.key_size)
-        encrypted = info.encrypted_keys[0].encrypted_key
-        opened = unwrap(info.wrap, key, encrypted)
-        decoy = hashlib.sha512(key + encrypted).digest()[:size]
-        return SessionKey(bytearray(opened if opened is not None and len(opened) == size else decoy))
+        ukm, wrap = info.user_keying_material, info.wrap
+        shared_info = key_agree.shared_info(info.key_info, ukm, wrap.key_size * 8)
+        key = b""
+        for salt in dict.fromkeys((ukm or b"", b"")):  # Bouncy Castle 1.86 leaves HKDF's salt out (RFC 8418, 2.2)
+            key = derive(info.algorithm, secret, shared_info, salt, wrap.key_size)
+            for member in info.encrypted_keys:
+                opened = unwrap(wrap, key, member.encrypted_key)
+                if opened is not None and len(opened) == size:
+                    return SessionKey(bytearray(opened))
+        return SessionKey(bytearray(hashlib.sha512(key + info.encrypted_keys[0].encrypted_key).digest()[:size]))
 
     def _public_key(self, originator: RecipientIdentifier | OriginatorKey) -> curves.PublicKey:
         """Return the sender's public key.
@@ -327,8 +314,7 @@ class KeyAgreementIdentity:
             public_key = certificate.public_key()
             if accepts(public_key) and OwnNames(public_key, certificate).include(originator):
                 return _public(public_key)
-        name = RecipientSummary(technique="", **identifier_fields(originator)).name
-        raise MessageError(f"the certificate of the originator is not at hand: {name}")
+        raise MessageError(f"the certificate of the originator is not at hand: {_name(originator)}")
 
     def _originator_key(self, originator: OriginatorKey) -> curves.PublicKey:
         if originator.curve is None and not self._curve.is_parameter:

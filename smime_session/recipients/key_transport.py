@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 TAG: Final = tlv.SEQUENCE
 KEY_USAGE: Final = "key_encipherment"
+POST_QUANTUM: Final = False
 
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
 
@@ -56,8 +57,6 @@ def accepts(public_key: object) -> bool:
 
 def unfit(public_key: object, profile: Profile) -> str | None:
     """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
-    if profile.post_quantum_only:
-        return f"has no post-quantum key (RSA), which profile {profile.name} requires"
     bits = _rsa(public_key).key_size
     least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
     if bits < least:
@@ -160,8 +159,7 @@ class KeyTransportIdentity:
     """An RSA private key, with or without the certificate that names its owner.
 
     With a certificate it answers to that certificate's issuer and serial number and to its key
-    identifier. A bare key answers to its own key identifier (RFC 5280, 4.2.1.2) and tries every
-    recipient info whose encrypted key has its size.
+    identifier. A bare key tries every recipient info whose encrypted key has its size.
 
     Args:
         private_key: the RSA key.

@@ -16,7 +16,7 @@ _BLOCK: Final = 8  # octets of Triple-DES
 _CHECKSUM: Final = 8  # octets: RFC 3217, 2
 
 
-def unwrap(wrap: KeyWrap, key: bytes, encrypted: bytes) -> bytes | None:
+def unwrap(wrap: KeyWrap, key: bytes | bytearray, encrypted: bytes) -> bytes | None:
     """Decrypt a session key, or return None if ``key`` is not the one that it was encrypted with.
 
     Args:
@@ -25,7 +25,7 @@ def unwrap(wrap: KeyWrap, key: bytes, encrypted: bytes) -> bytes | None:
         encrypted: the result, of a size that ``wrap`` makes.
     """
     if wrap == TRIPLE_DES_WRAP:
-        return _unwrap_triple_des(key, encrypted)
+        return _unwrap_triple_des(bytes(key), encrypted)
     from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
     try:

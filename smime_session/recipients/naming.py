@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class OwnNames:
     """The names that a recipient info can have for one key.
 
-    With a certificate: its issuer and serial number, and its key identifier. A key alone has the
-    identifier that most issuers would have given it (RFC 5280, 4.2.1.2, method 1), and no issuer and
-    serial number can be ruled out for it.
+    With a certificate: its issuer and serial number, the key identifier it states, and the one that
+    most issuers would have given it (RFC 5280, 4.2.1.2, method 1). For a key alone nothing can be
+    ruled out: issuers choose serial numbers and key identifiers as they like.
 
     Args:
         public_key: the key.
@@ -49,10 +49,10 @@ class OwnNames:
 
     def include(self, recipient: RecipientIdentifier) -> bool:
         """Tell whether ``recipient`` is one of the names, or cannot be ruled out."""
-        if not isinstance(recipient, IssuerAndSerialNumber):
-            return recipient.value in self._key_identifiers
         if self._named is None:
             return True
+        if not isinstance(recipient, IssuerAndSerialNumber):
+            return recipient.value in self._key_identifiers
         return recipient.serial_number == self._named.serial_number and codec.same_name(
             recipient.issuer, self._named.issuer
         )

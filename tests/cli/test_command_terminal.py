@@ -166,6 +166,39 @@ def test_new_passphrases_that_differ(provide: Callable[..., Path]) -> None:
     assert not list(folder.iterdir())
 
 
+def test_message_password_is_asked_for(provide: Callable[..., Path]) -> None:
+    """What seals a message is typed twice, what opens it once; accents may be typed in either form."""
+    provide("letter.eml")
+    with Terminal("encrypt", "--password", "letter.eml", "-o", "sealed.eml") as terminal:
+        terminal.expect(rb"New password for the message: ")
+        terminal.send("gr\u00fc\u00dfe\n".encode())
+        terminal.expect(rb"The same again: ")
+        terminal.send("gr\u00fc\u00dfe\n".encode())
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    with Terminal("decrypt", "--password", "sealed.eml") as terminal:
+        terminal.expect(rb"Password of the message: ")
+        terminal.send("gru\u0308\u00dfe\n".encode())
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    assert seen.endswith("At eight?\n")
+    assert "\u00dfe" not in seen
+
+
+def test_message_passwords_that_differ(provide: Callable[..., Path]) -> None:
+    """Two passwords that differ encrypt nothing."""
+    folder = provide("letter.eml")
+    with Terminal("encrypt", "--password", "letter.eml", "-o", "sealed.eml") as terminal:
+        terminal.expect(rb"New password for the message: ")
+        terminal.send(b"correct horse\n")
+        terminal.expect(rb"The same again: ")
+        terminal.send(b"correct house\n")
+        status, seen = terminal.finish()
+    assert status == 1
+    assert seen.endswith("Error: the two passwords are not the same\n")
+    assert [path.name for path in folder.iterdir()] == ["letter.eml"]
+
+
 def test_binary_is_not_shown(provide: Callable[..., Path]) -> None:
     """DER does not go to a terminal by accident; both ways out are named, before anything is read."""
     provide()

@@ -52,7 +52,7 @@ def test_choices_are_the_library_s() -> None:
 def test_every_choice_is_an_algorithm(cipher: str, rsa: str) -> None:
     """Each name on the command line is the algorithm of that name."""
     profile = encrypt._profile("modern", cipher, rsa, None)
-    assert profile.content.name.lower().replace("-", "", 1) == cipher
+    assert profile.content.name.lower().replace("aes-", "aes") == cipher
     assert profile.rsa.name.lower().replace(" with sha-", "-sha") == f"rsaes-{rsa}"
 
 

@@ -6,10 +6,14 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyFactory;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.security.PrivateKey;
+import java.security.PublicKey;
 import java.security.Security;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
+import java.security.interfaces.ECPublicKey;
 import java.security.spec.MGF1ParameterSpec;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.ArrayList;
@@ -37,6 +41,7 @@ import org.bouncycastle.cms.CMSEnvelopedDataParser;
 import org.bouncycastle.cms.CMSEnvelopedDataStreamGenerator;
 import org.bouncycastle.cms.CMSException;
 import org.bouncycastle.cms.CMSProcessableByteArray;
+import org.bouncycastle.cms.KeyAgreeRecipientId;
 import org.bouncycastle.cms.KeyTransRecipientId;
 import org.bouncycastle.cms.Recipient;
 import org.bouncycastle.cms.RecipientId;
@@ -44,6 +49,10 @@ import org.bouncycastle.cms.RecipientInfoGenerator;
 import org.bouncycastle.cms.RecipientInformation;
 import org.bouncycastle.cms.RecipientInformationStore;
 import org.bouncycastle.cms.jcajce.JceCMSContentEncryptorBuilder;
+import org.bouncycastle.cms.jcajce.JceKeyAgreeEnvelopedRecipient;
+import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipient;
+import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipientId;
+import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipientInfoGenerator;
 import org.bouncycastle.cms.jcajce.JceKeyTransAuthEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyTransEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyTransRecipientId;
@@ -62,15 +71,20 @@ import org.bouncycastle.operator.jcajce.JcaAlgorithmParametersConverter;
  * <pre>
  * do=encrypt  content=AES-256-GCM  encoding=der|ber  data=…  and for each recipient one of
  *             rsa=CERTIFICATE, after  transport=v1.5|oaep  hash=SHA-256  mgf=SHA-256  identifier=issuer-serial|key-identifier
+ *             agree=CERTIFICATE, after  agreement=OID  wrap=OID  and perhaps ukm=…: all in one recipient info
  * do=decrypt  envelope=…  certificate=…  key=PKCS#8
  * do=version
  * </pre>
  */
 public final class BouncyCastle {
-    private static final Map<String, ASN1ObjectIdentifier> CONTENT = Map.of(
+    private static final Map<String, ASN1ObjectIdentifier> UNAUTHENTICATED = Map.of(
         "AES-128-CBC", CMSAlgorithm.AES128_CBC, "AES-192-CBC", CMSAlgorithm.AES192_CBC,
-        "AES-256-CBC", CMSAlgorithm.AES256_CBC, "AES-128-GCM", CMSAlgorithm.AES128_GCM,
-        "AES-192-GCM", CMSAlgorithm.AES192_GCM, "AES-256-GCM", CMSAlgorithm.AES256_GCM);
+        "AES-256-CBC", CMSAlgorithm.AES256_CBC, "DES-EDE3-CBC", CMSAlgorithm.DES_EDE3_CBC,
+        "RC2-CBC", CMSAlgorithm.RC2_CBC);
+    private static final Map<String, ASN1ObjectIdentifier> AUTHENTICATED = Map.of(
+        "AES-128-GCM", CMSAlgorithm.AES128_GCM, "AES-192-GCM", CMSAlgorithm.AES192_GCM,
+        "AES-256-GCM", CMSAlgorithm.AES256_GCM,
+        "ChaCha20-Poly1305", new ASN1ObjectIdentifier("1.2.840.113549.1.9.16.3.18"));
 
     /** One request's values by name, each in the order in which they came. */
     private static final class Request {
@@ -119,7 +133,8 @@ public final class BouncyCastle {
     private static byte[] answer(Request request) throws Exception {
         switch (request.one("do")) {
             case "encrypt":
-                return request.one("content").endsWith("-GCM") ? encryptAuthenticated(request) : encrypt(request);
+                return AUTHENTICATED.containsKey(request.one("content"))
+                    ? encryptAuthenticated(request) : encrypt(request);
             case "decrypt":
                 return decrypt(request);
             default:
@@ -132,13 +147,13 @@ public final class BouncyCastle {
         if (request.one("encoding").equals("der")) {
             CMSEnvelopedDataGenerator generator = new CMSEnvelopedDataGenerator();
             recipients(request).forEach(generator::addRecipientInfoGenerator);
-            return generator.generate(new CMSProcessableByteArray(data), encryptor(request))
+            return generator.generate(new CMSProcessableByteArray(data), encryptor(UNAUTHENTICATED, request))
                 .toASN1Structure().getEncoded(ASN1Encoding.DER);
         }
         CMSEnvelopedDataStreamGenerator generator = new CMSEnvelopedDataStreamGenerator();
         recipients(request).forEach(generator::addRecipientInfoGenerator);
         ByteArrayOutputStream envelope = new ByteArrayOutputStream();
-        try (OutputStream body = generator.open(envelope, encryptor(request))) {
+        try (OutputStream body = generator.open(envelope, encryptor(UNAUTHENTICATED, request))) {
             body.write(data);
         }
         return envelope.toByteArray();
@@ -149,13 +164,14 @@ public final class BouncyCastle {
         CMSAuthEnvelopedDataGenerator generator = new CMSAuthEnvelopedDataGenerator();
         recipients(request).forEach(generator::addRecipientInfoGenerator);
         return generator
-            .generate(new CMSProcessableByteArray(request.bytes("data")), (OutputAEADEncryptor) encryptor(request))
+            .generate(new CMSProcessableByteArray(request.bytes("data")), (OutputAEADEncryptor) encryptor(AUTHENTICATED, request))
             .toASN1Structure()
             .getEncoded(request.one("encoding").equals("der") ? ASN1Encoding.DER : ASN1Encoding.BER);
     }
 
-    private static OutputEncryptor encryptor(Request request) throws CMSException {
-        return new JceCMSContentEncryptorBuilder(CONTENT.get(request.one("content"))).setProvider("BC").build();
+    private static OutputEncryptor encryptor(Map<String, ASN1ObjectIdentifier> algorithms, Request request)
+        throws CMSException {
+        return new JceCMSContentEncryptorBuilder(algorithms.get(request.one("content"))).setProvider("BC").build();
     }
 
     private static List<RecipientInfoGenerator> recipients(Request request) throws Exception {
@@ -167,7 +183,35 @@ public final class BouncyCastle {
                 ? new JceKeyTransRecipientInfoGenerator(keyIdentifier(certificate), transport, certificate.getPublicKey())
                 : new JceKeyTransRecipientInfoGenerator(certificate, transport)).setProvider("BC"));
         }
+        if (!request.all("agree").isEmpty()) {
+            generators.add(agreement(request));
+        }
         return generators;
+    }
+
+    /** One recipient info for all recipients that agree on a key with one new key. */
+    private static RecipientInfoGenerator agreement(Request request) throws Exception {
+        PublicKey first = certificate(Base64.getDecoder().decode(request.one("agree"))).getPublicKey();
+        KeyPairGenerator maker = KeyPairGenerator.getInstance(first.getAlgorithm(), "BC");
+        if (first instanceof ECPublicKey) {
+            maker.initialize(((ECPublicKey) first).getParams());
+        }
+        KeyPair ephemeral = maker.generateKeyPair();
+        JceKeyAgreeRecipientInfoGenerator generator = new JceKeyAgreeRecipientInfoGenerator(
+            new ASN1ObjectIdentifier(request.one("agreement")), ephemeral.getPrivate(), ephemeral.getPublic(),
+            new ASN1ObjectIdentifier(request.one("wrap"))).setProvider("BC");
+        for (String encoded : request.all("agree")) {
+            X509Certificate certificate = certificate(Base64.getDecoder().decode(encoded));
+            if (request.one("identifier").equals("key-identifier")) {
+                generator.addRecipient(keyIdentifier(certificate), certificate.getPublicKey());
+            } else {
+                generator.addRecipient(certificate);
+            }
+        }
+        if (!request.all("ukm").isEmpty()) {
+            generator.setUserKeyingMaterial(request.bytes("ukm"));
+        }
+        return generator;
     }
 
     private static AlgorithmIdentifier transport(Request request) throws Exception {
@@ -183,14 +227,36 @@ public final class BouncyCastle {
         byte[] envelope = request.bytes("envelope");
         X509Certificate certificate = certificate(request.bytes("certificate"));
         PrivateKey key = privateKey(request.bytes("key"));
-        RecipientId identifier = new JceKeyTransRecipientId(certificate);
         ASN1ObjectIdentifier type = ContentInfo.getInstance(envelope).getContentType();
+        if (!key.getAlgorithm().equals("RSA")) {
+            return agree(envelope, certificate, key, type);
+        }
+        RecipientId identifier = new JceKeyTransRecipientId(certificate);
         if (type.equals(CMSObjectIdentifiers.authEnvelopedData)) {
             return open(new CMSAuthEnvelopedData(envelope).getRecipientInfos(), identifier,
                 new JceKeyTransAuthEnvelopedRecipient(key).setProvider("BC"));
         }
         return open(new CMSEnvelopedDataParser(envelope).getRecipientInfos(), identifier,
             new JceKeyTransEnvelopedRecipient(key).setProvider("BC"));
+    }
+
+    /** The class for authenticated content is newer than 1.72. */
+    private static byte[] agree(byte[] envelope, X509Certificate certificate, PrivateKey key, ASN1ObjectIdentifier type)
+        throws Exception {
+        RecipientInformationStore store;
+        JceKeyAgreeRecipient recipient;
+        if (type.equals(CMSObjectIdentifiers.authEnvelopedData)) {
+            store = new CMSAuthEnvelopedData(envelope).getRecipientInfos();
+            recipient = (JceKeyAgreeRecipient) Class
+                .forName("org.bouncycastle.cms.jcajce.JceKeyAgreeAuthEnvelopedRecipient")
+                .getConstructor(PrivateKey.class).newInstance(key);
+        } else {
+            store = new CMSEnvelopedDataParser(envelope).getRecipientInfos();
+            recipient = new JceKeyAgreeEnvelopedRecipient(key);
+        }
+        RecipientId byIssuer = new JceKeyAgreeRecipientId(certificate);
+        RecipientId byKey = new KeyAgreeRecipientId(keyIdentifier(certificate));
+        return open(store, store.get(byIssuer) == null ? byKey : byIssuer, recipient.setProvider("BC"));
     }
 
     private static byte[] open(RecipientInformationStore store, RecipientId identifier, Recipient recipient)
@@ -203,7 +269,7 @@ public final class BouncyCastle {
     }
 
     private static X509Certificate certificate(byte[] encoded) throws Exception {
-        return (X509Certificate) CertificateFactory.getInstance("X.509")
+        return (X509Certificate) CertificateFactory.getInstance("X.509", "BC")
             .generateCertificate(new ByteArrayInputStream(encoded));
     }
 

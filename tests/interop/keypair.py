@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 if TYPE_CHECKING:
@@ -68,7 +74,10 @@ def make_keypair(name: str, bits: int, folder: Path) -> Keypair:
     keypair = Keypair(name, _certificate(name, key), key, folder)
     keypair.certificate_file.write_bytes(keypair.certificate.public_bytes(Encoding.PEM))
     keypair.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    keypair.pkcs12_file.write_bytes(_pkcs12(keypair))
+    locked = BestAvailableEncryption(PASSPHRASE)
+    keypair.pkcs12_file.write_bytes(
+        pkcs12.serialize_key_and_certificates(name.encode(), key, keypair.certificate, None, locked)
+    )
     return keypair
 
 
@@ -89,16 +98,3 @@ def _certificate(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-def _pkcs12(keypair: Keypair) -> bytes:
-    """Lock it with 3DES and SHA-1: gpgsm 2.2 reads nothing newer."""
-    locked = (
-        PrivateFormat.PKCS12.encryption_builder()
-        .kdf_rounds(2048)
-        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
-        .hmac_hash(hashes.SHA1())  # noqa: S303  # what the format had when gpgsm 2.2 was written
-        .build(PASSPHRASE)
-    )
-    name = keypair.name.encode()
-    return pkcs12.serialize_key_and_certificates(name, keypair.private_key, keypair.certificate, None, locked)

@@ -54,10 +54,12 @@ def encrypt(content: bytes, recipients: Sequence[Keypair], spec: Spec) -> bytes:
     return target.getvalue()
 
 
-def decrypt(envelope: bytes, keypair: Keypair) -> tuple[bytes, smime_session.Opened]:
+def decrypt(
+    envelope: bytes, keypair: Keypair, policy: smime_session.Policy = smime_session.DEFAULT
+) -> tuple[bytes, smime_session.Opened]:
     """Return what we find in a peer's envelope, and what is known about it."""
     target = io.BytesIO()
-    opened = smime_session.decrypt_stream(io.BytesIO(envelope), target, identities_of(keypair))
+    opened = smime_session.decrypt_stream(io.BytesIO(envelope), target, identities_of(keypair), policy=policy)
     return target.getvalue(), opened
 
 

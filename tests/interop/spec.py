@@ -7,9 +7,14 @@ from typing import Final, Literal
 
 from smime_session.algorithms import (
     AES_128_CBC,
+    AES_128_GCM,
+    AES_192_CBC,
+    AES_192_GCM,
     AES_256_CBC,
     AES_256_GCM,
-    CONTENT_ENCRYPTION,
+    CHACHA20_POLY1305,
+    DES_EDE3_CBC,
+    RC2_CBC,
     RSAES_OAEP_SHA1,
     RSAES_OAEP_SHA256,
     RSAES_OAEP_SHA384,
@@ -46,7 +51,8 @@ class Spec:
         return "_".join([*parts, self.form, *(["stream"] if self.stream else [])])
 
 
-CONTENTS: Final = tuple(CONTENT_ENCRYPTION.values())
+AES: Final = (AES_128_GCM, AES_192_GCM, AES_256_GCM, AES_128_CBC, AES_192_CBC, AES_256_CBC)
+LEGACY: Final = (DES_EDE3_CBC, RC2_CBC)
 TRANSPORTS: Final = (
     RSAES_PKCS1_V1_5,
     RSAES_OAEP_SHA1,
@@ -59,8 +65,13 @@ MODERN: Final = Spec()
 COMPAT: Final = Spec(AES_256_CBC, RSAES_PKCS1_V1_5)
 CLASSIC: Final = Spec(AES_128_CBC, RSAES_PKCS1_V1_5)
 
-ALGORITHMS: Final = tuple(Spec(content, transport) for content in CONTENTS for transport in TRANSPORTS)
-"""Every content-encryption algorithm with every key transport."""
+ALGORITHMS: Final = tuple(Spec(content, transport) for content in AES for transport in TRANSPORTS)
+"""AES in each mode and size with every key transport."""
+
+CHACHA20: Final = tuple(Spec(CHACHA20_POLY1305, stream=stream) for stream in (False, True))
+
+WEAK: Final = tuple(Spec(content, RSAES_PKCS1_V1_5, stream=stream) for content in LEGACY for stream in (False, True))
+"""What older programs sent, which nobody should write any more."""
 
 ODD_OAEP: Final = (
     Spec(transport=KeyTransport("SHA-256", "SHA-1")),

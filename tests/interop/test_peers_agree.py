@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.peers.everyone import PEERS, readers, writers
-from tests.interop.spec import ALGORITHMS, CLASSIC, SHAPES
+from tests.interop.spec import ALGORITHMS, CHACHA20, CLASSIC, SHAPES, WEAK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.interop.peers.base import Peer
     from tests.interop.spec import Spec
 
-BARE = [spec for spec in (*ALGORITHMS, *SHAPES, replace(CLASSIC, stream=True)) if spec.form == "der"]
+BARE = [spec for spec in (*ALGORITHMS, *CHACHA20, *WEAK, *SHAPES, replace(CLASSIC, stream=True)) if spec.form == "der"]
 REFEREE = next(peer for peer in PEERS if str(peer) == "bouncycastle-unstable")
 CONTENT = b"Content-Type: text/plain\r\n\r\nhello\r\n"
 

@@ -10,7 +10,7 @@ import pytest
 import smime_session
 from tests.interop import ours
 from tests.interop.peers.everyone import readers
-from tests.interop.spec import ALGORITHMS, COMPAT, MODERN, ODD_OAEP, SHAPES, Spec
+from tests.interop.spec import ALGORITHMS, CHACHA20, COMPAT, MODERN, ODD_OAEP, SHAPES, Spec
 
 if TYPE_CHECKING:
     from tests.interop.keypair import Keypair
@@ -20,7 +20,7 @@ SIZED = [Spec(base.content, base.transport, stream=stream) for base in (MODERN, 
 MAILS = [Spec(base.content, base.transport, form="mail") for base in (MODERN, COMPAT)]
 
 
-@pytest.mark.parametrize(("peer", "spec"), readers([*ALGORITHMS, *ODD_OAEP]), indirect=["peer"])
+@pytest.mark.parametrize(("peer", "spec"), readers([*ALGORITHMS, *ODD_OAEP, *CHACHA20]), indirect=["peer"])
 def test_algorithm(peer: Peer, spec: Spec, alice: Keypair) -> None:
     """Every content-encryption algorithm with every key transport is understood."""
     assert peer.decrypt(ours.encrypt(ours.ENTITY, [alice], spec), alice, spec) == ours.ENTITY

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from smime_session.errors import MalformedError
-from smime_session.sources import BLOCK_SIZE, SPOOL_MEMORY, Replay, is_seekable
+from smime_session.sources import BLOCK_SIZE, SPOOL_MEMORY, Replay, Whole, is_seekable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,3 +188,31 @@ def test_seekable_sources_are_known() -> None:
     assert is_seekable(b"")
     assert is_seekable(BytesIO())
     assert not is_seekable(pipe(b""))
+
+
+class Narrow(RawIOBase):
+    """Takes at most three octets at a time, as a raw file may, or none when it is not ready."""
+
+    def __init__(self, *, ready: bool = True) -> None:
+        self.taken = bytearray()
+        self._ready = ready
+
+    def write(self, data: bytes, /) -> int | None:  # type: ignore[override]  # all that is needed of it
+        """Take some of ``data``."""
+        if not self._ready:
+            return None
+        self.taken += bytes(data)[:3]
+        return min(3, len(bytes(data)))
+
+
+def test_a_target_that_takes_little_at_a_time_gets_all() -> None:
+    """What an unbuffered target leaves over is written until nothing is left."""
+    target = Narrow()
+    Whole(cast("BinaryIO", target)).write(bytearray(b"0123456789"))
+    assert target.taken == b"0123456789"
+
+
+def test_a_target_that_does_not_wait_is_an_error() -> None:
+    """A target that takes nothing and says so ends the writing instead of losing octets."""
+    with pytest.raises(BlockingIOError):
+        Whole(cast("BinaryIO", Narrow(ready=False))).write(b"0")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from smime_session.algorithms import CHACHA20_POLY1305
 from tests.interop.peers.base import Generation, Peer, PeerError, program, unstable
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ JARS: Final = ("bcmail", "bcpkix", "bcprov", "bcutil")
 
 
 class BouncyCastle(Peer):
-    """Writes and reads all there is, as bare CMS objects."""
+    """Writes and reads all there is, as bare CMS objects; 1.72 reads ChaCha20-Poly1305 but cannot write it."""
 
     name = "bouncycastle"
 
@@ -36,7 +37,7 @@ class BouncyCastle(Peer):
         return [program("java", "system"), program("javac", "system"), *self._jars()]
 
     def can_write(self, spec: Spec) -> bool:
-        return spec.form == "der"
+        return spec.form == "der" and (spec.content != CHACHA20_POLY1305 or self.generation == "unstable")
 
     def can_read(self, spec: Spec) -> bool:
         return spec.form == "der"

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
+from smime_session.algorithms import DES_EDE3_CBC, RC2_CBC
 from tests.interop.keypair import PASSPHRASE
 from tests.interop.peers.base import Generation, Peer, PeerError, attempt, checked, described, program
 
@@ -28,9 +30,11 @@ MAIL_HEADER: Final = (
 )
 """Around what ``--base64`` writes, as the mail programs that use gpgsm put it."""
 
+IMPORTS: Final = 8  # attempts: gpgsm derives a wrong key from one PKCS#12 salt in fifty; each attempt draws new ones
+
 
 class Gpgsm(Peer):
-    """Writes AES-CBC with RSAES-PKCS1-v1_5, always in indefinite lengths; reads no OAEP and no key identifier.
+    """Writes CBC with RSAES-PKCS1-v1_5, always in indefinite lengths; reads no OAEP and no key identifier.
 
     It reads AES-GCM with a tag of 12 octets only, which nobody writes: libksba takes a nonce out of the
     parameters only where the tag's length is left to its default.
@@ -52,7 +56,7 @@ class Gpgsm(Peer):
         return spec.form != "mail" and _is_classic(spec)
 
     def encrypt(self, content: bytes, recipients: Sequence[Keypair], spec: Spec) -> bytes:
-        algorithm = spec.content.name.removesuffix("-CBC").replace("-", "")
+        algorithm = "3DES" if spec.content == DES_EDE3_CBC else spec.content.name.removesuffix("-CBC").replace("-", "")
         arguments = ["--encrypt", "--cipher-algo", algorithm, *FORMS[spec.form]]
         for keypair in recipients:
             arguments += ["--recipient", f"{keypair.name}@example.org"]
@@ -82,7 +86,8 @@ class Gpgsm(Peer):
         Certificates of other recipients would make it look for their keys on a smart card.
         """
         if keypair not in self._homes:
-            self._homes[keypair] = self._make_home(keypair)
+            self._homes[keypair] = Path(tempfile.mkdtemp(prefix="gpg-"))  # short: the agent's socket lives in it
+            self._furnish(self._homes[keypair], keypair)
         return self._run(self._homes[keypair], arguments, stdin)
 
     def _run(self, home: Path, arguments: Sequence[str], stdin: bytes = b"") -> CompletedProcess[bytes]:
@@ -91,17 +96,35 @@ class Gpgsm(Peer):
         command = [program("gpgsm", self.generation), *options, *agent, *arguments]
         return attempt(command, stdin, {"GNUPGHOME": str(home)})
 
-    def _make_home(self, keypair: Keypair | None) -> Path:
-        home = Path(tempfile.mkdtemp(prefix="gpg-"))  # short: the agent's socket lives in it
+    def _furnish(self, home: Path, keypair: Keypair | None) -> None:
         fingerprints = [known.certificate.fingerprint(hashes.SHA1()) for known in self.keypairs]  # noqa: S303  # its name for one
         (home / "trustlist.txt").write_text("".join(f"{one.hex()} S relax\n" for one in fingerprints))
         (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # or each key costs it half a second
-        if keypair:
-            checked(self._run(home, ["--passphrase-fd", "0", "--import", str(keypair.pkcs12_file)], PASSPHRASE))
-        else:
+        if keypair is None:
             checked(self._run(home, ["--import", *(str(known.certificate_file) for known in self.keypairs)]))
-        return home
+            return
+        file = home / "key.p12"
+        for _ in range(IMPORTS):
+            file.write_bytes(_locked(keypair))
+            done = self._run(home, ["--passphrase-fd", "0", "--import", str(file)], PASSPHRASE)
+            if not done.returncode:
+                return
+        raise PeerError(described(done))
+
+
+def _locked(keypair: Keypair) -> bytes:
+    """Return a PKCS#12 file locked with 3DES and SHA-1: gpgsm 2.2 reads nothing newer."""
+    lock = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(2048)
+        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        .hmac_hash(hashes.SHA1())  # noqa: S303  # what the format had when gpgsm 2.2 was written
+        .build(PASSPHRASE)
+    )
+    name = keypair.name.encode()
+    return pkcs12.serialize_key_and_certificates(name, keypair.private_key, keypair.certificate, None, lock)
 
 
 def _is_classic(spec: Spec) -> bool:
-    return spec.content.mode == "cbc" and spec.transport.hash is None and spec.identifier == "issuer-serial"
+    algorithms = spec.content.mode == "cbc" and spec.content != RC2_CBC and spec.transport.hash is None
+    return algorithms and spec.identifier == "issuer-serial"

@@ -208,7 +208,9 @@ def test_damaged_pkcs12_is_told_from_a_locked_one() -> None:
     data = pkcs12.serialize_key_and_certificates(None, KEY, ALICE, None, BestAvailableEncryption(b"pw"))
     assert refusal(data[:-1], b"pw") == "the file is cut off or broken"
     assert refusal(data[:4] + b"\x02\x01\x03\x30\x00", b"pw") == "the file is cut off or broken"
-    assert refusal(b"\x30\x05\x02\x01\x03\x30\x00", b"pw") == "the PKCS#12 file is broken"
+    assert refusal(b"\x30\x05\x02\x01\x03\x30\x00", b"pw").startswith(
+        "the PKCS#12 file is broken, or holds an ML-KEM key"
+    )
 
 
 def test_pkcs12_with_a_broken_certificate_is_refused(openssl: Callable[..., bytes], alice: Path) -> None:
@@ -317,7 +319,9 @@ def test_a_pem_block_without_its_end_is_cut_off() -> None:
     assert refusal(pem(KEY).partition(b"-----END")[0]) == "the private key is cut off"
 
 
-@pytest.mark.parametrize("data", [der(KEY)[:-1], der(KEY)[:40], LOCKED.replace(b"M", b"", 1)], ids=["cut off", "head only", "damaged"])
+@pytest.mark.parametrize(
+    "data", [der(KEY)[:-1], der(KEY)[:40], LOCKED.replace(b"M", b"", 1)], ids=["cut off", "head only", "damaged"]
+)
 def test_a_damaged_file_is_broken(data: bytes) -> None:
     """A private key that cannot be parsed is called broken."""
     assert "broken" in refusal(data, b"pw")

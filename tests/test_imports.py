@@ -1,0 +1,192 @@
+"""The floors: a module imports only from those below its own.
+
+The table is the one of the design: each module, or all modules of a folder, stands on a floor. Modules
+of one folder that share a floor may import each other, as long as they do it in no circle.
+"""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[1]
+LIBRARY: Final = "smime_session"
+COMMAND: Final = "cli"
+
+FLOORS: Final = {
+    "smime_session.algorithms": 0,
+    "smime_session.cms.structures": 0,
+    "smime_session.errors": 0,
+    "smime_session.profiles": 0,
+    "smime_session.session_key": 0,
+    "smime_session.text": 0,
+    "smime_session.version": 0,
+    "smime_session.cms.tlv": 1,
+    "smime_session.content": 1,
+    "smime_session.sources": 1,
+    "smime_session.cms": 2,
+    "smime_session.credentials.names": 2,
+    "smime_session.credentials.quiet": 2,
+    "smime_session.recipients": 3,
+    "smime_session.cms.envelope": 4,
+    "smime_session.credentials": 4,
+    "smime_session.mail": 4,
+    "smime_session.decryption": 5,
+    "smime_session.encryption": 5,
+    "smime_session.inspection": 5,
+    "smime_session.rewrapping": 5,
+    "smime_session": 6,
+    "cli": 7,
+}
+"""The floor of a module, or of all modules of a folder that have no row of their own."""
+
+ALONE: Final = {"smime_session"}
+"""Rows that stand for one module and not for those in its folder: a new module wants a row."""
+
+DOORS: Final = {"asn1crypto": {"smime_session.cms.codec"}, "click": {COMMAND}}
+"""Dependencies that only these modules, or those of these folders, may import."""
+
+
+class Import(NamedTuple):
+    """One import of one module.
+
+    Attributes:
+        importer: who imports.
+        imported: what, as a module's dotted name.
+        typing: whether only type checkers see it.
+        line: where.
+    """
+
+    importer: str
+    imported: str
+    typing: bool
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.importer} imports {self.imported} in line {self.line}"
+
+
+def _modules() -> dict[str, Path]:
+    paths = [path for folder in (LIBRARY, COMMAND) for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+MODULES: Final = _modules()
+
+
+def _floor(module: str) -> int | None:
+    row = module
+    while row not in FLOORS or (row in ALONE and row != module):
+        row, dot, _ = row.rpartition(".")
+        if not dot:
+            return None
+    return FLOORS[row]
+
+
+def _folder(module: str) -> str:
+    """Return the package of a module; an ``__init__`` is in its own."""
+    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _statements(node: ast.AST, *, typing: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Yield every import in a module, inside functions too, and whether only type checkers see it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, typing
+        elif _is_type_checking(child):
+            yield from _statements(child, typing=True)
+        else:
+            yield from _statements(child, typing=typing)
+
+
+def _imported(importer: str, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield the modules that a statement imports; a name inside a module counts as the module."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        package = _folder(importer).split(".")
+        base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+    for alias in node.names:
+        yield name if (name := f"{base}.{alias.name}") in MODULES else base
+
+
+def _imports() -> list[Import]:
+    return [
+        Import(importer, imported.replace("smime_session_cli", COMMAND), typing, node.lineno)
+        for importer, path in MODULES.items()
+        for node, typing in _statements(ast.parse(path.read_bytes(), str(path)))
+        for imported in _imported(importer, node)
+    ]
+
+
+IMPORTS: Final = _imports()
+INTERNAL: Final = [each for each in IMPORTS if each.imported in MODULES]
+
+
+def _allowed(each: Import) -> bool:
+    above, below = _floor(each.importer), _floor(each.imported)
+    if above is None or below is None:
+        return False
+    if above != below:
+        return above > below
+    return each.typing or _folder(each.importer) == _folder(each.imported)
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new module is placed, by a row of its own or in a folder that has one."""
+    assert [module for module in MODULES if _floor(module) is None] == []
+
+
+def test_every_internal_import_is_known() -> None:
+    """The imports that are checked are all of them: none names a module that does not exist."""
+    own = [each for each in IMPORTS if each.imported.partition(".")[0] in (LIBRARY, COMMAND)]
+    assert len(INTERNAL) > 100
+    assert [str(each) for each in own if each.imported not in MODULES] == []
+
+
+def test_imports_go_down() -> None:
+    """A module imports from floors below its own, or from its neighbours; types may come from its own floor."""
+    assert [str(each) for each in INTERNAL if not _allowed(each)] == []
+
+
+def test_imports_go_in_no_circle() -> None:
+    """No module needs itself, however far around."""
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for each in INTERNAL:
+        if not each.typing:
+            graph[each.importer].add(each.imported)
+    # A package that picks among its own modules when asked is not part of what they are built on.
+    for package in MODULES:
+        graph[package] -= {module for module in graph[package] if _folder(module) == package == _folder(package)}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+@pytest.mark.parametrize("dependency", DOORS)
+def test_a_dependency_stops_at_its_door(dependency: str) -> None:
+    """The untyped ASN.1 library has one importer, and the command's library is none of the library's."""
+    importers = {each.importer for each in IMPORTS if each.imported.partition(".")[0] == dependency}
+    assert importers
+    doors = DOORS[dependency]
+    assert {
+        importer for importer in importers if importer not in doors and importer.partition(".")[0] not in doors
+    } == set()
+
+
+def test_the_library_does_not_know_its_command() -> None:
+    """Nothing under the library imports the command."""
+    assert [
+        str(each) for each in IMPORTS if each.importer.startswith(LIBRARY) and each.imported.startswith(COMMAND)
+    ] == []

@@ -1,0 +1,107 @@
+"""By which names an identity may be addressed."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+
+import pytest
+from asn1crypto import keys
+from asn1crypto import x509 as their_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from smime_session.cms import tlv
+from smime_session.cms.structures import IssuerAndSerialNumber, SubjectKeyIdentifier
+from smime_session.recipients.naming import OwnNames, key_identifier
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Alice Example")])
+
+
+def _certificate(serial: int = 7, *, key_id: bytes | None = b"any octets") -> x509.Certificate:
+    builder = x509.CertificateBuilder(
+        NAME, NAME, KEY.public_key(), serial, datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    )
+    if key_id is not None:
+        builder = builder.add_extension(x509.SubjectKeyIdentifier(key_id), critical=False)
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.99"), b"\x04\x00")
+    return builder.add_extension(unknown, critical=False).sign(KEY, hashes.SHA256())
+
+
+def test_the_usual_key_identifier_is_what_asn1crypto_computes() -> None:
+    """The identifier is SHA-1 of the public key's octets (RFC 5280, 4.2.1.2, method 1), as the library makes it too."""
+    encoded = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert key_identifier(KEY.public_key()) == keys.PublicKeyInfo.load(encoded).sha1
+    assert key_identifier(KEY.public_key()) == x509.SubjectKeyIdentifier.from_public_key(KEY.public_key()).digest
+
+
+@pytest.mark.parametrize("serial", [1, 127, 128, 255, 256, 1 << 158])
+def test_a_certificate_is_named_three_ways(serial: int) -> None:
+    """Its issuer and number, the identifier it states and the one it would usually have are its names."""
+    names = OwnNames(KEY.public_key(), _certificate(serial))
+    issuer = NAME.public_bytes()
+    assert names.include(IssuerAndSerialNumber(issuer, serial))
+    assert names.include(SubjectKeyIdentifier(b"any octets"))
+    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    assert not names.include(IssuerAndSerialNumber(issuer, serial + 1))
+    assert not names.include(IssuerAndSerialNumber(issuer, -serial))
+    assert not names.include(IssuerAndSerialNumber(b"\x30\x00", serial))
+    assert not names.include(SubjectKeyIdentifier(b"other octets"))
+    assert not names.include(SubjectKeyIdentifier(b""))
+
+
+def test_an_issuer_may_be_spelt_otherwise() -> None:
+    """Gateways write a name with another string type; it stays the same name (RFC 5280, 7.1)."""
+    other = their_x509.Name.build({"common_name": "alice  EXAMPLE"}, use_printable=True).dump()
+    assert OwnNames(KEY.public_key(), _certificate()).include(IssuerAndSerialNumber(other, 7))
+
+
+def test_nothing_is_ruled_out_wrongly() -> None:
+    """The search of octets finds every name that is one, and rules others out."""
+    names = OwnNames(KEY.public_key(), _certificate(0x1234567890))
+    for octets in (tlv.integer(0x1234567890), b"..any octets..", key_identifier(KEY.public_key())):
+        assert names.may_stand_in(octets)
+    assert not names.may_stand_in(tlv.integer(0x1234567891))
+
+
+def test_a_key_alone_rules_nothing_out() -> None:
+    """Without a certificate any issuer and number may be its own, and any key identifier: issuers choose them."""
+    names = OwnNames(KEY.public_key(), None)
+    assert names.may_stand_in(b"")
+    assert names.include(IssuerAndSerialNumber(b"\x30\x00", 1))
+    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    assert names.include(SubjectKeyIdentifier(b"any octets"))
+
+
+def test_a_certificate_without_a_key_identifier_has_the_usual_one() -> None:
+    """An extension that is not there is no obstacle."""
+    names = OwnNames(KEY.public_key(), _certificate(key_id=None))
+    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+
+
+@pytest.mark.parametrize("broken", ["twice", "unreadable"])
+def test_a_certificate_with_broken_extensions_is_named_by_its_number(broken: str) -> None:
+    """Extensions that cannot be read leave the other names as they are."""
+    encoded = _certificate().public_bytes(Encoding.DER)
+    if broken == "twice":
+        encoded = encoded.replace(bytes.fromhex("0603551d63"), bytes.fromhex("0603551d0e"))
+    else:
+        encoded = encoded.replace(b"\x04\x0aany octets", b"\x05\x0aany octets")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        certificate = x509.load_der_x509_certificate(encoded)
+    names = OwnNames(KEY.public_key(), certificate)
+    assert names.include(IssuerAndSerialNumber(NAME.public_bytes(), 7))
+    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    assert not names.include(SubjectKeyIdentifier(b"any octets"))
+
+
+def test_a_key_is_described_by_its_owner() -> None:
+    """With a certificate a key is its owner's; alone it is told by its identifier."""
+    assert OwnNames(KEY.public_key(), _certificate()).describe("P-256 key") == "P-256 key of Alice Example (serial 0x7)"
+    usual = key_identifier(KEY.public_key()).hex()
+    described = OwnNames(KEY.public_key(), None).describe("P-256 key")
+    assert described == f"P-256 key without a certificate, key identifier {usual}"
