@@ -162,6 +162,9 @@ def small_tables(group: Group, mail: Path, folder: Path, scale: Scale) -> Iterat
         able = [peer for peer in peers if suite in peer.suites]
         for count in scale.command_counts:
             files.seal(able[0], suite, count)
+        for peer in able:  # the first time compiles its modules
+            files.encrypt(peer, suite, scale.command_counts[0])
+            files.decrypt(peer, suite, scale.command_counts[0])
         for word, operation in (("Encrypt", files.encrypt), ("Decrypt", files.decrypt)):
             points = [
                 Point(peer.name, partial(_milliseconds, partial(operation, peer, suite, count), count))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,9 @@ def main() -> None:
     arguments = _arguments()
     chosen = scale.QUICK if arguments.quick else scale.LARGE if arguments.large else scale.FULL
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        # processes find compiled modules, as those of an installed package are
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "compiled")
         tables = list(_tables(Path(folder), chosen, arguments.only))
         _measure(tables, chosen)
     for name, value in environment().items():

@@ -72,7 +72,13 @@ class Profile:
 MODERN: Final = Profile(name="modern", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256)
 """S/MIME 4.0 readers: authenticated content (RFC 8551, 2.7.1.2) and RSAES-OAEP."""
 
-COMPAT: Final = Profile(name="compat", content=AES_256_CBC, rsa=RSAES_PKCS1_V1_5, encapsulation=False)
+COMPAT: Final = Profile(
+    name="compat",
+    content=AES_256_CBC,
+    rsa=RSAES_PKCS1_V1_5,
+    encapsulation=False,
+    share_ephemeral=False,  # gpgsm finds the first recipient alone of those that share one
+)
 """Readers before S/MIME 4.0: content that is not authenticated, and RSAES-PKCS1-v1_5."""
 
 PQ: Final = Profile(

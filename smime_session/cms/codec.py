@@ -271,7 +271,7 @@ def envelope_end(trailer: EnvelopeTrailer, *, authenticated: bool, indefinite: b
 
 def attributes_for_tag(attributes: tlv.Element) -> bytes:
     """Re-tag authenticated attributes as the DER SET OF that the tag covers (RFC 5083, 2.2)."""
-    members = sorted(child.definite() for child in attributes.expect(_CONTEXT_1_CONSTRUCTED).children())
+    members = sorted(child.definite() for child in attributes.expect(_CONTEXT_1_CONSTRUCTED))
     return tlv.encode(tlv.SET, *members)
 
 

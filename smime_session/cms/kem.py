@@ -112,7 +112,7 @@ def decode(wrapped: WrappedKey) -> KemRecipientInfo:
     if len(found.ciphertext) != kem.ciphertext_size:
         raise MalformedError(f"the ciphertext of {kem.name} has {len(found.ciphertext)} octets")
     if found.key_size != wrap.key_size:
-        raise MalformedError(f"a key of {found.key_size} octets is announced for {wrap.name}")
+        raise MalformedError(f"the size of key that is announced is not that of {wrap.name}")
     if len(found.encrypted_key) % 8 or len(found.encrypted_key) < _MIN_ENCRYPTED_KEY_SIZE:
         raise MalformedError(f"an encrypted key of {len(found.encrypted_key)} octets is not of {wrap.name}")
     return KemRecipientInfo(found.recipient, kem, found.ciphertext, kdf_hash, wrap, found.encrypted_key, material)

@@ -135,7 +135,7 @@ def split(wrapped: WrappedKey) -> Iterator[WrappedKey]:
         LimitError: it has too many recipients, or what they share is too large.
     """
     *shared, encrypted_keys = _children(wrapped)
-    members = encrypted_keys.children()
+    members = list(encrypted_keys)
     if len(members) == 1:
         yield wrapped
         return
@@ -170,7 +170,17 @@ def decode(wrapped: WrappedKey) -> KeyAgreeRecipientInfo:
         UnsupportedAlgorithmError: its algorithms or the sender's kind of key are not spoken here.
         LimitError: it has too many recipients, or a field of it is too large.
     """
-    found = fields(wrapped)
+    return interpret(fields(wrapped))
+
+
+def interpret(found: Fields) -> KeyAgreeRecipientInfo:
+    """Give the fields of a KeyAgreeRecipientInfo their meaning.
+
+    Raises:
+        MalformedError: it is broken.
+        UnsupportedAlgorithmError: its algorithms or the sender's kind of key are not spoken here.
+        LimitError: an encrypted key is too large.
+    """
     algorithm, wrap, info = algorithms_from(found.algorithm)
     for member in found.encrypted_keys:
         _check_size(member.encrypted_key, wrap)

@@ -7,6 +7,7 @@ every reader is bounded by a depth and by the lengths around it, and looks befor
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from smime_session.errors import LimitError, MalformedError
@@ -30,6 +31,8 @@ END_OF_CONTENTS: Final = b"\x00\x00"
 
 _MAX_LENGTH_OCTETS: Final = 8  # lengths up to 2**64: whatever is longer is no file
 _MAX_INTEGER_OCTETS: Final = 256  # serial numbers have 20; Python refuses to write out numbers over 4,300 digits
+_MAX_CHILDREN: Final = 64  # of a value that is taken apart whole: no structure has that many fields; lists are iterated
+_MAX_COLLECTED: Final = 1 << 20  # values looked at one by one for their end: 20,000 recipients can have half of that
 _HIGH_TAG: Final = 0x1F
 _LONG_FORM: Final = 0x80
 
@@ -148,12 +151,15 @@ class Element:
             at = child.end
 
     def children(self) -> list[Element]:
-        """Return the values it is made of.
+        """Return the few values it is made of.
 
         Raises:
-            MalformedError: it is primitive, or they do not fill it exactly.
+            MalformedError: it is primitive, they do not fill it exactly, or they are not few.
         """
-        return list(self)
+        found = list(islice(self, _MAX_CHILDREN + 1))
+        if len(found) > _MAX_CHILDREN:
+            raise MalformedError("a value is made of too many others")
+        return found
 
     def first_child(self) -> Element | None:
         """Return the first of the values it is made of, or None if it is empty or primitive."""
@@ -256,6 +262,7 @@ class Stream:
         self._at = 0
         self._before = 0
         self._frames: list[int | None] = []
+        self._collected = 0
         self.indefinite = False
 
     @property
@@ -315,6 +322,9 @@ class Stream:
     def _collect(self, octets: bytearray, limit: int, what: str, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise LimitError("the nesting of the CMS object", MAX_DEPTH)
+        self._collected += 1
+        if self._collected > _MAX_COLLECTED:
+            raise LimitError("the number of values in the CMS object", _MAX_COLLECTED)
         tag, size = self._header()
         octets.append(tag)
         octets += INDEFINITE if size is None else length(size)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import (
         CertificateIssuerPrivateKeyTypes,
         CertificatePublicKeyTypes,
@@ -254,7 +255,6 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
 ) -> x509.Certificate:
     """Make the certificate of ``key``, signed by ``issuer`` or by the key itself."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     public_key = cast("CertificatePublicKeyTypes", key.public_key())
@@ -273,8 +273,18 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), critical=False
         )
-        .sign(signer, hashes.SHA256())
+        .sign(signer, _digest(signer))
     )
+
+
+def _digest(key: CertificateIssuerPrivateKeyTypes) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+    """Return the hash function to sign with, as large as an EC key: gpgsm refuses a smaller one."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.key_size <= hashes.SHA256.digest_size * 8:
+        return hashes.SHA256()
+    return hashes.SHA384() if key.key_size <= hashes.SHA384.digest_size * 8 else hashes.SHA512()
 
 
 def _name(common_name: str) -> x509.Name:

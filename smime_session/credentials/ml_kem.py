@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import KEMS, ML_KEM_768, ML_KEM_OIDS, name_of
 from smime_session.cms import codec, tlv
-from smime_session.errors import CredentialError, MessageError
+from smime_session.errors import CredentialError, MalformedError, MessageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
@@ -69,18 +69,13 @@ def _seed_and_expanded(key: tlv.Element) -> tuple[bytes | None, bytes | None]:
                  both SEQUENCE { seed OCTET STRING, expandedKey OCTET STRING } }
     """
     if key.tag == tlv.SEQUENCE:
-        seed, expanded = _pair(key)
-        return seed.octets(), expanded.octets()
+        children = key.children()
+        if len(children) != 2:  # noqa: PLR2004  # seed and expanded key
+            raise MalformedError("an ML-KEM private key is malformed")
+        return children[0].octets(), children[1].octets()
     if key.tag == _SEED:
         return key.contents, None
     return None, key.octets()
-
-
-def _pair(element: tlv.Element) -> list[tlv.Element]:
-    children = element.children()
-    if len(children) != 2:  # noqa: PLR2004  # seed and expanded key
-        raise CredentialError("the ML-KEM private key is broken")
-    return children
 
 
 def _from_seed(oid: str, seed: bytes) -> PrivateKey:

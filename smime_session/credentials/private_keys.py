@@ -61,7 +61,7 @@ def _identities(keys: list[PrivateKeyTypes], certificates: list[x509.Certificate
             continue
         seen.add(spki)
         own: list[x509.Certificate | None] = [each for each in dict.fromkeys(certificates) if _key_in(each) == spki]
-        identities += [technique.identity(key, certificate) for certificate in own or [None]]
+        identities += [technique.identity(key, certificate, certificates) for certificate in own or [None]]
     if not identities:
         raise CredentialError(_unusable(kind_of_key(keys[0])))
     return identities

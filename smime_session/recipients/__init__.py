@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 MOST_NAMED: Final = 10  # recipients named in one sentence; the rest are counted
+MOST_TOGETHER: Final = 1000  # recipients in one recipient info: readers take one for small
 
 
 class Recipient(Protocol):
@@ -119,8 +120,12 @@ class KeyTechnique(Technique, Protocol):
         """Prepare a recipient: everything that is the same for each message is encoded here, once."""
         ...
 
-    def identity(self, private_key: object, certificate: x509.Certificate | None) -> Identity:
+    def identity(
+        self, private_key: object, certificate: x509.Certificate | None, others: Sequence[x509.Certificate] = ()
+    ) -> Identity:
         """Make an identity from a private key and, if it is at hand, its certificate.
+
+        Among ``others`` may be that of a sender whose key is needed too.
 
         Raises:
             CredentialError: the key is broken.
@@ -168,8 +173,23 @@ def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedK
             wrapped.append(recipient.wrap(key))
         else:
             groups.setdefault(group, []).append(cast("GroupRecipient", recipient))
-    wrapped += [members[0].wrap_together(members, key) for members in groups.values()]
+    for members in groups.values():
+        parts = (members[at : at + MOST_TOGETHER] for at in range(0, len(members), MOST_TOGETHER))
+        wrapped += [part[0].wrap_together(part, key) for part in parts]
     return tuple(wrapped)
+
+
+def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
+    """Take a recipient info apart: one for each recipient in it; what has only one, or is broken, stays whole."""
+    from smime_session.cms import key_agree
+    from smime_session.errors import MessageError
+
+    if wrapped.encoded[0] != key_agree.TAG:
+        return (wrapped,)
+    try:
+        return tuple(key_agree.split(wrapped)) or (wrapped,)
+    except MessageError:
+        return (wrapped,)
 
 
 def matching(identity: Identity, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
@@ -201,7 +221,8 @@ def legacy_algorithm(wrapped: WrappedKey) -> str | None:
 
 def names_of(wrapped: Sequence[WrappedKey]) -> list[str]:
     """Name the first recipients of an envelope and count the rest."""
-    named = [summary.name for key in wrapped[:MOST_NAMED] for summary in summarize(key)]
-    if len(wrapped) > MOST_NAMED:
-        named.append(f"and {len(wrapped) - MOST_NAMED:,} more")
+    everyone = [single for key in wrapped for single in each(key)]
+    named = [summary.name for single in everyone[:MOST_NAMED] for summary in summarize(single)]
+    if len(everyone) > MOST_NAMED:
+        named.append(f"and {len(everyone) - MOST_NAMED:,} more")
     return named

@@ -80,7 +80,9 @@ def recipient(public_key: object, identifier: RecipientIdentifier, _profile: Pro
     return EncapsulationRecipient(_ml_kem(public_key), identifier)
 
 
-def identity(private_key: object, certificate: x509.Certificate | None) -> EncapsulationIdentity:
+def identity(
+    private_key: object, certificate: x509.Certificate | None, _others: Sequence[x509.Certificate] = ()
+) -> EncapsulationIdentity:
     """Make an identity from an ML-KEM private key.
 
     Raises:
@@ -199,8 +201,7 @@ class EncapsulationIdentity:
     """An ML-KEM private key, with or without the certificate that names its owner.
 
     With a certificate it answers to that certificate's issuer and serial number and to its key
-    identifier. A bare key answers to its own key identifier (RFC 5280, 4.2.1.2) and tries every
-    recipient info that names its owner in another way and has its algorithm.
+    identifier. A bare key tries every recipient info that has its algorithm.
 
     Args:
         private_key: the ML-KEM key.

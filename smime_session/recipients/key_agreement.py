@@ -11,7 +11,6 @@ hand, which cannot be overwritten; they are dropped at once.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +69,7 @@ def recipient(public_key: object, identifier: RecipientIdentifier, profile: Prof
 
 
 def identity(
-    private_key: object, certificate: x509.Certificate | None, originators: Sequence[x509.Certificate] = ()
+    private_key: object, certificate: x509.Certificate | None, others: Sequence[x509.Certificate] = ()
 ) -> KeyAgreementIdentity:
     """Make an identity from a private key.
 
@@ -79,7 +78,7 @@ def identity(
     """
     if not isinstance(private_key, ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey):
         raise CredentialError("the private key is not an EC, X25519 or X448 key")
-    return KeyAgreementIdentity(private_key, certificate, originators)
+    return KeyAgreementIdentity(private_key, certificate, others)
 
 
 def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
@@ -137,6 +136,16 @@ def _public(public_key: object) -> curves.PublicKey:
     if not isinstance(public_key, ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey):
         raise CredentialError("the public key is not an EC, X25519 or X448 key")
     return public_key
+
+
+def _key_in(certificate: x509.Certificate) -> curves.PublicKey | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        public_key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return _public(public_key) if accepts(public_key) else None
 
 
 def _known_curve(key: curves.PublicKey | curves.PrivateKey) -> Curve:
@@ -271,11 +280,11 @@ class KeyAgreementIdentity:
 
     def _info(self, part: WrappedKey) -> KeyAgreeRecipientInfo | None:
         """Decode it and keep what may be for this identity, or return None if nothing is."""
-        members = key_agree.fields(part).encrypted_keys
-        own = tuple(member for member in members if self._names.include(member.recipient))
+        found = key_agree.fields(part)
+        own = tuple(member for member in found.encrypted_keys if self._names.include(member.recipient))
         if not own:
             return None
-        info = replace(key_agree.decode(part), encrypted_keys=own)
+        info = key_agree.interpret(found._replace(encrypted_keys=own))
         if self._bare and isinstance(info.originator, OriginatorKey):
             try:
                 self._originator_key(info.originator)
@@ -311,9 +320,9 @@ class KeyAgreementIdentity:
         if isinstance(originator, OriginatorKey):
             return self._originator_key(originator)
         for certificate in self._originators:
-            public_key = certificate.public_key()
-            if accepts(public_key) and OwnNames(public_key, certificate).include(originator):
-                return _public(public_key)
+            public_key = _key_in(certificate)
+            if public_key and OwnNames(public_key, certificate).include(originator):
+                return public_key
         raise MessageError(f"the certificate of the originator is not at hand: {_name(originator)}")
 
     def _originator_key(self, originator: OriginatorKey) -> curves.PublicKey:

@@ -71,7 +71,9 @@ def recipient(public_key: object, identifier: RecipientIdentifier, profile: Prof
     return KeyTransportRecipient(_rsa(public_key), identifier, profile.rsa)
 
 
-def identity(private_key: object, certificate: x509.Certificate | None) -> KeyTransportIdentity:
+def identity(
+    private_key: object, certificate: x509.Certificate | None, _others: Sequence[x509.Certificate] = ()
+) -> KeyTransportIdentity:
     """Make an identity from an RSA private key.
 
     Raises:

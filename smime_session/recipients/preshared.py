@@ -13,6 +13,7 @@ from smime_session.algorithms import KEY_WRAPS, name_of
 from smime_session.cms import kek
 from smime_session.cms.structures import KekIdentifier, KekRecipientInfo, WrappedKey
 from smime_session.errors import CredentialError, MessageError, NoMatchError, RecipientError
+from smime_session.recipients import key_wrap
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import SessionKey
 
@@ -121,14 +122,9 @@ class PresharedKey:
 
     def _open(self, info: KekRecipientInfo, size: int) -> SessionKey:
         """Unwrap, or make a decoy of the right size, the same one each time, as a real key would be."""
-        from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
-
         decoy = hmac.digest(self._key, info.encrypted_key, "sha512")[:size]
-        try:
-            opened = aes_key_unwrap(self._key, info.encrypted_key)
-        except InvalidUnwrap:
-            opened = b""
-        return SessionKey(bytearray(opened if len(opened) == size else decoy))
+        opened = key_wrap.unwrap(info.wrap, self._key, info.encrypted_key)
+        return SessionKey(bytearray(opened if opened and len(opened) == size else decoy))
 
     def __str__(self) -> str:
         return f"pre-shared key of {len(self._key) * 8} bits, identifier {self._identifier.hex()}"

@@ -260,6 +260,16 @@ def test_new_passphrase_without_terminal(provide: Callable[..., Path]) -> None:
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("command", ["encrypt", "decrypt"])
+def test_message_password_without_terminal(command: str, provide: Callable[..., Path]) -> None:
+    """A password that cannot be asked for is misuse, and what else gives it is named."""
+    folder = provide("letter.eml", "sealed.eml")
+    done = _run(command, "--password", "letter.eml" if command == "encrypt" else "sealed.eml", "-o", "out.eml")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Error: there is no terminal to ask for a password\nHint: --password-file")
+    assert not (folder / "out.eml").exists()
+
+
 def test_unwritable_folder(provide: Callable[..., Path]) -> None:
     """A folder that may not be written is named."""
     if os.geteuid() == 0:

@@ -214,6 +214,7 @@ def test_it_can_be_inspected(corpus: Path, row: Row) -> None:
     assert (found.encoding == "BER") or "BER" not in row["kind"]
     assert found.has_originator_info == ("originatorInfo" in row["kind"])
     techniques = {"ktri": "key transport", "kari": "key agreement", "kekri": "pre-shared key", "pwri": "password"}
+    techniques["kemri"] = "key encapsulation"
     for part, recipient in zip(row["keymgmt_alg"].split("; "), found.recipients, strict=False):
         technique = techniques.get(part.partition(":")[0])
         assert technique in (None, recipient.summary.technique)

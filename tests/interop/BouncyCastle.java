@@ -10,6 +10,7 @@ import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.PrivateKey;
 import java.security.PublicKey;
+import java.security.SecureRandom;
 import java.security.Security;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
@@ -21,8 +22,10 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import javax.crypto.SecretKey;
 import javax.crypto.spec.OAEPParameterSpec;
 import javax.crypto.spec.PSource;
+import javax.crypto.spec.SecretKeySpec;
 import org.bouncycastle.asn1.ASN1Encoding;
 import org.bouncycastle.asn1.ASN1ObjectIdentifier;
 import org.bouncycastle.asn1.ASN1OctetString;
@@ -42,7 +45,10 @@ import org.bouncycastle.cms.CMSEnvelopedDataStreamGenerator;
 import org.bouncycastle.cms.CMSException;
 import org.bouncycastle.cms.CMSProcessableByteArray;
 import org.bouncycastle.cms.KeyAgreeRecipientId;
+import org.bouncycastle.cms.KEKRecipientId;
 import org.bouncycastle.cms.KeyTransRecipientId;
+import org.bouncycastle.cms.PasswordRecipient;
+import org.bouncycastle.cms.PasswordRecipientId;
 import org.bouncycastle.cms.Recipient;
 import org.bouncycastle.cms.RecipientId;
 import org.bouncycastle.cms.RecipientInfoGenerator;
@@ -53,10 +59,16 @@ import org.bouncycastle.cms.jcajce.JceKeyAgreeEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipientId;
 import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipientInfoGenerator;
+import org.bouncycastle.cms.jcajce.JceKEKEnvelopedRecipient;
+import org.bouncycastle.cms.jcajce.JceKEKRecipient;
+import org.bouncycastle.cms.jcajce.JceKEKRecipientInfoGenerator;
 import org.bouncycastle.cms.jcajce.JceKeyTransAuthEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyTransEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyTransRecipientId;
 import org.bouncycastle.cms.jcajce.JceKeyTransRecipientInfoGenerator;
+import org.bouncycastle.cms.jcajce.JcePasswordEnvelopedRecipient;
+import org.bouncycastle.cms.jcajce.JcePasswordRecipient;
+import org.bouncycastle.cms.jcajce.JcePasswordRecipientInfoGenerator;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.operator.OutputAEADEncryptor;
 import org.bouncycastle.operator.OutputEncryptor;
@@ -72,7 +84,10 @@ import org.bouncycastle.operator.jcajce.JcaAlgorithmParametersConverter;
  * do=encrypt  content=AES-256-GCM  encoding=der|ber  data=…  and for each recipient one of
  *             rsa=CERTIFICATE, after  transport=v1.5|oaep  hash=SHA-256  mgf=SHA-256  identifier=issuer-serial|key-identifier
  *             agree=CERTIFICATE, after  agreement=OID  wrap=OID  and perhaps ukm=…: all in one recipient info
- * do=decrypt  envelope=…  certificate=…  key=PKCS#8
+ *             encapsulate=CERTIFICATE, after  kdf=OID  wrap=OID  and perhaps ukm=…
+ *             shared=KEY, after  name=…
+ *             password=…, after  prf=SHA-256  iterations=…  kek=AES-256-CBC
+ * do=decrypt  envelope=…  and one of  certificate=… with key=PKCS#8,  shared=KEY with name=…,  password=…
  * do=version
  * </pre>
  */
@@ -85,6 +100,11 @@ public final class BouncyCastle {
         "AES-128-GCM", CMSAlgorithm.AES128_GCM, "AES-192-GCM", CMSAlgorithm.AES192_GCM,
         "AES-256-GCM", CMSAlgorithm.AES256_GCM,
         "ChaCha20-Poly1305", new ASN1ObjectIdentifier("1.2.840.113549.1.9.16.3.18"));
+
+    private static final Map<String, PasswordRecipient.PRF> PRF = Map.of(
+        "SHA-1", PasswordRecipient.PRF.HMacSHA1, "SHA-224", PasswordRecipient.PRF.HMacSHA224,
+        "SHA-256", PasswordRecipient.PRF.HMacSHA256, "SHA-384", PasswordRecipient.PRF.HMacSHA384,
+        "SHA-512", PasswordRecipient.PRF.HMacSHA512);
 
     /** One request's values by name, each in the order in which they came. */
     private static final class Request {
@@ -186,6 +206,17 @@ public final class BouncyCastle {
         if (!request.all("agree").isEmpty()) {
             generators.add(agreement(request));
         }
+        for (String encoded : request.all("encapsulate")) {
+            generators.add(encapsulation(request, certificate(Base64.getDecoder().decode(encoded))));
+        }
+        if (!request.all("shared").isEmpty()) {
+            generators.add(new JceKEKRecipientInfoGenerator(request.bytes("name"), shared(request)).setProvider("BC"));
+        }
+        if (!request.all("password").isEmpty()) {
+            generators.add(new JcePasswordRecipientInfoGenerator(UNAUTHENTICATED.get(request.one("kek")), password(request))
+                .setProvider("BC").setPRF(PRF.get(request.one("prf")))
+                .setSaltAndIterationCount(SecureRandom.getSeed(16), Integer.parseInt(request.one("iterations"))));
+        }
         return generators;
     }
 
@@ -225,9 +256,15 @@ public final class BouncyCastle {
 
     private static byte[] decrypt(Request request) throws Exception {
         byte[] envelope = request.bytes("envelope");
+        if (request.all("certificate").isEmpty()) {
+            return decryptWithSecret(envelope, request);
+        }
         X509Certificate certificate = certificate(request.bytes("certificate"));
         PrivateKey key = privateKey(request.bytes("key"));
         ASN1ObjectIdentifier type = ContentInfo.getInstance(envelope).getContentType();
+        if (key.getAlgorithm().startsWith("ML-KEM")) {
+            return decapsulate(envelope, certificate, key, type);
+        }
         if (!key.getAlgorithm().equals("RSA")) {
             return agree(envelope, certificate, key, type);
         }
@@ -238,6 +275,40 @@ public final class BouncyCastle {
         }
         return open(new CMSEnvelopedDataParser(envelope).getRecipientInfos(), identifier,
             new JceKeyTransEnvelopedRecipient(key).setProvider("BC"));
+    }
+
+    /** All classes for KEMs are newer than 1.72. */
+    private static RecipientInfoGenerator encapsulation(Request request, X509Certificate certificate) throws Exception {
+        Class<?> kind = Class.forName("org.bouncycastle.cms.jcajce.JceKEMRecipientInfoGenerator");
+        ASN1ObjectIdentifier wrap = new ASN1ObjectIdentifier(request.one("wrap"));
+        AlgorithmIdentifier derivation = new AlgorithmIdentifier(new ASN1ObjectIdentifier(request.one("kdf")));
+        Object generator = request.one("identifier").equals("key-identifier")
+            ? kind.getConstructor(byte[].class, PublicKey.class, ASN1ObjectIdentifier.class)
+                .newInstance(keyIdentifier(certificate), certificate.getPublicKey(), wrap)
+            : kind.getConstructor(X509Certificate.class, ASN1ObjectIdentifier.class).newInstance(certificate, wrap);
+        kind.getMethod("setProvider", String.class).invoke(generator, "BC");
+        kind.getMethod("setKDF", AlgorithmIdentifier.class).invoke(generator, derivation);
+        if (!request.all("ukm").isEmpty()) {
+            kind.getMethod("setUserKeyingMaterial", byte[].class).invoke(generator, (Object) request.bytes("ukm"));
+        }
+        return (RecipientInfoGenerator) generator;
+    }
+
+    private static byte[] decapsulate(
+        byte[] envelope, X509Certificate certificate, PrivateKey key, ASN1ObjectIdentifier type) throws Exception {
+        boolean authenticated = type.equals(CMSObjectIdentifiers.authEnvelopedData);
+        RecipientInformationStore store = authenticated
+            ? new CMSAuthEnvelopedData(envelope).getRecipientInfos()
+            : new CMSEnvelopedDataParser(envelope).getRecipientInfos();
+        Class<?> kind = Class.forName(
+            "org.bouncycastle.cms.jcajce." + (authenticated ? "JceKEMAuthEnvelopedRecipient" : "JceKEMEnvelopedRecipient"));
+        Object recipient = kind.getConstructor(PrivateKey.class).newInstance(key);
+        kind.getMethod("setProvider", String.class).invoke(recipient, "BC");
+        RecipientId byIssuer = (RecipientId) Class.forName("org.bouncycastle.cms.jcajce.JceKEMRecipientId")
+            .getConstructor(X509Certificate.class).newInstance(certificate);
+        RecipientId byKey = (RecipientId) Class.forName("org.bouncycastle.cms.KEMRecipientId")
+            .getConstructor(byte[].class).newInstance((Object) keyIdentifier(certificate));
+        return open(store, store.get(byIssuer) == null ? byKey : byIssuer, (Recipient) recipient);
     }
 
     /** The class for authenticated content is newer than 1.72. */
@@ -257,6 +328,35 @@ public final class BouncyCastle {
         RecipientId byIssuer = new JceKeyAgreeRecipientId(certificate);
         RecipientId byKey = new KeyAgreeRecipientId(keyIdentifier(certificate));
         return open(store, store.get(byIssuer) == null ? byKey : byIssuer, recipient.setProvider("BC"));
+    }
+
+    /** The classes for authenticated content are newer than 1.72. */
+    private static byte[] decryptWithSecret(byte[] envelope, Request request) throws Exception {
+        boolean authenticated =
+            ContentInfo.getInstance(envelope).getContentType().equals(CMSObjectIdentifiers.authEnvelopedData);
+        RecipientInformationStore store = authenticated
+            ? new CMSAuthEnvelopedData(envelope).getRecipientInfos()
+            : new CMSEnvelopedDataParser(envelope).getRecipientInfos();
+        if (!request.all("shared").isEmpty()) {
+            JceKEKRecipient recipient = authenticated
+                ? (JceKEKRecipient) Class.forName("org.bouncycastle.cms.jcajce.JceKEKAuthEnvelopedRecipient")
+                    .getConstructor(SecretKey.class).newInstance(shared(request))
+                : new JceKEKEnvelopedRecipient(shared(request));
+            return open(store, new KEKRecipientId(request.bytes("name")), recipient.setProvider("BC"));
+        }
+        JcePasswordRecipient recipient = authenticated
+            ? (JcePasswordRecipient) Class.forName("org.bouncycastle.cms.jcajce.JcePasswordAuthEnvelopedRecipient")
+                .getConstructor(char[].class).newInstance((Object) password(request))
+            : new JcePasswordEnvelopedRecipient(password(request));
+        return open(store, new PasswordRecipientId(), recipient.setProvider("BC"));
+    }
+
+    private static SecretKey shared(Request request) {
+        return new SecretKeySpec(request.bytes("shared"), "AES");
+    }
+
+    private static char[] password(Request request) {
+        return new String(request.bytes("password"), StandardCharsets.UTF_8).toCharArray();
     }
 
     private static byte[] open(RecipientInformationStore store, RecipientId identifier, Recipient recipient)

@@ -8,7 +8,16 @@ import pytest
 from asn1crypto import algos, cms
 
 from smime_session import algorithms
-from smime_session.algorithms import CONTENT_ENCRYPTION, HASH_OIDS, HASHES, OTHER_NAMES, ContentEncryption, name_of
+from smime_session.algorithms import (
+    CONTENT_ENCRYPTION,
+    HASH_OIDS,
+    HASHES,
+    OTHER_NAMES,
+    PRF_OIDS,
+    PRFS,
+    ContentEncryption,
+    name_of,
+)
 
 THEIR_NAMES = {
     "AES-128-GCM": "aes128_gcm",
@@ -57,6 +66,15 @@ def test_hashes_are_what_asn1crypto_knows() -> None:
         assert algos.DigestAlgorithmId.map(oid) == name.replace("-", "").lower()
         assert HASH_OIDS[name] == oid
     assert len(HASH_OIDS) == len(HASHES)
+
+
+def test_prfs_are_what_asn1crypto_knows() -> None:
+    """An HMAC's object identifier means the same to asn1crypto; the name that is written is RFC 8018's."""
+    for oid, name in PRFS.items():
+        if oid != "1.3.6.1.5.5.8.1.2":  # which asn1crypto does not know
+            assert algos.HmacAlgorithmId.map(oid) == name.replace("-", "").lower()
+            assert PRF_OIDS[name] == oid
+    assert len(PRF_OIDS) == len(PRFS) - 1
 
 
 def test_content_types_are_what_asn1crypto_knows() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smime_session import COMPAT, MODERN, PresharedKey, SessionKey, decrypt, encrypt, inspect
+from smime_session import COMPAT, MODERN, PresharedKey, Profile, SessionKey, decrypt, encrypt, inspect
+from smime_session.algorithms import AES_128_WRAP
 from smime_session.cms import kek, tlv
 from smime_session.cms.structures import KekIdentifier, KekRecipientInfo, WrappedKey
 from smime_session.errors import (
@@ -95,10 +96,9 @@ def test_empty_identifier() -> None:
 
 
 @pytest.mark.parametrize("profile", [MODERN, COMPAT], ids=lambda profile: profile.name)
-def test_mail(profile: object) -> None:
+def test_mail(profile: Profile) -> None:
     """A mail is read with the same key, and with no other."""
-    assert profile in (MODERN, COMPAT)
-    sealed = encrypt(MAIL, [PresharedKey(KEY, b"ours")], profile=MODERN if profile is MODERN else COMPAT)
+    sealed = encrypt(MAIL, [PresharedKey(KEY, b"ours")], profile=profile)
     assert decrypt(sealed, [PresharedKey(KEY, b"ours")]).message.endswith(b"At eight?\r\n")
     with pytest.raises(DecryptionError):
         decrypt(sealed, [PresharedKey(bytes(32), b"ours")])
@@ -158,7 +158,7 @@ def test_matching() -> None:
     """Of many recipients, those under the key's name are found, whatever the others are."""
     shared = PresharedKey(KEY, b"ours")
     foreign = kek.encode(KekRecipientInfo(KekIdentifier(b"theirs"), preshared._WRAPS[16], bytes(24))).encoded
-    unknown = foreign.replace(tlv.object_identifier("2.16.840.1.101.3.4.1.5"), tlv.object_identifier("2.16.840.1.101.3.4.1.99"))
+    unknown = foreign.replace(tlv.object_identifier(AES_128_WRAP.oid), tlv.object_identifier("2.16.840.1.101.3.4.1.99"))
     with SessionKey.generate(32) as key:
         wrapped = shared.wrap(key)
     others = [WrappedKey(unknown, 4, 32), WrappedKey(b"\xa3\x00", 0, 32), WrappedKey(b"\x30\x00", 0, 32)]
@@ -216,13 +216,11 @@ def test_nothing_is_legacy() -> None:
         assert legacy_algorithm(PresharedKey(KEY, b"ours").wrap(key)) is None
 
 
-@pytest.mark.parametrize("leak", [repr, str])
-def test_key_is_not_shown(leak: object) -> None:
+def test_key_is_not_shown() -> None:
     """Its words tell the identifier and the size, never the key."""
     shared = PresharedKey(KEY, b"ours")
-    shown = repr(shared) if leak is repr else str(shared)
-    assert "256 bits, identifier 6f757273" in shown
-    assert KEY.hex()[:8] not in shown
+    assert str(shared) == "pre-shared key of 256 bits, identifier 6f757273"
+    assert repr(shared) == f"<PresharedKey: {shared}>"
 
 
 def test_no_pickle_and_no_copy() -> None:
