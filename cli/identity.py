@@ -15,7 +15,21 @@ if TYPE_CHECKING:
 
 _ENDINGS: Final = ("key", "pem", "issuer.pem")
 
-KEY_TYPES: Final = ("rsa2048", "rsa3072", "rsa4096", "mlkem768", "mlkem1024")
+KEY_TYPES: Final = (
+    "rsa2048",
+    "rsa3072",
+    "rsa4096",
+    "p256",
+    "p384",
+    "p521",
+    "brainpoolp256r1",
+    "brainpoolp384r1",
+    "brainpoolp512r1",
+    "x25519",
+    "x448",
+    "mlkem768",
+    "mlkem1024",
+)
 
 
 @click.group("identity", no_args_is_help=False)

@@ -8,31 +8,23 @@ target throws away what it got when an exception is raised can have it in one pa
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Protocol
 
-from smime_session.cms.envelope import EnvelopeReader
-from smime_session.cms.structures import EnvelopeTrailer
-from smime_session.content import SLACK, Opener, opener
-from smime_session.errors import DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
-from smime_session.mail.detection import Incoming, open_message
 from smime_session.mail.objects import M, like, octets_of
-from smime_session.mail.reunion import Reunion, begins_like_entity
+from smime_session.mail.reunion import Reunion
+from smime_session.opening import Candidates, Pass
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.recipients import SelectiveIdentity, legacy_algorithm, names_of, summarize
+from smime_session.recipients import summarize
 from smime_session.sources import Replay, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from smime_session.cms.structures import WrappedKey
     from smime_session.recipients import Identity
-    from smime_session.session_key import SessionKey
-
 
 _HELD: Final = 1 << 20  # octets of plaintext that wait in memory for their tag; beyond, the input is read twice
-_PEEK: Final = 256  # octets of plaintext that tell an entity from noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +64,6 @@ class Decrypted(Opened, Generic[M]):
     """
 
     message: M = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A session key that may open the message, and where it comes from."""
-
-    key: SessionKey
-    wrapped: WrappedKey | None
 
 
 def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT) -> Decrypted[M]:
@@ -130,103 +114,37 @@ def decrypt_stream(
         NoMatchError: it is addressed to none of the identities.
         DecryptionError: it did not open.
     """
-    with Replay(source) as replay, ExitStack() as wiping:
-        reading = _Reading(replay, policy)
-        candidates = _candidates(reading, tuple(identities), policy)
-        for candidate in candidates:
-            wiping.callback(candidate.key.wipe)
-        alone = len(candidates) == 1
-        sink: _Sink = _Direct(target) if transactional and alone else _Held(target, _HELD if alone else 0)
-        attributes = b""
-        while missed := reading.open(candidates, attributes, sink):  # the tag covers what comes after the content
-            attributes = missed
-            replay.rewind()
-            reading = _Reading(replay, policy)
-            sink.restart()
-        winner = reading.judge(candidates)
-        if not sink.finish(reading):
-            replay.rewind()
-            again = _Reading(replay, policy)
-            sink = _Direct(target)
-            again.open([winner], attributes, sink)
-            again.judge([winner])
-            sink.finish(again)
-        return Opened(
-            authenticated=reading.parameters.algorithm.authenticated,
-            content_encryption=reading.parameters.algorithm.name,
-            form=reading.incoming.form,
-            wrapped_key=winner.wrapped,
-        )
-
-
-class _Reading:
-    """One pass over the message: its header is read at once, its content by :meth:`open`."""
-
-    def __init__(self, replay: Replay, policy: Policy) -> None:
-        self.incoming = open_message(replay.read_block)
-        self.reader = EnvelopeReader(self.incoming.next_block, policy)
-        self.parameters = self.reader.parameters
-        self.last = b""
-        self._trailer = EnvelopeTrailer()
-        self._openers: list[Opener] = []
-        self._heads: list[bytes] = []
-        if self.parameters.algorithm.legacy and not policy.insecure_legacy:
-            name = self.parameters.algorithm.name
-            raise PolicyError(f"the content is sealed with {name}, which is weak", option="insecure_legacy")
-        if policy.require_authenticated and not self.parameters.algorithm.authenticated:
-            name = self.parameters.algorithm.name
-            raise PolicyError(f"the content is not authenticated ({name})", option="require_authenticated")
-
-    def open(self, candidates: Sequence[_Candidate], attributes: bytes, sink: _Sink) -> bytes:
-        """Open the content with each candidate at once; return the attributes if they are others than given.
-
-        With one candidate the plaintext goes to ``sink``, which keeps it until it is proven.
-        """
-        self._openers = [opener(self.parameters, candidate.key, attributes) for candidate in candidates]
-        self._heads = [b"" for _ in candidates]
-        write = sink.begin(self.incoming) if len(candidates) == 1 else None
-        buffer = memoryview(b"")
-        for piece in self.reader.ciphertext():
-            if len(buffer) < len(piece) + SLACK:
-                buffer = memoryview(bytearray(len(piece) + SLACK))
-            for index, stream in enumerate(self._openers):
-                size = stream.update_into(piece, buffer)
-                if write is not None:
-                    write(buffer[:size])
-                elif len(self._heads[index]) < _PEEK:
-                    self._heads[index] += bytes(buffer[: min(size, _PEEK)])
-        self._trailer = self.reader.trailer()
-        if len(self._trailer.tag) != self.parameters.tag_size:
-            raise MalformedError(
-                f"the tag has {len(self._trailer.tag)} octets, not the {self.parameters.tag_size} announced"
+    with Replay(source) as replay:
+        reading = Pass(replay, policy)
+        with Candidates(reading.reader.header.wrapped_keys, tuple(identities), policy) as candidates:
+            alone = len(candidates.all) == 1
+            sink: _Sink = _Direct(target) if transactional and alone else _Held(target, _HELD if alone else 0)
+            attributes = b""
+            while missed := reading.open(candidates.all, attributes, sink.begin(reading) if alone else None):
+                attributes = missed
+                replay.rewind()
+                reading = Pass(replay, policy)
+                sink.restart()
+            winner = reading.judge()
+            if not sink.finish(reading):
+                replay.rewind()
+                again = Pass(replay, policy)
+                sink = _Direct(target)
+                again.open([winner], attributes, sink.begin(again))
+                again.judge()
+                sink.finish(again)
+            return Opened(
+                authenticated=reading.parameters.algorithm.authenticated,
+                content_encryption=reading.parameters.algorithm.name,
+                form=reading.incoming.form,
+                wrapped_key=winner.wrapped,
             )
-        found = self._trailer.authenticated_attributes
-        return found if found != attributes else b""
-
-    def judge(self, candidates: Sequence[_Candidate]) -> _Candidate:
-        """Return the candidate that opened the content; its last octets are then in :attr:`last`.
-
-        Content without authentication can seem to open with a wrong key; among several that do, one
-        whose plaintext begins like a mail goes first.
-
-        Raises:
-            DecryptionError: none did.
-        """
-        opened: list[tuple[bool, _Candidate, bytes]] = []
-        for candidate, stream, head in zip(candidates, self._openers, self._heads, strict=True):
-            with suppress(DecryptionError):
-                last = stream.finish(self._trailer.tag)
-                opened.append((begins_like_entity(head + last), candidate, last))
-        if not opened:
-            raise DecryptionError
-        _, winner, self.last = max(opened, key=lambda entry: entry[0])
-        return winner
 
 
 class _Sink(Protocol):
     """Where plaintext goes while it is not proven yet."""
 
-    def begin(self, incoming: Incoming) -> Callable[[memoryview], object]:
+    def begin(self, reading: Pass) -> Callable[[memoryview], object]:
         """Start taking plaintext; return the function that takes it."""
         ...
 
@@ -234,7 +152,7 @@ class _Sink(Protocol):
         """Forget what was taken."""
         ...
 
-    def finish(self, reading: _Reading) -> bool:
+    def finish(self, reading: Pass) -> bool:
         """Release what was taken, now that it is proven; False if it was not kept."""
         ...
 
@@ -248,15 +166,15 @@ class _Direct:
         self._whole = Whole(target)
         self._output: Reunion | None = None
 
-    def begin(self, incoming: Incoming) -> Callable[[memoryview], object]:
-        self._output = Reunion(incoming.head, self._whole) if incoming.head else None
+    def begin(self, reading: Pass) -> Callable[[memoryview], object]:
+        self._output = Reunion(reading.incoming.head, self._whole) if reading.incoming.head else None
         return self._output.write if self._output else self._whole.write
 
     def restart(self) -> None:
         self._target.seek(self._start)
         self._target.truncate()
 
-    def finish(self, reading: _Reading) -> bool:
+    def finish(self, reading: Pass) -> bool:
         if self._output is None:
             self._whole.write(reading.last)
         else:
@@ -274,7 +192,7 @@ class _Held:
         self._held = bytearray()
         self._complete = limit > 0
 
-    def begin(self, _incoming: Incoming) -> Callable[[memoryview], object]:
+    def begin(self, _reading: Pass) -> Callable[[memoryview], object]:
         return self._keep
 
     def _keep(self, plaintext: memoryview) -> None:
@@ -288,37 +206,9 @@ class _Held:
         self._held.clear()
         self._complete = self._limit > 0
 
-    def finish(self, reading: _Reading) -> bool:
+    def finish(self, reading: Pass) -> bool:
         if self._complete:
             direct = _Direct(self._target)
-            direct.begin(reading.incoming)(memoryview(self._held))
+            direct.begin(reading)(memoryview(self._held))
             direct.finish(reading)
         return self._complete
-
-
-def _candidates(reading: _Reading, identities: Sequence[Identity], policy: Policy) -> list[_Candidate]:
-    """Unwrap every wrapped key that is addressed to an identity.
-
-    Raises:
-        NoMatchError: none is.
-        LimitError: there are more than the policy allows to try.
-    """
-    wrapped_keys = reading.reader.header.wrapped_keys
-    matches: list[tuple[Identity, WrappedKey | None]] = []
-    for identity in identities:
-        if isinstance(identity, SelectiveIdentity):
-            matches += [(identity, wrapped) for wrapped in identity.matching(wrapped_keys)]
-        else:
-            matches.append((identity, None))
-    if len(matches) > policy.max_trials:
-        raise LimitError("the number of wrapped keys to try", policy.max_trials)
-    candidates = []
-    for identity, match in matches:
-        if match and not policy.insecure_legacy and (weak := legacy_algorithm(match)):
-            raise PolicyError(f"the session key is wrapped with {weak}, which is weak", option="insecure_legacy")
-        with suppress(NoMatchError):
-            key = identity.unwrap((match,) if match else wrapped_keys)
-            candidates.append(_Candidate(key, match))
-    if not candidates:
-        raise NoMatchError(names_of(wrapped_keys), [str(identity) for identity in identities])
-    return candidates

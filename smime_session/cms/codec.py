@@ -37,6 +37,7 @@ _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
 _RC2_128_BITS: Final = 58  # RFC 3370, 5.2: the version that means 128
+_MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart, which costs a microsecond each; real ones have 100
 _GCM_NONCE_SIZES: Final = range(8, 129)  # RFC 5084, 3.2 recommends 12; the cipher takes no others than these
 
 TECHNIQUES: Final = {
@@ -280,6 +281,8 @@ def attributes_for_tag(attributes: tlv.Element) -> bytes:
 
 def name_text(issuer: bytes) -> str:
     """Return an encoded Name for people, most specific part first, safe to print."""
+    if len(issuer) > _MAX_NAME_SIZE:
+        return "a name that is too long"
     from asn1crypto import x509
 
     try:
@@ -313,6 +316,8 @@ def same_name(one: bytes, other: bytes) -> bool:
     """Compare two encoded Names as RFC 5280, 7.1 does, where their octets may differ."""
     if one == other:
         return True
+    if max(len(one), len(other)) > _MAX_NAME_SIZE:
+        return False
     from asn1crypto import x509
 
     try:

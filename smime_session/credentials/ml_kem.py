@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SEED: Final = 0x80
 _SEED_SIZE: Final = 64  # octets: d and z (FIPS 203, 7.1)
 _HALF_SEED: Final = 32
+_MATRIX_SEED: Final = 32  # octets that end a public key, after its polynomials
 
 
 def load(pkcs8: bytes) -> PrivateKey | None:
@@ -89,9 +90,9 @@ def _belongs(expanded: bytes, key: PrivateKey, seed: bytes) -> bool:
     """Tell whether an expanded key is of this seed (RFC 9935, 8).
 
     It ends with the public key, that key's hash and the second half of the seed (FIPS 203, 7.1).
-    What stands before is three quarters as long as the public key's polynomials make it; it is
-    never used, and the public key decides it.
+    What stands before, the secret polynomials, is as long as the public ones and never used here.
     """
     public = key.public_key().public_bytes_raw()
     end = public + hashlib.sha3_256(public).digest() + seed[_HALF_SEED:]
-    return len(expanded) == len(end) + len(public) - _HALF_SEED and expanded.endswith(end)
+    polynomials = len(public) - _MATRIX_SEED
+    return len(expanded) == polynomials + len(end) and expanded.endswith(end)

@@ -192,6 +192,28 @@ def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
         return (wrapped,)
 
 
+def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
+    """Refuse what a quantum computer would unwrap if ``profile`` does, whoever prepared the recipients.
+
+    Raises:
+        RecipientError: there is such a wrapped key; it names every one.
+    """
+    if not profile.post_quantum_only:
+        return
+    from smime_session.errors import RecipientError
+    from smime_session.recipients import encapsulation
+
+    refused = [
+        f"{summary.name} has no post-quantum key ({summary.algorithm}), which profile {profile.name} requires"
+        for key in wrapped
+        if not encapsulation.is_ml_kem(key)
+        for summary in summarize(key)
+        if not summary.post_quantum
+    ]
+    if refused:
+        raise RecipientError(refused)
+
+
 def matching(identity: Identity, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
     """Return those of ``wrapped`` that are addressed to ``identity``, as far as it can tell without its private key."""
     return identity.matching(wrapped) if isinstance(identity, SelectiveIdentity) else []

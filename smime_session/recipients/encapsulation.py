@@ -25,6 +25,7 @@ from smime_session.algorithms import (
     KEM_RECIPIENT_OID,
     ML_KEM_768,
     ML_KEM_1024,
+    ML_KEM_OIDS,
     Kem,
     key_wrap_for,
     name_of,
@@ -126,6 +127,14 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
             **identifier_fields(found.recipient),
         ),
     )
+
+
+def is_ml_kem(wrapped: WrappedKey) -> bool:
+    """Tell whether this is a KEMRecipientInfo for an ML-KEM key."""
+    try:
+        return kem.fields(wrapped).kem.oid in ML_KEM_OIDS
+    except MessageError:
+        return False
 
 
 def legacy_algorithm(_wrapped: WrappedKey) -> None:

@@ -322,6 +322,8 @@ class KeyAgreementIdentity:
         for certificate in self._originators:
             public_key = _key_in(certificate)
             if public_key and OwnNames(public_key, certificate).include(originator):
+                if curves.curve_of(public_key) != self._curve:
+                    raise MalformedError(f"the originator's public key is not on {self._curve.name}")
                 return public_key
         raise MessageError(f"the certificate of the originator is not at hand: {_name(originator)}")
 

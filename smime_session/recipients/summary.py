@@ -54,7 +54,7 @@ class RecipientSummary:
             return f"serial {self.serial_number} of {self.issuer}"
         if self.key_identifier is not None:
             return f"key identifier {self.key_identifier}"
-        return f"a {self.technique} recipient"
+        return f"a {self.technique} recipient" if self.technique != "other" else "a recipient of another kind"
 
 
 def identifier_fields(recipient: RecipientIdentifier) -> dict[str, str]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smime_session import (
+    DecryptionError,
     LimitError,
     MalformedError,
     MessageError,
+    NoMatchError,
     NotEnvelopeError,
     NotMailError,
     Policy,
@@ -22,7 +24,7 @@ from smime_session import (
 from smime_session.algorithms import AUTH_ENVELOPED_DATA
 from smime_session.cms import tlv
 from smime_session.profiles import MAX_DEPTH, MAX_MAIL_HEADER_SIZE, MAX_RECIPIENTS, MAX_TRAILER_SIZE, MAX_TRIALS
-from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, opened, recipient_info
+from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, opened, raw_info, recipient_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,17 +152,46 @@ def test_recipients_are_limited(alice: Person, infos: bytes) -> None:
         assert words == f"the number of recipients exceeds the limit of {MAX_RECIPIENTS:,}"
 
 
-def test_millions_of_recipients_take_no_memory(alice: Person) -> None:
-    """What is refused for its number is not held beforehand."""
-    message = Forgery(b"\x30\x00" * 4_000_000).encoded
+@pytest.mark.parametrize("place", ["recipients", "recipient", "algorithm", "parameters"])
+def test_millions_of_tiny_values_take_no_memory(alice: Person, place: str) -> None:
+    """What is refused for its number is not held beforehand, wherever it stands."""
+    tiny = b"\x30\x00" * 4_000_000
+    honest = recipient_info(alice)
+    message = {
+        "recipients": lambda: Forgery(tiny),
+        "recipient": lambda: Forgery(tlv.encode(tlv.SEQUENCE, tiny)),
+        "algorithm": lambda: Forgery(raw_info(alice, tlv.encode(tlv.SEQUENCE, tiny))),
+        "parameters": lambda: Forgery(honest, parameters=tlv.encode(tlv.SEQUENCE, tiny)),
+    }[place]().encoded
     tracemalloc.start()
     try:
-        with pytest.raises(LimitError):
-            decrypt(message, [alice.identity])
+        with pytest.raises((MessageError, DecryptionError)):
+            decrypt(message, [alice.bare])
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 6 * len(message)
+
+
+@pytest.mark.parametrize("count", [200_000, 7_000_000])
+def test_tiny_values_without_lengths_are_refused_in_time(alice: Person, count: int) -> None:
+    """Values that must be looked at one by one for their end are limited in number."""
+    start = b"\x30\x80" + TYPE + b"\xa0\x80\x30\x80\x02\x01\x00\x31\x80"
+    assert_refused(start + b"\x30\x00" * count, [alice.identity], MessageError)
+
+
+def test_a_huge_name_is_compared_and_shown_in_time(alice: Person) -> None:
+    """Ten megabytes of issuer are neither taken apart nor printed."""
+    part = tlv.encode(tlv.SET, tlv.encode(tlv.SEQUENCE, bytes.fromhex("0603550403 0c03616263")))
+    name = tlv.encode(
+        tlv.SEQUENCE, tlv.encode(tlv.SEQUENCE, part * 600_000), tlv.integer(alice.certificate.serial_number)
+    )
+    info = tlv.encode(
+        tlv.SEQUENCE, tlv.integer(0), name, b"\x30\x03\x06\x01\x2a", tlv.encode(tlv.OCTET_STRING, bytes(256))
+    )
+    words = assert_refused(Forgery(info).encoded, [alice.identity], NoMatchError)
+    assert "a name that is too long" in words
+    assert len(words) < 1000
 
 
 def test_as_many_recipients_as_are_allowed_open(alice: Person) -> None:

@@ -408,6 +408,16 @@ def test_broken_names_are_called_unreadable(encoded: str) -> None:
     assert codec.name_text(bytes.fromhex(encoded)) == "an unreadable name"
 
 
+def test_a_long_name_is_not_taken_apart() -> None:
+    """A name of many kilobytes is called long, and is the same only as its very octets."""
+    part = x509.Name.build({"common_name": "Alice"}).dump()[2:]
+    long = [tlv.encode(tlv.SEQUENCE, part * 100_000, last) for last in (part, part.lower())]
+    assert codec.name_text(long[0]) == "a name that is too long"
+    assert codec.same_name(long[0], bytes(long[0]))
+    assert not codec.same_name(*long)
+    assert not codec.same_name(long[0], NAME.dump())
+
+
 def test_an_empty_name_is_called_so() -> None:
     """A name without parts has words of its own."""
     assert codec.name_text(b"\x30\x00") == "an empty name"

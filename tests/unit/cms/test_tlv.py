@@ -214,6 +214,23 @@ def test_an_integer_can_be_written_out_in_decimal() -> None:
         tlv.parse(tlv.encode(tlv.INTEGER, b"\x7f" * 4000)).integer()
 
 
+def test_a_value_of_many_others_is_walked_and_not_taken_apart() -> None:
+    """A structure has few fields, so that a megabyte of tiny ones is refused early; a list is walked one by one."""
+    few, many = (tlv.parse(tlv.encode(tlv.SEQUENCE, b"\x05\x00" * count)) for count in (64, 1_000_000))
+    assert len(few.children()) == 64
+    with pytest.raises(MalformedError, match="a value is made of too many others"):
+        many.children()
+    assert next(iter(many)).tag == 5
+    assert sum(1 for _ in few) == 64
+
+
+def test_values_within_indefinite_lengths_are_counted() -> None:
+    """Millions of tiny values, each looked at for the end, are refused by their number."""
+    encoded = b"\x30\x80" + b"\x05\x00" * 1_100_000 + EOC
+    with pytest.raises(LimitError, match="the number of values in the CMS object exceeds the limit of 1,048,576"):
+        tlv.Stream(blocks(encoded, 1 << 16)).element(1 << 24, "the header")
+
+
 def test_first_child() -> None:
     """The first child of a constructed value is found without reading the others; a primitive one has none."""
     first = tlv.parse(bytes.fromhex("30060201050500ff")).first_child()

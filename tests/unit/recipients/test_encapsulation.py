@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
 
-from smime_session import COMPAT, MODERN, PQ, decrypt, encrypt, inspect
+from smime_session import COMPAT, MODERN, PQ, Password, PresharedKey, decrypt, encrypt, inspect
 from smime_session.algorithms import (
     AES_128_CBC,
     AES_192_GCM,
@@ -46,7 +46,14 @@ from smime_session.errors import (
     RecipientError,
     UnsupportedAlgorithmError,
 )
-from smime_session.recipients import SelectiveIdentity, encapsulation, legacy_algorithm, summarize, technique_for
+from smime_session.recipients import (
+    SelectiveIdentity,
+    encapsulation,
+    legacy_algorithm,
+    refuse_classical,
+    summarize,
+    technique_for,
+)
 from smime_session.recipients.encapsulation import EncapsulationIdentity, EncapsulationRecipient, PrivateKey
 from smime_session.recipients.naming import key_identifier
 from smime_session.session_key import SessionKey
@@ -400,6 +407,21 @@ def test_a_post_quantum_message_has_no_other_recipients(alice: RsaPerson) -> Non
     assert "Alice" in rsa
     assert elliptic.endswith("has no post-quantum key (EC), which profile pq requires")
     assert "bob@example.org" in elliptic
+
+
+def test_recipients_that_were_prepared_for_another_profile_are_found_out(alice: RsaPerson, key: SessionKey) -> None:
+    """What counts in the end is how the key was wrapped; shared secrets and ML-KEM may stay."""
+    rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
+    fine = [recipient_for(ALICE.certificate, profile=TODAY["modern"]), PresharedKey(bytes(32), b"name"), Password("pw")]
+    refuse_classical([each.wrap(key) for each in fine], PQ)
+    refuse_classical([rsa.wrap(key)], MODERN)
+    other_kind = WrappedKey(tlv.encode(kem.TAG, tlv.object_identifier("1.2.3.4"), tlv.NULL), 0, 32)
+    with pytest.raises(RecipientError) as caught:
+        refuse_classical([*(each.wrap(key) for each in [*fine, rsa]), other_kind], PQ)
+    first, second = caught.value.refused
+    assert first.startswith("serial 0x")
+    assert first.endswith("has no post-quantum key (RSAES-OAEP with SHA-256), which profile pq requires")
+    assert second.startswith("a recipient of another kind has no post-quantum key (1.2.3.4)")
 
 
 def test_a_certificate_for_signing_is_refused() -> None:

@@ -1,0 +1,215 @@
+"""Opening a message: one pass over it with every session key that may fit, and the verdict.
+
+What comes out of a pass is not proven before :meth:`Pass.judge` has answered; where it goes
+until then is for the operations to say.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from smime_session.cms.envelope import EnvelopeReader
+from smime_session.cms.structures import EnvelopeTrailer
+from smime_session.content import SLACK, Opener, opener
+from smime_session.errors import DecryptionError, LimitError, MalformedError, MessageError, NoMatchError, PolicyError
+from smime_session.mail.detection import open_message
+from smime_session.mail.reunion import begins_like_entity
+from smime_session.recipients import SelectiveIdentity, legacy_algorithm, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from smime_session.cms.structures import WrappedKey
+    from smime_session.profiles import Policy
+    from smime_session.recipients import Identity
+    from smime_session.session_key import SessionKey
+    from smime_session.sources import Replay
+
+_PEEK: Final = 256  # octets of plaintext that tell an entity from noise
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A session key that may open the message, and where it comes from.
+
+    Attributes:
+        key: the session key, or a decoy.
+        wrapped: the recipient info that it was wrapped in; None if the identity did not say.
+    """
+
+    key: SessionKey
+    wrapped: WrappedKey | None
+
+
+class Candidates:
+    """All session keys that may open a message; wiped when the ``with`` block ends.
+
+    Args:
+        wrapped_keys: the message's recipient infos.
+        identities: who may read it.
+        policy: what is accepted.
+
+    Raises:
+        NoMatchError: the message is addressed to none of the identities.
+        MessageError: every recipient info that is addressed to one is broken, not spoken here, or
+            against the policy.
+        LimitError: there are more than the policy allows to try.
+    """
+
+    def __init__(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
+        self.all: list[Candidate] = []
+        problems: list[MessageError] = []
+        with ExitStack() as on_failure:
+            on_failure.callback(self.wipe)
+            for identity, match in _matches(wrapped_keys, identities, policy, problems):
+                with suppress(NoMatchError):
+                    key = identity.unwrap((match,) if match else wrapped_keys)
+                    self.all.append(Candidate(key, match))
+            if not self.all and problems:
+                raise problems[0]
+            if not self.all:
+                raise NoMatchError(names_of(wrapped_keys), [str(identity) for identity in identities])
+            on_failure.pop_all()
+
+    def wipe(self) -> None:
+        """Overwrite every key."""
+        for candidate in self.all:
+            candidate.key.wipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.wipe()
+
+
+def _matches(
+    wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy, problems: list[MessageError]
+) -> list[tuple[Identity, WrappedKey | None]]:
+    """Pair identities with what is addressed to them, judged by public fields; note what cannot be used."""
+    matches: list[tuple[Identity, WrappedKey | None]] = []
+    for identity in identities:
+        if not isinstance(identity, SelectiveIdentity):
+            matches.append((identity, None))
+            continue
+        for wrapped in _matching(identity, wrapped_keys, problems):
+            weak = legacy_algorithm(wrapped)
+            if weak and not policy.insecure_legacy:
+                problem = f"the session key is wrapped with {weak}, which is weak"
+                problems.append(PolicyError(problem, option="insecure_legacy"))
+            else:
+                matches.append((identity, wrapped))
+    if len(matches) > policy.max_trials:
+        raise LimitError("the number of wrapped keys to try", policy.max_trials)
+    return matches
+
+
+def _matching(
+    identity: SelectiveIdentity, wrapped_keys: Sequence[WrappedKey], problems: list[MessageError]
+) -> list[WrappedKey]:
+    """Return what is addressed to an identity; a broken recipient info hides no other."""
+    with suppress(MessageError):
+        return identity.matching(wrapped_keys)
+    found = []
+    for wrapped in wrapped_keys:
+        try:
+            found += identity.matching((wrapped,))
+        except MessageError as error:
+            problems.append(error)
+    return found
+
+
+class Pass:
+    """One pass over a message: the header is read at once, the content by :meth:`open`.
+
+    Args:
+        replay: the message, at its beginning.
+        policy: what is accepted.
+
+    Attributes:
+        incoming: what the input is.
+        reader: the envelope.
+        parameters: how its content is sealed.
+        trailer: what stands after the content, once it was opened.
+        last: the last octets of the content, once :meth:`judge` has answered.
+
+    Raises:
+        MessageError: it is no envelope, broken, not spoken here or against the policy.
+    """
+
+    def __init__(self, replay: Replay, policy: Policy) -> None:
+        self.incoming = open_message(replay.read_block)
+        self.reader = EnvelopeReader(self.incoming.next_block, policy)
+        self.parameters = self.reader.parameters
+        self.trailer = EnvelopeTrailer()
+        self.last = b""
+        self._openers: list[tuple[Candidate, Opener]] = []
+        self._heads: list[bytes] = []
+        algorithm = self.parameters.algorithm
+        if algorithm.legacy and not policy.insecure_legacy:
+            raise PolicyError(f"the content is sealed with {algorithm.name}, which is weak", option="insecure_legacy")
+        if policy.require_authenticated and not algorithm.authenticated:
+            raise PolicyError(f"the content is not authenticated ({algorithm.name})", option="require_authenticated")
+
+    def open(
+        self,
+        candidates: Sequence[Candidate],
+        attributes: bytes = b"",
+        write: Callable[[memoryview], object] | None = None,
+    ) -> bytes:
+        """Open the content with every candidate at once, to the end of the message.
+
+        Args:
+            candidates: the keys to try; one whose size does not fit is passed over.
+            attributes: the authenticated attributes that the tag covers. They stand after the content, so
+                the first pass supposes that there are none.
+            write: takes the plaintext, which is not proven yet; only for a single candidate.
+
+        Returns:
+            The attributes that were found, if they are others than supposed: the pass is then void, and
+            another one with them is needed. Else nothing.
+
+        Raises:
+            MessageError: the message is cut off or broken.
+        """
+        size = self.parameters.algorithm.key_size
+        fitting = [candidate for candidate in candidates if len(candidate.key) == size]
+        self._openers = [(candidate, opener(self.parameters, candidate.key, attributes)) for candidate in fitting]
+        self._heads = [b"" for _ in fitting]
+        buffer = memoryview(b"")
+        for piece in self.reader.ciphertext():
+            if len(buffer) < len(piece) + SLACK:
+                buffer = memoryview(bytearray(len(piece) + SLACK))
+            for index, (_, stream) in enumerate(self._openers):
+                written = stream.update_into(piece, buffer)
+                if write is not None:
+                    write(buffer[:written])
+                elif len(self._heads[index]) < _PEEK:
+                    self._heads[index] += bytes(buffer[: min(written, _PEEK)])
+        self.trailer = self.reader.trailer()
+        if len(self.trailer.tag) != self.parameters.tag_size:
+            found, announced = len(self.trailer.tag), self.parameters.tag_size
+            raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
+        covered = self.trailer.authenticated_attributes
+        return covered if covered != attributes else b""
+
+    def judge(self) -> Candidate:
+        """Return the candidate that opened the content; its last octets are then in :attr:`last`.
+
+        Content without authentication can seem to open with a wrong key; among several that do, one
+        whose plaintext begins like a mail goes first.
+
+        Raises:
+            DecryptionError: none did.
+        """
+        opened: list[tuple[bool, Candidate, bytes]] = []
+        for (candidate, stream), head in zip(self._openers, self._heads, strict=True):
+            with suppress(DecryptionError):
+                last = stream.finish(self.trailer.tag)
+                opened.append((begins_like_entity(head + last), candidate, last))
+        if not opened:
+            raise DecryptionError
+        _, winner, self.last = max(opened, key=lambda entry: entry[0])
+        return winner
