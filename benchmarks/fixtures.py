@@ -55,7 +55,7 @@ _HEAD: Final = (
     b"Message-ID: <march@example.org>\r\n"
     b"MIME-Version: 1.0\r\n"
 )
-_LINE: Final = b"The figures for March are complete, and nobody but you should read them.\r\n"
+_LINE: Final = b"The figures for March are complete, and nobody but you should read them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,10 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def text_mail(size: int) -> bytes:
-    """Return a mail of about ``size`` octets of text."""
+    """Return a mail of about ``size`` octets of text in lines of many lengths."""
     fields = b'Content-Type: text/plain; charset="us-ascii"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n'
-    return _HEAD + fields + _LINE * (size // len(_LINE))
+    lines = [_LINE[: 30 + number * 17 % 40] for number in range(size // 51)]  # of 51 octets on average
+    return b"".join((_HEAD, fields, *(line + b"\r\n" for line in lines)))
 
 
 def write_large_mail(path: Path, size: int) -> None:

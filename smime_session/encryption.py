@@ -24,7 +24,7 @@ from smime_session.mail.objects import M, like, octets_of
 from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.profiles import MODERN, Profile
-from smime_session.recipients import wrap_all
+from smime_session.recipients import refuse_classical, wrap_all
 from smime_session.session_key import SessionKey
 from smime_session.sources import BLOCK_SIZE, Replay, Whole, is_seekable
 
@@ -190,9 +190,14 @@ def _canonical_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
 def _prepare(
     key: SessionKey, recipients: Sequence[Recipient], profile: Profile
 ) -> tuple[EnvelopeHeader, ContentParameters]:
-    """Wrap the session key for everybody and draw the message's nonce."""
+    """Wrap the session key for everybody and draw the message's nonce.
+
+    Raises:
+        RecipientError: a prepared recipient is not one that the profile allows.
+    """
     algorithm = profile.content
     wrapped = wrap_all(recipients, key)
+    refuse_classical(wrapped, profile)
     parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
     if profile.derived_content_key:
         parameters = codec.with_derived_key(parameters)

@@ -8,6 +8,7 @@ import io
 import os
 from dataclasses import replace
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
@@ -77,6 +78,8 @@ from tests.unit.credentials.making import certificate, key_usage
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from smime_session import Profile
 
 MAIL: Final = b"From: dave@example.org\r\nSubject: greetings\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
 INSECURE_LEGACY: Final = replace(DEFAULT, insecure_legacy=True)
@@ -245,7 +248,7 @@ def test_what_we_wrap_others_unwrap(curve: Curve, size: int) -> None:
     info = key_agree.decode(alice.recipient().wrap(key))
     assert info.algorithm == curve.agreement
     assert info.wrap.key_size == size
-    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.octets))  # type: ignore[union-attr]
+    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.octets))
     shared = key_agree.shared_info(key_agree.key_info(info.wrap), None, size * 8)
     digest = HASHES[curve.agreement.hash]()
     other = HKDF(digest, size, None, shared) if curve.agreement.kdf == "HKDF" else X963KDF(digest, size, shared)
@@ -305,12 +308,14 @@ def test_a_compressed_point_is_read(curve: Curve) -> None:
     assert person(curve=curve).identity.unwrap([wrapped]) == SessionKey(bytearray(32))
 
 
-@pytest.mark.parametrize("named", [Person.by_serial, Person.by_key], ids=["issuer and serial number", "key identifier"])
+@pytest.mark.parametrize(
+    "named", [attrgetter("by_serial"), attrgetter("by_key")], ids=["issuer and serial number", "key identifier"]
+)
 @pytest.mark.parametrize("at_hand", [True, False])
-def test_a_sender_who_names_a_certificate(named: property, *, at_hand: bool) -> None:
+def test_a_sender_who_names_a_certificate(named: Callable[[Person], RecipientIdentifier], *, at_hand: bool) -> None:
     """The certificate is looked for among those that came with the key; without it the error says which."""
     alice, bob = person(), person("bob")
-    originator = codec.recipient_identifier(named.fget(bob))  # type: ignore[misc]
+    originator = codec.recipient_identifier(named(bob))
     wrapped = sealed(alice, bytes(32), sender=bob.key, originator=originator)
     others = [person("carol", P_384).certificate, alice.certificate, bob.certificate]
     identity = key_agreement.identity(alice.key, alice.certificate, others if at_hand else others[:2])
@@ -350,13 +355,13 @@ def test_each_message_has_a_new_key() -> None:
 
 
 @pytest.mark.parametrize("profile", [MODERN, COMPAT], ids=lambda profile: profile.name)
-def test_a_profile_says_whether_keys_are_shared(profile: object) -> None:
+def test_a_profile_says_whether_keys_are_shared(profile: Profile) -> None:
     """``modern`` does, ``compat`` does not, because gpgsm finds the first recipient alone."""
     assert MODERN.share_ephemeral
     assert not COMPAT.share_ephemeral
     assert profile in (MODERN, COMPAT)
     certificates = [person(name).certificate for name in ("alice", "bob")]
-    ready = recipients_for(certificates, profile=profile, at=certificates[0].not_valid_before_utc)  # type: ignore[arg-type]
+    ready = recipients_for(certificates, profile=profile, at=certificates[0].not_valid_before_utc)
     assert len(wrap_all(ready, SessionKey.generate(32))) == (1 if profile is MODERN else 2)
 
 
@@ -409,11 +414,13 @@ def test_others_broken_parts_are_no_concern_of_ours() -> None:
 
 
 @pytest.mark.parametrize("bare", [False, True], ids=["certificate", "bare key"])
-@pytest.mark.parametrize("named", [Person.by_serial, Person.by_key], ids=["issuer and serial number", "key identifier"])
-def test_both_names_are_answered_to(named: property, *, bare: bool) -> None:
+@pytest.mark.parametrize(
+    "named", [attrgetter("by_serial"), attrgetter("by_key")], ids=["issuer and serial number", "key identifier"]
+)
+def test_both_names_are_answered_to(named: Callable[[Person], RecipientIdentifier], *, bare: bool) -> None:
     """By issuer and serial number or by key identifier, with a certificate or without."""
     alice = person()
-    wrapped = sealed(alice, bytes(32), recipient=named.fget(alice))  # type: ignore[misc]
+    wrapped = sealed(alice, bytes(32), recipient=named(alice))
     identity = alice.bare if bare else alice.identity
     assert identity.unwrap([wrapped]) == SessionKey(bytearray(32))
 
@@ -690,11 +697,11 @@ KEY_TYPES = ["p256", "p384", "p521", "brainpoolp256r1", "brainpoolp384r1", "brai
 
 @pytest.mark.parametrize("profile", [MODERN, COMPAT], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("key_type", KEY_TYPES)
-def test_new_identities_read_their_mail(key_type: str, profile: object) -> None:
+def test_new_identities_read_their_mail(key_type: str, profile: Profile) -> None:
     """A key and certificate that were just made work together, and what cannot sign has an issuer."""
     made = new_identity("alice@example.org", key_type=key_type)
     assert (made.issuer_certificate_pem is not None) == key_type.startswith("x")
-    mail = encrypt(MAIL, [made.certificate], profile=profile)  # type: ignore[arg-type]
+    mail = encrypt(MAIL, [made.certificate], profile=profile)
     decrypted = decrypt(mail, load_identities(made.private_key_pem + made.certificate_pem))
     assert decrypted.message.endswith(b"hello\r\n")
     assert decrypted.key_management.startswith("ECDH with ")
