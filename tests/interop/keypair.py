@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -20,6 +20,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey
 
 PASSPHRASE: Final = b"interoperability"
 """Of every PKCS#12 file here."""
@@ -49,7 +51,7 @@ class Keypair:
 
     name: str
     certificate: x509.Certificate
-    private_key: rsa.RSAPrivateKey
+    private_key: PrivateKey
     folder: Path
 
     @property
@@ -71,13 +73,19 @@ class Keypair:
 def make_keypair(name: str, bits: int, folder: Path) -> Keypair:
     """Make an RSA key of ``bits`` bits with a self-signed certificate, and write its files into ``folder``."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    keypair = Keypair(name, _certificate(name, key), key, folder)
+    return write_keypair(Keypair(name, _certificate(name, key), key, folder))
+
+
+def write_keypair(keypair: Keypair) -> Keypair:
+    """Write a keypair's files; there is no PKCS#12 for keys on X25519 and X448, which the library cannot lock."""
+    name, key = keypair.name, keypair.private_key
     keypair.certificate_file.write_bytes(keypair.certificate.public_bytes(Encoding.PEM))
     keypair.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    locked = BestAvailableEncryption(PASSPHRASE)
-    keypair.pkcs12_file.write_bytes(
-        pkcs12.serialize_key_and_certificates(name.encode(), key, keypair.certificate, None, locked)
-    )
+    if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        locked = BestAvailableEncryption(PASSPHRASE)
+        keypair.pkcs12_file.write_bytes(
+            pkcs12.serialize_key_and_certificates(name.encode(), key, keypair.certificate, None, locked)
+        )
     return keypair
 
 

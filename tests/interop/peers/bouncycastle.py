@@ -17,6 +17,7 @@ from tests.interop.peers.base import Generation, Peer, PeerError, program, unsta
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smime_session.algorithms import KeyAgreement, KeyWrap
     from tests.interop.keypair import Keypair
     from tests.interop.spec import Spec
 
@@ -63,6 +64,22 @@ class BouncyCastle(Peer):
         else:
             request += [("transport", "v1.5")]
         return self._ask([*request, *(("rsa", _certificate(keypair)) for keypair in recipients)])
+
+    def encrypt_by_agreement(  # noqa: PLR0917  # what a sender chooses
+        self,
+        content: bytes,
+        recipients: Sequence[Keypair],
+        spec: Spec,
+        agreement: KeyAgreement,
+        wrap: KeyWrap,
+        ukm: bytes | None = None,
+    ) -> bytes:
+        """Return an envelope whose recipients, all on one curve, share one recipient info."""
+        request = [("do", "encrypt"), ("content", spec.content.name), ("data", _base64(content))]
+        request += [("encoding", "ber" if spec.stream else "der"), ("identifier", spec.identifier)]
+        request += [("agreement", agreement.oid), ("wrap", wrap.oid)]
+        request += [] if ukm is None else [("ukm", _base64(ukm))]
+        return self._ask([*request, *(("agree", _certificate(keypair)) for keypair in recipients)])
 
     def decrypt(self, envelope: bytes, keypair: Keypair, spec: Spec) -> bytes:
         del spec  # it looks for itself

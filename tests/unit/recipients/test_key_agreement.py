@@ -48,6 +48,7 @@ from smime_session.cms import codec, key_agree, tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
+    OriginatorKey,
     RecipientIdentifier,
     SubjectKeyIdentifier,
     WrappedKey,
@@ -248,6 +249,7 @@ def test_what_we_wrap_others_unwrap(curve: Curve, size: int) -> None:
     info = key_agree.decode(alice.recipient().wrap(key))
     assert info.algorithm == curve.agreement
     assert info.wrap.key_size == size
+    assert isinstance(info.originator, OriginatorKey)
     secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.octets))
     shared = key_agree.shared_info(key_agree.key_info(info.wrap), None, size * 8)
     digest = HASHES[curve.agreement.hash]()
