@@ -32,6 +32,7 @@ SLACK: Final = 32
 
 _MAX_CONTENT: Final = {"gcm": (1 << 36) - 32, "poly1305": (1 << 38) - 64}
 """Octets under one key and nonce (NIST SP 800-38D, 5.2.1.1; RFC 8439, 2.8)."""
+_MAX_AT_ONCE: Final = (1 << 31) - 1  # octets that the library seals in one call
 _DERIVATION_SALT: Final = b"The Cryptographic Message Syntax"  # RFC 9709, 2
 
 
@@ -76,7 +77,7 @@ def sealed_size(algorithm: ContentEncryption, size: int) -> int:
 
 def seal(parameters: ContentParameters, key: SessionKey, content: Buffer) -> tuple[memoryview, memoryview]:
     """Seal content that is in memory; return the ciphertext and the tag (empty without authentication)."""
-    if parameters.algorithm.mode == "gcm":
+    if parameters.algorithm.mode == "gcm" and len(content) <= _MAX_AT_ONCE:
         with _content_key(parameters, key) as own:
             sealed = memoryview(AESGCM(own.material).encrypt(parameters.nonce, content, None))
         return sealed[: len(content)], sealed[len(content) :]

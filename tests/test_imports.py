@@ -41,6 +41,7 @@ FLOORS: Final = {
     "smime_session.decryption": 5,
     "smime_session.encryption": 5,
     "smime_session.inspection": 5,
+    "smime_session.opening": 5,
     "smime_session.rewrapping": 5,
     "smime_session": 6,
     "cli": 7,

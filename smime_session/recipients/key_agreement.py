@@ -277,6 +277,7 @@ class KeyAgreementIdentity:
             for part in (candidate,) if self._bare else key_agree.split(candidate):
                 if self._names.may_stand_in(part.encoded) and (info := self._info(part)):
                     yield part, info
+                    break  # nobody needs it twice, and thousands of parts would fill the memory
 
     def _info(self, part: WrappedKey) -> KeyAgreeRecipientInfo | None:
         """Decode it and keep what may be for this identity, or return None if nothing is."""

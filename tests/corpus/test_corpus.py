@@ -31,6 +31,7 @@ from smime_session import (
     inspect,
     load_identities,
 )
+from smime_session.mail.reunion import begins_like_entity
 from tests.conftest import CORPUS_FOLDER
 
 if TYPE_CHECKING:
@@ -96,21 +97,24 @@ class Row:
         """Whether it needs algorithms that are only read when asked for."""
         return bool(re.match(r"des-ede3|rc2", self["content_alg"])) or "3des-wrap" in self["keymgmt_alg"]
 
-    def identities(self, corpus: Path) -> list[Identity]:
-        """Return what opens it: its private key, shared key or password."""
+    @property
+    def identities(self) -> list[Identity]:
+        """What opens it: its private key, shared key or password."""
         if self["key"]:
-            return load_identities((corpus / self["key"]).read_bytes())
+            return load_identities((CORPUS_FOLDER / self["key"]).read_bytes())
         if self["password"].startswith("kek-hex:"):
             return [PresharedKey(bytes.fromhex(self["password"].removeprefix("kek-hex:")), b"\xc0\xfe\xe0")]
         return [Password(self["password"])] if self["password"] else []
 
-    def data(self, corpus: Path) -> bytes:
-        """Return the message."""
-        return (corpus / str(self)).read_bytes()
+    @property
+    def data(self) -> bytes:
+        """The message."""
+        return (CORPUS_FOLDER / str(self)).read_bytes()
 
-    def plaintext(self, corpus: Path) -> bytes:
-        """Return what is inside."""
-        return (corpus / self["plaintext"]).read_bytes()
+    @property
+    def plaintext(self) -> bytes:
+        """What is inside."""
+        return (CORPUS_FOLDER / self["plaintext"]).read_bytes()
 
 
 def _rows() -> list[Row]:
@@ -132,11 +136,11 @@ def _each(rows: Iterable[Row]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", list(rows), ids=str)
 
 
-def _assert_opens(row: Row, corpus: Path, identities: list[Identity], policy: Policy = LENIENT) -> None:
+def _assert_opens(row: Row, identities: list[Identity], policy: Policy = LENIENT) -> None:
     """Check the plaintext, to the octet where the message is a bare CMS object."""
-    expected = row.plaintext(corpus)
+    expected = row.plaintext
     assert hashlib.sha256(expected).hexdigest() == row["plaintext_sha256"]
-    found = decrypt(row.data(corpus), identities, policy=policy)
+    found = decrypt(row.data, identities, policy=policy)
     if found.form == "mail":  # the entity inside follows the outer fields, with their line endings
         assert found.message.replace(b"\r\n", b"\n").endswith(expected.replace(b"\r\n", b"\n"))
     else:
@@ -153,63 +157,74 @@ def test_the_corpus_is_there(corpus: Path) -> None:
 
 
 @_each(OPENING)
-def test_it_opens_with_its_key(corpus: Path, row: Row) -> None:
+def test_it_opens_with_its_key(row: Row) -> None:
     """A message opens with the key alone, without a certificate, and gives its very plaintext."""
-    _assert_opens(row, corpus, row.identities(corpus))
+    _assert_opens(row, row.identities)
 
 
-@_each(row for row in OPENING if row["keymgmt_alg"].startswith("ktri"))
-def test_it_opens_among_other_keys(corpus: Path, row: Row) -> None:
-    """A message opens with its key among all RSA keys that stand in its folder, in file order."""
-    files = sorted((corpus / row["key"]).parent.glob("rsa-*.pem")) if row["key"] else []
-    identities = [identity for path in files for identity in load_identities(path.read_bytes())]
-    _assert_opens(row, corpus, identities or row.identities(corpus))
+# Content that is no mail cannot be told from what CBC makes of a wrong key, once in 256 times.
+@_each(row for row in OPENING if row["keymgmt_alg"].startswith("ktri") and begins_like_entity(row.plaintext))
+def test_it_opens_among_other_keys(row: Row) -> None:
+    """A mail opens with its key among all RSA keys that stand in its folder, in file order."""
+    files = sorted((CORPUS_FOLDER / row["key"]).parent.glob("rsa-*.pem"))
+    _assert_opens(row, [identity for path in files for identity in load_identities(path.read_bytes())])
 
 
 @_each(row for row in OPENING if row.legacy)
-def test_legacy_ciphers_open_only_when_asked_for(corpus: Path, row: Row) -> None:
+def test_legacy_ciphers_open_only_when_asked_for(row: Row) -> None:
     """What is sealed or wrapped with a broken cipher is refused without ``insecure_legacy``, which the error names."""
     with pytest.raises(PolicyError) as caught:
-        decrypt(row.data(corpus), row.identities(corpus))
+        decrypt(row.data, row.identities)
     assert caught.value.option == "insecure_legacy"
 
 
 @_each(row for row in OPENING if not row.legacy)
-def test_everything_else_opens_by_default(corpus: Path, row: Row) -> None:
+def test_everything_else_opens_by_default(row: Row) -> None:
     """What is not broken needs no permission."""
-    _assert_opens(row, corpus, row.identities(corpus), Policy())
+    _assert_opens(row, row.identities, Policy())
 
 
 @_each(FAILING)
-def test_what_is_not_spoken_is_named(corpus: Path, row: Row) -> None:
+def test_what_is_not_spoken_is_named(row: Row) -> None:
     """A message that does not open here fails with the reason that is written down for it."""
     assert row.unspoken is not None
     with pytest.raises(row.unspoken.error, match=row.unspoken.words):
-        decrypt(row.data(corpus), row.identities(corpus), policy=LENIENT)
+        decrypt(row.data, row.identities, policy=LENIENT)
 
 
-@_each(REFUSED)
-def test_what_must_not_open_is_refused(corpus: Path, row: Row) -> None:
-    """A malformed or altered message, or one whose key cannot be used, does not open, with its key or any other."""
-    try:
-        identities = row.identities(corpus)
-    except CredentialError as error:
-        assert "ML-KEM-512" in str(error)  # noqa: PT017  # some keys load, and these must not
-        identities = []
-    others = sorted(corpus.glob("*/keys/rsa-*.pem"))
-    identities += [identity for path in others for identity in load_identities(path.read_bytes())]
-    with pytest.raises((MessageError, NoMatchError, DecryptionError)):
-        decrypt(row.data(corpus), identities, policy=LENIENT)
+@_each(row for row in REFUSED if row["key"])
+def test_keys_that_cannot_be_used_are_refused(row: Row) -> None:
+    """A key of a kind that is not spoken says so when it is loaded, and its message is for nobody else."""
+    with pytest.raises(CredentialError, match="ML-KEM-512 keys are not supported"):
+        row.identities
+    with pytest.raises(NoMatchError):
+        decrypt(row.data, [], policy=LENIENT)
+
+
+@_each(row for row in REFUSED if row["password"])
+def test_altered_messages_are_refused(row: Row) -> None:
+    """A message whose attributes were altered does not open with the very key that it is for."""
+    with pytest.raises(DecryptionError):
+        decrypt(row.data, row.identities, policy=LENIENT)
+
+
+@_each(row for row in REFUSED if not row["key"] and not row["password"])
+def test_malformed_messages_are_refused(row: Row) -> None:
+    """A message whose structure or parameters are broken is refused as such, whoever tries to open it."""
+    every_key = sorted(CORPUS_FOLDER.glob("*/keys/*.pem"))
+    identities = [identity for path in every_key for identity in load_identities(path.read_bytes())]
+    with pytest.raises(MessageError):
+        decrypt(row.data, identities, policy=LENIENT)
 
 
 @_each(ROWS)
-def test_it_can_be_inspected(corpus: Path, row: Row) -> None:
+def test_it_can_be_inspected(row: Row) -> None:
     """What a message says to anybody agrees with the manifest; what is no envelope is named."""
     if (row.unspoken and row.unspoken.error is NotEnvelopeError) or "unparsed" in row["kind"]:
         with pytest.raises(MessageError):
-            inspect(row.data(corpus))
+            inspect(row.data)
         return
-    found = inspect(row.data(corpus))
+    found = inspect(row.data)
     assert found.content_type == ("auth-enveloped-data" if "AuthEnvelopedData" in row["kind"] else "enveloped-data")
     assert (found.encoding == "BER") or "BER" not in row["kind"]
     assert found.has_originator_info == ("originatorInfo" in row["kind"])

@@ -6,7 +6,7 @@ import io
 import os
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -21,12 +21,12 @@ from smime_session.algorithms import (
     AES_256_GCM,
     AES_256_WRAP,
     CURVES,
-    ECDH_SHA256,
     KEY_AGREEMENTS,
     KEY_WRAPS,
     RSAES_PKCS1_V1_5,
     X448,
     X25519,
+    ContentEncryption,
     Curve,
     KeyAgreement,
     KeyWrap,
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from _pytest.mark import ParameterSet
+
+    Identifier = Literal["issuer-serial", "key-identifier"]
     Keypairs = Sequence[Keypair]
     Start = Callable[[Peer, Curve], tuple[Peer, Keypairs]]
 
@@ -57,12 +60,13 @@ PEERS: Final[tuple[Peer, ...]] = (
     Gpgsm("unstable"),
 )
 """Those that agree on keys at all: NSS 3.87 and gpgsm 2.2 do not."""
+NAMES: Final = {algorithm.name for algorithm in KEY_AGREEMENTS.values()}
 NIST: Final = tuple(curve for curve in CURVES.values() if curve.name.startswith("P-"))
 RFC_8418: Final = (X25519, X448)
 
 SPECS: Final = tuple(
     Spec(content, RSAES_PKCS1_V1_5, identifier)
-    for content in (AES_128_GCM, AES_256_GCM, AES_128_CBC, AES_256_CBC)
+    for content in (AES_128_GCM, AES_256_CBC)
     for identifier in ("issuer-serial", "key-identifier")
 )
 CBC: Final = Spec(AES_256_CBC, RSAES_PKCS1_V1_5)
@@ -90,12 +94,14 @@ READERS: Final = [
     for share in (True, False)
     if knows(peer, curve) and reads(peer, spec, share=share)
 ]
-WITH_CURVES: Final = [
-    pytest.param(peer, curve, id=f"{peer}_{curve.name}")
-    for peer in PEERS
-    for curve in CURVES.values()
-    if knows(peer, curve)
-]
+
+
+def with_curves(*names: str) -> list[ParameterSet]:
+    """Pair the peers of these names with every curve that they know."""
+    pairs = [(peer, curve) for peer in PEERS for curve in CURVES.values() if peer.name in names and knows(peer, curve)]
+    return [pytest.param(peer, curve, id=f"{peer}_{curve.name}") for peer, curve in pairs]
+
+
 OPENSSL: Final = [peer for peer in PEERS if peer.name == "openssl"]
 BOUNCY_CASTLE: Final = [peer for peer in PEERS if peer.name == "bouncycastle"]
 
@@ -159,7 +165,7 @@ def assert_we_open(envelope: bytes, readers: Keypairs, algorithm: KeyAgreement |
     for reader in readers:
         content, opened = ours.decrypt(envelope, reader)
         assert content == CONTENT
-        assert opened.key_management == algorithm.name if algorithm else opened.key_management.startswith("ECDH")
+        assert opened.key_management in ({algorithm.name} if algorithm else NAMES)
         bare = smime_session.load_identities(reader.key_file.read_bytes())
         assert smime_session.decrypt(envelope, bare).message == CONTENT
 
@@ -200,22 +206,20 @@ def test_gpgsm_finds_the_first_that_shares(start: Start) -> None:
     ids=lambda options: "-".join(options[-1:]).strip("-") or "default",
 )
 @pytest.mark.parametrize("peer", OPENSSL, ids=str)
-def test_we_open_openssl(  # noqa: PLR0917  # every choice that it offers
-    peer: Peer, options: list[str], identifier: str, content: object, people: Callable[[Curve], Keypairs], start: Start
+def test_we_open_openssl(
+    peer: Peer, options: list[str], identifier: Identifier, content: ContentEncryption, start: Start
 ) -> None:
     """Each derivation, with a cofactor or without, each key wrap and both names."""
-    start(peer, NIST[0])
-    readers = people(NIST[0])
-    spec = Spec(content, RSAES_PKCS1_V1_5, identifier)  # type: ignore[arg-type]
+    _, readers = start(peer, NIST[0])
     command: list[str | Path] = [program("openssl", peer.generation), "cms", "-encrypt", "-binary", "-outform", "DER"]
-    command += [f"-{spec.content.name.lower()}", *(["-keyid"] if identifier == "key-identifier" else [])]
+    command += [f"-{content.name.lower()}", *(["-keyid"] if identifier == "key-identifier" else [])]
     wraps, keyopts = ([], options) if "-keyopt" in options else (options, [])
     for reader in readers:
         command += ["-recip", reader.certificate_file, *keyopts]
     assert_we_open(run([*command, *wraps], CONTENT), readers)
 
 
-@pytest.mark.parametrize(("peer", "curve"), [each for each in WITH_CURVES if each.values[0] in OPENSSL])
+@pytest.mark.parametrize(("peer", "curve"), with_curves("openssl"))
 def test_we_open_openssl_on_each_curve(peer: Peer, curve: Curve, start: Start) -> None:
     """With its defaults on every curve that it knows."""
     openssl, readers = start(peer, curve)
@@ -225,15 +229,15 @@ def test_we_open_openssl_on_each_curve(peer: Peer, curve: Curve, start: Start) -
 @pytest.mark.parametrize("wrap", KEY_WRAPS.values(), ids=lambda wrap: wrap.name)
 @pytest.mark.parametrize("ukm", [None, b"keying material"], ids=["no-ukm", "ukm"])
 @pytest.mark.parametrize("identifier", ["issuer-serial", "key-identifier"])
-@pytest.mark.parametrize(("peer", "curve"), [each for each in WITH_CURVES if each.values[0] in BOUNCY_CASTLE])
+@pytest.mark.parametrize(("peer", "curve"), with_curves("bouncycastle"))
 def test_we_open_bouncy_castle(  # noqa: PLR0917  # every choice that it offers
-    peer: Peer, curve: Curve, identifier: str, ukm: bytes | None, wrap: KeyWrap, start: Start
+    peer: Peer, curve: Curve, identifier: Identifier, ukm: bytes | None, wrap: KeyWrap, start: Start
 ) -> None:
     """Three recipients in one recipient info, with keying material or without, in both kinds of envelope."""
     castle, readers = start(peer, curve)
     assert isinstance(castle, BouncyCastle)
     for content in (AES_256_GCM, AES_256_CBC):
-        spec = Spec(content, RSAES_PKCS1_V1_5, identifier)  # type: ignore[arg-type]
+        spec = Spec(content, RSAES_PKCS1_V1_5, identifier)
         envelope = castle.encrypt_by_agreement(CONTENT, readers, spec, curve.agreement, wrap, ukm)
         assert_we_open(envelope, readers, curve.agreement)
 
@@ -248,7 +252,7 @@ def test_we_open_every_derivation_of_bouncy_castle(peer: Peer, algorithm: KeyAgr
         assert_we_open(castle.encrypt_by_agreement(CONTENT, readers, CBC, algorithm, wrap), readers, algorithm)
 
 
-@pytest.mark.parametrize(("peer", "curve"), [each for each in WITH_CURVES if each.values[0].name in {"nss", "gpgsm"}])
+@pytest.mark.parametrize(("peer", "curve"), with_curves("nss", "gpgsm"))
 def test_we_open_nss_and_gpgsm(peer: Peer, curve: Curve, start: Start) -> None:
     """NSS adds keying material; gpgsm wraps with a key of the content's size."""
     running, readers = start(peer, curve)
@@ -257,8 +261,7 @@ def test_we_open_nss_and_gpgsm(peer: Peer, curve: Curve, start: Start) -> None:
 
 
 def test_the_default_of_openssl_is_sha_1(start: Start) -> None:
-    """Which is why every derivation must be read: it says so itself."""
+    """It derives with SHA-1 unless told otherwise, which is why that must be read."""
     openssl, readers = start(OpenSSL("system"), NIST[0])
     _, opened = ours.decrypt(openssl.encrypt(CONTENT, readers, CBC), readers[0])
     assert opened.key_management == "ECDH with SHA-1 KDF"
-    assert ECDH_SHA256.name != opened.key_management

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
 from smime_session.algorithms import DES_EDE3_CBC, RC2_CBC
@@ -121,8 +122,9 @@ def _locked(keypair: Keypair) -> bytes:
         .hmac_hash(hashes.SHA1())  # noqa: S303  # what the format had when gpgsm 2.2 was written
         .build(PASSPHRASE)
     )
-    name = keypair.name.encode()
-    return pkcs12.serialize_key_and_certificates(name, keypair.private_key, keypair.certificate, None, lock)
+    name, key = keypair.name.encode(), keypair.private_key
+    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return pkcs12.serialize_key_and_certificates(name, key, keypair.certificate, None, lock)
 
 
 def _is_classic(spec: Spec) -> bool:

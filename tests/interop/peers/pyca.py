@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.algorithms import AES128, AES256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
@@ -54,4 +55,5 @@ class Pyca(Peer):
         return builder.encrypt(ENCODINGS[spec.form], [pkcs7.PKCS7Options.Binary])
 
     def decrypt(self, envelope: bytes, keypair: Keypair, spec: Spec) -> bytes:
+        assert isinstance(keypair.private_key, rsa.RSAPrivateKey)
         return OPENERS[spec.form](envelope, keypair.certificate, keypair.private_key, [])

@@ -385,6 +385,15 @@ def test_a_match_is_the_part_that_is_ours() -> None:
         assert summary.serial_number == f"{reader.certificate.serial_number:#x}"
 
 
+def test_one_recipient_info_matches_once() -> None:
+    """Thousands of parts with one name, which no sender writes, cost no more memory than one."""
+    key = SessionKey.generate(32)
+    wrapped = wrap_all([person().recipient()] * MOST_TOGETHER, key)
+    (match,) = person().identity.matching(wrapped)
+    assert len(match.encoded) < 300
+    assert person().identity.unwrap(wrapped) == key
+
+
 def test_a_bare_key_finds_its_part() -> None:
     """Among names that it cannot tell apart, the checksum of the key wrap tells."""
     people = [person(name) for name in ("alice", "bob", "carol")]
