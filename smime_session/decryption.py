@@ -52,7 +52,10 @@ class Opened:
     @property
     def recipient(self) -> str:
         """The recipient whose wrapped key was opened, in words."""
-        return summarize(self.wrapped_key)[0].name if self.wrapped_key else "a session key that was given"
+        if self.wrapped_key is None:
+            return "a session key that was given"
+        names = [summary.name for summary in summarize(self.wrapped_key)]
+        return names[0] if len(names) == 1 else f"one of {len(names)} recipients who share an ephemeral key"
 
 
 @dataclass(frozen=True, slots=True)

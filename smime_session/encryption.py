@@ -134,7 +134,7 @@ def encrypt_stream(
             armour.finish()
     return Sealed(
         content_encryption=profile.content.name,
-        recipients=len(header.wrapped_keys),
+        recipients=len(ready),
         encoding="BER" if content.size is None else "DER",
         removed_fields=content.head.removed if content.head else (),
     )

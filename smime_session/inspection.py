@@ -11,7 +11,7 @@ from smime_session.errors import MessageError
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.recipients import matching, summarize
+from smime_session.recipients import each, matching, summarize
 from smime_session.sources import Replay
 
 if TYPE_CHECKING:
@@ -185,7 +185,8 @@ def _content(reader: EnvelopeReader) -> Content:
 def _recipients(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> tuple[Recipient, ...]:
     return tuple(
         Recipient(index, summary, tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)))
-        for index, wrapped in enumerate(wrapped_keys, 1)
+        for index, whole in enumerate(wrapped_keys, 1)
+        for wrapped in each(whole)
         for summary in summarize(wrapped)
     )
 

@@ -198,17 +198,19 @@ class Pass:
     def judge(self) -> Candidate:
         """Return the candidate that opened the content; its last octets are then in :attr:`last`.
 
-        Content without authentication can seem to open with a wrong key; among several that do, one
-        whose plaintext begins like a mail goes first.
+        Content without authentication can seem to open with a wrong key. Among several that do, one
+        whose unwrapping was checked goes first, then one whose plaintext begins like a mail; neither
+        tells an attacker anything about RSAES-PKCS1-v1_5, whose keys are never checked.
 
         Raises:
             DecryptionError: none did.
         """
-        opened: list[tuple[bool, Candidate, bytes]] = []
+        opened: list[tuple[tuple[bool, bool], Candidate, bytes]] = []
         for (candidate, stream), head in zip(self._openers, self._heads, strict=True):
             with suppress(DecryptionError):
                 last = stream.finish(self.trailer.tag)
-                opened.append((begins_like_entity(head + last), candidate, last))
+                likelihood = (candidate.key.checked, begins_like_entity(head + last))
+                opened.append((likelihood, candidate, last))
         if not opened:
             raise DecryptionError
         _, winner, self.last = max(opened, key=lambda entry: entry[0])

@@ -24,12 +24,15 @@ class SessionKey:
 
     Args:
         material: the key's octets; the object takes this buffer as its own and will overwrite it.
+        checked: whether unwrapping it proved it intact, as AES key wrap and RSAES-OAEP do; a decoy
+            and what RSAES-PKCS1-v1_5 gave are not.
     """
 
-    __slots__ = ("_material",)
+    __slots__ = ("_material", "checked")
 
-    def __init__(self, material: bytearray) -> None:
+    def __init__(self, material: bytearray, *, checked: bool = False) -> None:
         self._material = material
+        self.checked = checked
 
     @classmethod
     def generate(cls, size: int) -> Self:

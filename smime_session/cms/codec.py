@@ -36,6 +36,7 @@ _CONTEXT_0_CONSTRUCTED: Final = 0xA0
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
+_KEY_AGREEMENT_TAG: Final = 0xA1
 _RC2_128_BITS: Final = 58  # RFC 3370, 5.2: the version that means 128
 _MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart, which costs a microsecond each; real ones have 100
 _GCM_NONCE_SIZES: Final = range(8, 129)  # RFC 5084, 3.2 recommends 12; the cipher takes no others than these
@@ -193,14 +194,27 @@ def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[Wrap
     """Walk RecipientInfos without decoding them: one WrappedKey each, whatever its technique.
 
     Raises:
-        LimitError: there are more than ``limit``.
+        LimitError: there are more than ``limit`` recipients in them.
     """
     found: list[WrappedKey] = []
+    left = limit
     for info in infos.expect(tlv.SET):
-        if len(found) == limit:
+        left -= _recipients_in(info)
+        if left < 0:
             raise LimitError("the number of recipients", limit)
         found.append(WrappedKey(info.encoded, _version_of(info), key_size))
     return tuple(found)
+
+
+def _recipients_in(info: tlv.Element) -> int:
+    """Count a RecipientInfo's recipients: only a KeyAgreeRecipientInfo ends in a list of them (RFC 5652, 6.2.2)."""
+    if info.tag != _KEY_AGREEMENT_TAG:
+        return 1
+    try:
+        *_, recipients = info
+        return max(1, sum(1 for _ in recipients))
+    except (MalformedError, ValueError):  # broken: whoever decodes it hears of it then
+        return 1
 
 
 def _version_of(info: tlv.Element) -> int:

@@ -262,7 +262,9 @@ class EncapsulationIdentity:
         secret = self._private_key.decapsulate(info.ciphertext)
         with _key_encryption_key(secret, info.hash, info.wrap.key_size, kem.other_info(info)) as wrapping_key:
             opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key)
-        return SessionKey(bytearray(opened if opened and len(opened) == size else os.urandom(size)))
+        if opened and len(opened) == size:
+            return SessionKey(bytearray(opened), checked=True)
+        return SessionKey.generate(size)
 
     def __str__(self) -> str:
         return self._names.describe(f"{self._kem.name} private key")

@@ -308,7 +308,7 @@ class KeyAgreementIdentity:
             for member in info.encrypted_keys:
                 opened = unwrap(wrap, key, member.encrypted_key)
                 if opened is not None and len(opened) == size:
-                    return SessionKey(bytearray(opened))
+                    return SessionKey(bytearray(opened), checked=True)
         return SessionKey(bytearray(hashlib.sha512(key + info.encrypted_keys[0].encrypted_key).digest()[:size]))
 
     def _public_key(self, originator: RecipientIdentifier | OriginatorKey) -> curves.PublicKey:

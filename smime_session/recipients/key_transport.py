@@ -219,7 +219,8 @@ class KeyTransportIdentity:
         except ValueError:
             opened = os.urandom(hashlib.sha512().digest_size + 1)
         decoy = hashlib.sha512(opened).digest()[:size]
-        return SessionKey(bytearray(opened if len(opened) == size else decoy))
+        fits = len(opened) == size
+        return SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
 
     def __str__(self) -> str:
         return self._names.describe(f"RSA-{self._private_key.key_size} private key")

@@ -225,8 +225,8 @@ def test_a_key_of_another_size_does_not_open(size: int, derivation_info: bytes) 
 
 def test_content_too_large_for_one_call_is_sealed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the library does not take at once, from two gigabytes on, is sealed as a stream, to the same octets."""
-    with pytest.raises(OverflowError), mmap(-1, content._MAX_AT_ONCE + 1) as too_large:
-        AESGCM(bytes(16)).encrypt(bytes(12), too_large, None)
+    with mmap(-1, content._MAX_AT_ONCE + 1) as too_large, pytest.raises(OverflowError), memoryview(too_large) as view:
+        AESGCM(bytes(16)).encrypt(bytes(12), view, None)
     expected = seal(_parameters(GCM[0]), _key(GCM[0]), b"text")
     monkeypatch.setattr(content, "_MAX_AT_ONCE", 3)
     assert seal(_parameters(GCM[0]), _key(GCM[0]), b"text") == expected

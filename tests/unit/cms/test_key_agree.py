@@ -289,7 +289,6 @@ def test_broken_fields_are_refused(fields: tuple[bytes, ...]) -> None:
         (originator(EC_PUBLIC_KEY_OID, point="0303 000405 0500"), MalformedError, "public key is malformed"),
         (tlv.parse(tlv.NULL), MalformedError, "tag"),
     ],
-    ids=str,
 )
 def test_originators_that_are_refused(element: tlv.Element, error: type[MessageError], words: str) -> None:
     """A key of another kind, or on another curve, is named; one that is broken is malformed."""
