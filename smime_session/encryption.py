@@ -9,13 +9,11 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
 from smime_session.cms import codec
-from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
-from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
-from smime_session.content import SLACK, seal, sealed_size, sealer
+from smime_session.cms.structures import EnvelopeTrailer
+from smime_session.content import seal, sealed_size
 from smime_session.credentials.fitness import recipients_for
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.entity import MailHead, envelope_fields, read_head, split_head
@@ -24,12 +22,12 @@ from smime_session.mail.objects import M, like, octets_of
 from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.profiles import MODERN, Profile
-from smime_session.recipients import refuse_classical, wrap_all
+from smime_session.sealing import SMIME_TYPES, SealingWriter, prepare
 from smime_session.session_key import SessionKey
-from smime_session.sources import BLOCK_SIZE, Replay, Whole, is_seekable
+from smime_session.sources import Replay, Whole, is_seekable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from cryptography import x509
 
@@ -37,11 +35,6 @@ if TYPE_CHECKING:
     from smime_session.recipients import Recipient
 
 Form = Literal["mail", "der", "pem"]
-
-_SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] = {
-    AUTH_ENVELOPED_DATA: "authEnveloped-data",
-    ENVELOPED_DATA: "enveloped-data",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +78,12 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     head = split_head(block, body)
     content = b"".join((head.inner, body if head.binary else canonical(bytes(body))))
     with SessionKey.generate(profile.content.key_size) as key:
-        header, parameters = _prepare(key, ready, profile)
+        header, parameters = prepare(key, ready, profile)
         ciphertext, tag = seal(parameters, key, content)
     trailer = EnvelopeTrailer(bytes(tag))
     end = codec.envelope_end(trailer, authenticated=profile.content.authenticated, indefinite=False)
     start = codec.envelope_start(header, len(ciphertext), len(end))
-    fields = envelope_fields(_SMIME_TYPES[header.content_type], head.eol)
+    fields = envelope_fields(SMIME_TYPES[header.content_type], head.eol)
     text = encode_base64((start, ciphertext, end), eol=head.eol)
     return like(message, b"".join((head.outer, fields, text)))
 
@@ -123,13 +116,17 @@ def encrypt_stream(
     content = _mail_content(source) if form == "mail" else _plain_content(source)
     out = Whole(target)
     with SessionKey.generate(profile.content.key_size) as key:
-        header, parameters = _prepare(key, ready, profile)
+        header, parameters = prepare(key, ready, profile)
         if form == "mail" and content.head:
-            out.write(content.head.outer + envelope_fields(_SMIME_TYPES[header.content_type], content.head.eol))
+            out.write(content.head.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
             armour: Base64Writer | None = Base64Writer(out, eol=content.head.eol)
         else:
             armour = PemWriter(out) if form == "pem" else None
-        _seal_stream(content, armour or out, header, parameters, key)
+        size = None if content.size is None else sealed_size(parameters.algorithm, content.size)
+        with SealingWriter(armour or out, header, parameters, key, size) as writer:
+            for block in content.blocks:
+                writer.write(block)
+            writer.finish()
         if armour:
             armour.finish()
     return Sealed(
@@ -185,45 +182,3 @@ def _canonical_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
     yield head.inner
     while block := body():
         yield block if head.binary else line_endings.convert(block)
-
-
-def _prepare(
-    key: SessionKey, recipients: Sequence[Recipient], profile: Profile
-) -> tuple[EnvelopeHeader, ContentParameters]:
-    """Wrap the session key for everybody and draw the message's nonce.
-
-    Raises:
-        RecipientError: a prepared recipient is not one that the profile allows.
-    """
-    algorithm = profile.content
-    wrapped = wrap_all(recipients, key)
-    refuse_classical(wrapped, profile)
-    parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
-    if profile.derived_content_key:
-        parameters = codec.with_derived_key(parameters)
-    header = EnvelopeHeader(
-        content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,
-        version=codec.envelope_version(wrapped, authenticated=algorithm.authenticated),
-        wrapped_keys=wrapped,
-        inner_content_type=DATA,
-        content_encryption=codec.content_encryption(parameters),
-    )
-    return header, parameters
-
-
-def _seal_stream(
-    content: _Content, target: Target, header: EnvelopeHeader, parameters: ContentParameters, key: SessionKey
-) -> None:
-    authenticated = parameters.algorithm.authenticated
-    announced = trailer_size(EnvelopeTrailer(bytes(parameters.tag_size)), authenticated=authenticated)
-    size = None if content.size is None else sealed_size(parameters.algorithm, content.size)
-    writer = EnvelopeWriter(target, header, size, announced)
-    stream = sealer(parameters, key)
-    buffer = memoryview(bytearray(BLOCK_SIZE + SLACK))
-    for block in content.blocks:
-        for at in range(0, len(block), BLOCK_SIZE):
-            written = stream.update_into(memoryview(block)[at : at + BLOCK_SIZE], buffer)
-            writer.write(buffer[:written])
-    last, tag = stream.finish()
-    writer.write(last)
-    writer.finish(EnvelopeTrailer(tag))

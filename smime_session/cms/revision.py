@@ -50,9 +50,7 @@ def version_of(header: EnvelopeHeader, trailer: EnvelopeTrailer) -> int:
 
 def _least_version(originator_info: bytes) -> int:
     """Return the lowest version of an envelope with such originator information."""
-    kinds = {
-        (field.tag, member.tag) for field in tlv.parse(originator_info).children() for member in field
-    }
+    kinds = {(field.tag, member.tag) for field in tlv.parse(originator_info).children() for member in field}
     if not kinds.isdisjoint({(_CERTIFICATES, _OTHER_CERTIFICATE), (_REVOCATIONS, _OTHER_REVOCATION)}):
         return 4
     return 3 if (_CERTIFICATES, _ATTRIBUTE_CERTIFICATE_V2) in kinds else 2

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEPT: Final = MAX_MAIL_HEADER_SIZE + 2 * BLOCK_SIZE  # octets: the largest head of a mail and the first lines after it
 _MARK: Final = b"\xef\xbb\xbf"
+_SEQUENCE: Final = b"\x30"
 _TRANSFER_ENCODING: Final = "content-transfer-encoding"
 
 
@@ -139,7 +140,7 @@ def _mail_armour(raw_head: bytes, head: MailHead, body: bytes) -> Armour:
 
 def _text_armour(octets: bytes, eol: bytes) -> Armour:
     text = octets.removeprefix(_MARK).lstrip()
-    if octets.startswith(b"\x30\x80") or text.startswith(b"\x30"):
+    if text.startswith(_SEQUENCE):  # which no base64 of a SEQUENCE begins with
         return Armour()
     if label := find_pem_label(text):
         return Armour(text="pem", eol=eol, label=label)

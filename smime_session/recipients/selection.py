@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from smime_session.cms import codec, kek, kem, key_agree, key_trans, tlv
+from smime_session.cms import tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
@@ -21,7 +20,7 @@ from smime_session.errors import MessageError, RecipientError
 from smime_session.recipients import each, names_of, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Sequence
 
     from cryptography import x509
 
@@ -42,9 +41,9 @@ _PREFIXED: Final = re.compile(r"-?0[xX][0-9a-fA-F]{1,200}")
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}:?)+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """One recipient of an envelope.
+    """One recipient of an envelope, who equals nobody else, since two may look alike.
 
     Attributes:
         index: the place in the envelope of the recipient info that it stands in.
@@ -74,11 +73,12 @@ class Roster:
         wrapped_keys: the envelope's recipient infos.
 
     Attributes:
+        wrapped_keys: the same.
         members: the recipients in their order.
     """
 
     def __init__(self, wrapped_keys: Sequence[WrappedKey]) -> None:
-        self._wrapped_keys = tuple(wrapped_keys)
+        self.wrapped_keys = tuple(wrapped_keys)
         self.members = tuple(
             Member(index, part, identifier_of(part))
             for index, wrapped in enumerate(wrapped_keys)
@@ -135,7 +135,7 @@ class Roster:
             who, own = _certificates_of(selector, certificates)
             matching = [member for certificate in own for member in self.of(certificate)]
         if not matching:
-            there = "; ".join(names_of(self._wrapped_keys)) or "nobody"
+            there = "; ".join(names_of(self.wrapped_keys)) or "nobody"
             raise RecipientError((f"{who} is none of the recipients: the message is addressed to {there}",))
         return matching
 
@@ -147,6 +147,16 @@ class Roster:
         digits = text[2:] if prefixed else text
         octets = bytes.fromhex(digits.replace(":", "")) if _HEX.fullmatch(digits) else None
         return [member for member in self.members if _is_called(member.identifier, serial_number, octets)]
+
+    def repeating(self, others: Roster) -> list[Member]:
+        """Return those who are named as one of ``others`` is, or as one before them."""
+        seen = {member.identifier for member in others.members}
+        repeated = []
+        for member in self.members:
+            if member.identifier is not None and member.identifier in seen:
+                repeated.append(member)
+            seen.add(member.identifier)
+        return repeated
 
     def without(self, leaving: Collection[Member]) -> tuple[WrappedKey, ...]:
         """Return the recipient infos of everybody else.
@@ -160,13 +170,15 @@ class Roster:
                 staying.setdefault(member.index, []).append(member)
         touched = {member.index for member in leaving}
         return tuple(
-            _together([member.part for member in some]) if index in touched else self._wrapped_keys[index]
+            _together([member.part for member in some]) if index in touched else self.wrapped_keys[index]
             for index, some in staying.items()
         )
 
 
 def identifier_of(part: WrappedKey) -> Identifier | None:
     """Return what names the recipient of a recipient info; None if nothing does, or it cannot be read."""
+    from smime_session.cms import kek, kem, key_agree, key_trans
+
     try:
         match part.encoded[0]:
             case tlv.SEQUENCE:
@@ -203,11 +215,13 @@ def _certificates_of(
         RecipientError: there is none.
     """
     if isinstance(selector, str):
-        own = [each for each in certificates if any(same_mailbox(selector, one) for one in addresses_of(each))]
-        if not own:
+        having = [each for each in certificates if any(same_mailbox(selector, one) for one in addresses_of(each))]
+        if not having:
             raise RecipientError((f"{selector} is in no certificate that was given, so it names nobody",))
-        return selector, own
-    own = list(selector) if isinstance(selector, Sequence) else [selector]
+        return selector, having
+    from cryptography import x509
+
+    own = (selector,) if isinstance(selector, x509.Certificate) else tuple(selector)
     if not own:
         raise RecipientError(("no certificate was given that names a recipient",))
     return describe(own[0]), own
@@ -221,24 +235,18 @@ def _own_names(certificate: x509.Certificate) -> OwnNames:
     try:
         return OwnNames(certificate.public_key(), certificate)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise RecipientError((f"certificate of {describe(certificate)} has a public key that cannot be read",)) from error
+        raise RecipientError(
+            (f"certificate of {describe(certificate)} has a public key that cannot be read",)
+        ) from error
 
 
 def _together(parts: Sequence[WrappedKey]) -> WrappedKey:
     """Join what :func:`~smime_session.cms.key_agree.split` took apart of one recipient info."""
-    *shared, _ = tlv.parse(parts[0].encoded).children()
+    first = tlv.parse(parts[0].encoded)
+    *shared, _ = first.children()
     encrypted_keys = [
         encrypted_key.encoded for part in parts for encrypted_key in tlv.parse(part.encoded).children()[-1]
     ]
     members = tlv.encode(tlv.SEQUENCE, *encrypted_keys)
-    encoded = tlv.encode(key_agree.TAG, *(child.encoded for child in shared), members)
+    encoded = tlv.encode(first.tag, *(child.encoded for child in shared), members)
     return WrappedKey(encoded, parts[0].version, parts[0].key_size)
-
-
-def new_members(wrapped_keys: Sequence[WrappedKey], known: Iterable[Member]) -> Iterator[Member]:
-    """Yield the recipients of new recipient infos whom nothing in ``known`` names yet, once each."""
-    seen = {member.identifier for member in known}
-    for member in Roster(wrapped_keys).members:
-        if member.identifier is None or member.identifier not in seen:
-            seen.add(member.identifier)
-            yield member
