@@ -34,7 +34,7 @@ KEY_TYPES: Final = (
 
 @click.group("identity", no_args_is_help=False)
 def command() -> None:
-    """Make private keys and their certificates."""
+    """Make private keys and certificates, or show what a file holds."""
 
 
 @command.command("new")
@@ -93,6 +93,30 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     _tell(made, key_path, certificate_path, locked=passphrase is not None)
     if issuer_files:
         _tell_issuer(issuer_path)
+
+
+@command.command("show")
+@click.argument("file", type=click.Path())
+@passphrase_options
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def show(file: str, passphrase_file: str | None, passphrase_env: str | None, *, as_json: bool) -> None:
+    """Show what a certificate or private key FILE holds.
+
+    FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and nothing is
+    asked: what is locked stays locked unless a passphrase is given.
+    """
+    from .console import emit
+    from .credentials import given_passphrase, listing_of
+
+    found = listing_of(file, given_passphrase(passphrase_file, passphrase_env)).to_dict()
+    if as_json:
+        import json
+
+        emit(json.dumps(found, indent=2).split("\n"))
+    else:
+        from .tree import render
+
+        emit(render("standard input" if file == "-" else file, found))
 
 
 def _refuse_existing(*paths: str) -> None:

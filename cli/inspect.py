@@ -19,29 +19,40 @@ if TYPE_CHECKING:
 @message_argument
 @identity_option(required=False)
 @shared_secret_options
+@click.option(
+    "-r",
+    "--recipient",
+    "certificates",
+    metavar="CERT",
+    type=click.Path(),
+    multiple=True,
+    help="A file with certificates, to tell which of them are addressed; repeat it for more.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,
     identities: tuple[str, ...],
     passphrase_file: str | None,
     passphrase_env: str | None,
+    certificates: tuple[str, ...],
     *,
     secrets: SharedSecrets,
     as_json: bool,
 ) -> None:
-    """Show how a message is encrypted, and for whom.
+    """Show how a message is encrypted, for whom, and what opens it.
 
     MESSAGE is a path, or - for standard input. Nothing is decrypted; with -i it is told which
-    recipient a private key belongs to, with a shared key likewise; a password could be anyone's.
+    recipient a private key belongs to, or what comes closest, with a shared key likewise; a password
+    could be anyone's.
     """
     from smime_session import inspect
 
-    from .credentials import given_passphrase, identities_in
+    from .credentials import certificates_in, given_passphrase, identities_in
 
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
-        found = inspect(source.stream, keys).to_dict()
+        found = inspect(source.stream, keys, certificates_in(certificates)).to_dict()
     if as_json:
         import json
 
@@ -49,4 +60,4 @@ def command(  # noqa: PLR0913  # an argument for each option
     else:
         from .tree import render
 
-        emit(render(found))
+        emit(render(found.pop("content_type"), found))

@@ -1,17 +1,27 @@
-"""An inspection as text: the dictionary that ``--json`` prints, drawn as a tree."""
+"""What was found out, as text: the dictionary that ``--json`` prints, drawn as a tree."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     Node = tuple[str, Mapping[str, object]]
 
 LABELS: Final = {
     "post_quantum": "post-quantum",
     "notes": "note",
+    "closest": "closest identity",
+    "clients": "opens with",
+    "profiles": "usable with",
+    "fingerprint": "SHA-256 fingerprint",
+    "not_before": "valid from",
+    "not_after": "valid until",
+    "valid": "valid now",
+    "has_private_key": "private key in this file",
+    "addresses": "address",
+    "others": "also here",
     "algorithm_oid": "object identifier",
     "ciphertext_size": "size",
     "has_originator_info": "originator info",
@@ -20,18 +30,19 @@ LABELS: Final = {
 }
 """What a key is called where its own words would not say it."""
 
-TITLES: Final = {"content": "algorithm", "recipients": "technique"}
+TITLES: Final = {"content": "algorithm", "recipients": "technique", "certificates": "key", "private_keys": "key"}
 """Which value of a branch stands beside its name instead of among its leaves."""
+
+VERDICTS: Final = {"clients": ("opens", "reason"), "profiles": ("usable", "reasons")}
+"""Lists whose items stand in one line each: a name, what is found of it, and why."""
 
 UNITS: Final = {"_size": "octets", "_bits": "bits"}
 """What numbers count, by the end of their key."""
 
 
-def render(inspection: Mapping[str, object]) -> list[str]:
-    """Return the lines of a tree, its root the content type; what is absent or empty is left out."""
-    rest = dict(inspection)
-    title = rest.pop("content_type", "message")
-    return [str(title), *_branches(rest)]
+def render(title: str, found: Mapping[str, object]) -> list[str]:
+    """Return the lines of a tree with a title for its root; what is absent or empty is left out."""
+    return [title, *_branches(found)]
 
 
 def _branches(mapping: Mapping[str, object]) -> Iterator[str]:
@@ -51,6 +62,8 @@ def _nodes(key: str, value: object) -> Iterator[Node]:
     match value:
         case dict():
             yield _branch(label, value, TITLES.get(key))
+        case [*items] if key in VERDICTS:
+            yield label, dict(_verdict(item, *VERDICTS[key]) for item in cast("Sequence[Mapping[str, object]]", items))
         case [*items]:
             for number, item in enumerate(items, 1):
                 if isinstance(item, dict):
@@ -59,6 +72,12 @@ def _nodes(key: str, value: object) -> Iterator[Node]:
                     yield f"{label}: {item}", {}
         case _:
             yield f"{label}: {_text(key, value)}", {}
+
+
+def _verdict(item: Mapping[str, object], answer_key: str, reason_key: str) -> tuple[str, str]:
+    answer, why = _text(answer_key, item[answer_key]), item[reason_key]
+    reasons = why if isinstance(why, str) else ", and ".join(cast("Sequence[str]", why))
+    return str(item["name"]), f"{answer}, {reasons}" if reasons else answer
 
 
 def _branch(label: str, value: Mapping[str, object], title_key: str | None) -> Node:

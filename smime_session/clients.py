@@ -1,46 +1,26 @@
-"""Mail programs: which of them open an envelope, and if not, why.
+"""Mail programs: what is known of how each opens an envelope, as tables of rules over public fields.
 
-What is known of each is a table of rules over public fields; the first that applies decides. ``yes``
-and ``no`` were run, documented or reported, each with its source in ``docs/clients.md``. Where no rule
-applies nobody has shown it, and the answer is ``unknown``. The programs are current versions; what an
-older one lacks, the reason says.
+Of the rules for a program the first that applies decides. ``yes`` and ``no`` were run, documented or
+reported, each with its source in ``docs/clients.md``. Where no rule applies nobody has shown it, and
+the answer is ``unknown``. The programs are current versions; what an older one lacks, the reason says.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeVar
 
-from smime_session.algorithms import CONTENT_ENCRYPTION, CURVES, ML_KEM_OIDS, RSAES_OAEP_OID, RSAES_PKCS1_V1_5_OID
+from smime_session.algorithms import CURVES, ML_KEM_OIDS, RSAES_OAEP_OID, RSAES_PKCS1_V1_5_OID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from smime_session.inspection import Content, Recipient
+    from collections.abc import Callable
 
 Answer = Literal["yes", "no", "unknown"]
 
-_RANKS: Final[dict[Answer, int]] = {"no": 0, "unknown": 1, "yes": 2}
 _DEFAULT_TAG_SIZE: Final = 12  # octets: RFC 5084, 3.2
 
 
-@dataclass(frozen=True, slots=True)
-class ClientNote:
-    """Whether a family of mail programs opens an envelope, for whoever has the key.
-
-    Attributes:
-        name: the programs.
-        opens: ``yes`` if at least one recipient can read it there, ``no``, or ``unknown``: nobody has shown it.
-        reason: why, in words.
-    """
-
-    name: str
-    opens: Answer
-    reason: str
-
-
-class Sealing(NamedTuple):
+class ContentTraits(NamedTuple):
     """What decides about the content.
 
     Attributes:
@@ -62,7 +42,7 @@ class Sealing(NamedTuple):
     techniques: frozenset[str]
 
 
-class Wrapping(NamedTuple):
+class KeyTraits(NamedTuple):
     """What decides about a recipient.
 
     Attributes:
@@ -84,7 +64,7 @@ class Wrapping(NamedTuple):
     broken: bool
 
 
-TraitsT = TypeVar("TraitsT", Sealing, Wrapping)
+TraitsT = TypeVar("TraitsT", ContentTraits, KeyTraits)
 
 
 class Rule(NamedTuple, Generic[TraitsT]):
@@ -112,175 +92,108 @@ class Client:
     """
 
     name: str
-    content: tuple[Rule[Sealing], ...]
-    keys: tuple[Rule[Wrapping], ...]
-
-
-def notes_for(content: Content, recipients: Sequence[Recipient]) -> tuple[ClientNote, ...]:
-    """Say of each family of mail programs whether it opens an envelope."""
-    sealing = _sealing(content, recipients)
-    wrappings = Counter(_wrappings(recipients))
-    return tuple(_note(client, sealing, wrappings) for client in CLIENTS)
-
-
-def _note(client: Client, sealing: Sealing, wrappings: Counter[Wrapping]) -> ClientNote:
-    """Judge the content, then the recipient who fares best; say how many do."""
-    opened, reason = _verdict(client.content, sealing, sealing.name)
-    if opened == "no" or not wrappings:
-        return ClientNote(client.name, "no", reason if wrappings else "the message has no recipients")
-    verdicts = {each: _verdict(client.keys, each, _described(each)) for each in wrappings}
-    best = max((verdict.opens for verdict in verdicts.values()), key=_RANKS.__getitem__)
-    answer = min(best, opened, key=_RANKS.__getitem__)
-    reasons = [reason] if opened == answer else []
-    reasons += [verdict.reason for verdict in verdicts.values() if verdict.opens == best == answer]
-    total, count = wrappings.total(), sum(wrappings[each] for each in verdicts if verdicts[each].opens == best)
-    if count < total:
-        others = [verdict.reason for verdict in verdicts.values() if verdict.opens != best]
-        reasons += [f"for {count:,} of {total:,} recipients only", *others]
-    return ClientNote(client.name, answer, "; ".join(dict.fromkeys(reasons)))
-
-
-class _Verdict(NamedTuple):
-    opens: Answer
-    reason: str
-
-
-def _verdict(rules: Iterable[Rule[TraitsT]], traits: TraitsT, described: str) -> _Verdict:
-    for rule in rules:
-        if rule.applies(traits):
-            return _Verdict(rule.opens, rule.reason)
-    return _Verdict("unknown", f"nobody has shown that it opens {described}")
-
-
-def _sealing(content: Content, recipients: Iterable[Recipient]) -> Sealing:
-    algorithm = CONTENT_ENCRYPTION.get(content.algorithm_oid)
-    return Sealing(
-        name=content.algorithm,
-        cipher=algorithm.cipher if algorithm else None,
-        mode=algorithm.mode if algorithm else None,
-        key_bits=content.key_bits,
-        tag_size=content.tag_size,
-        derived=content.key_derivation is not None,
-        techniques=frozenset(recipient.summary.technique for recipient in recipients),
-    )
-
-
-def _wrappings(recipients: Iterable[Recipient]) -> Iterator[Wrapping]:
-    previous = 0
-    for recipient in recipients:
-        summary = recipient.summary
-        yield Wrapping(
-            name=summary.algorithm or f"a {summary.technique} recipient",
-            oid=summary.algorithm_oid,
-            technique=summary.technique,
-            curve=summary.parameters.get("curve"),
-            by_key_identifier=summary.technique != "pre-shared key" and summary.key_identifier is not None,
-            follows=recipient.index == previous,
-            broken=summary.problem is not None,
-        )
-        previous = recipient.index
-
-
-def _described(wrapping: Wrapping) -> str:
-    curve = f" on {wrapping.curve}" if wrapping.curve else ""
-    named = ", named by key identifier" if wrapping.by_key_identifier else ""
-    return f"{wrapping.name}{curve}{named}"
+    content: tuple[Rule[ContentTraits], ...]
+    keys: tuple[Rule[KeyTraits], ...]
 
 
 # --- what rules look at ------------------------------------------------------------------------
 
 
-def _aes_cbc(content: Sealing) -> bool:
+def _aes_cbc(content: ContentTraits) -> bool:
     return (content.cipher, content.mode) == ("AES", "cbc") and not content.derived
 
 
-def _aes_128_cbc(content: Sealing) -> bool:
+def _aes_128_cbc(content: ContentTraits) -> bool:
     return _aes_cbc(content) and content.key_bits == 128  # noqa: PLR2004  # as the name says
 
 
-def _gcm(content: Sealing) -> bool:
+def _gcm(content: ContentTraits) -> bool:
     return content.mode == "gcm" and not content.derived
 
 
-def _gcm_with_default_tag(content: Sealing) -> bool:
+def _gcm_with_default_tag(content: ContentTraits) -> bool:
     return _gcm(content) and content.tag_size == _DEFAULT_TAG_SIZE
 
 
-def _authenticated(content: Sealing) -> bool:
+def _authenticated(content: ContentTraits) -> bool:
     return content.mode in {"gcm", "poly1305"}
 
 
-def _chacha20(content: Sealing) -> bool:
+def _chacha20(content: ContentTraits) -> bool:
     return content.mode == "poly1305"
 
 
-def _triple_des(content: Sealing) -> bool:
+def _triple_des(content: ContentTraits) -> bool:
     return content.cipher == "TripleDES" and not content.derived
 
 
-def _rc2(content: Sealing) -> bool:
+def _rc2(content: ContentTraits) -> bool:
     return content.cipher == "RC2" and not content.derived
 
 
-def _derived(content: Sealing) -> bool:
+def _derived(content: ContentTraits) -> bool:
     return content.derived
 
 
-def _beside_unknown_kinds(content: Sealing) -> bool:
+def _beside_unknown_kinds(content: ContentTraits) -> bool:
     return not content.techniques.isdisjoint({"password", "key encapsulation", "other", "unknown"})
 
 
-def _broken(key: Wrapping) -> bool:
+def _broken(key: KeyTraits) -> bool:
     return key.broken
 
 
-def _pkcs1(key: Wrapping) -> bool:
+def _pkcs1(key: KeyTraits) -> bool:
     return key.oid == RSAES_PKCS1_V1_5_OID
 
 
-def _pkcs1_by_serial(key: Wrapping) -> bool:
+def _pkcs1_by_serial(key: KeyTraits) -> bool:
     return _pkcs1(key) and not key.by_key_identifier
 
 
-def _oaep(key: Wrapping) -> bool:
+def _oaep(key: KeyTraits) -> bool:
     return key.oid == RSAES_OAEP_OID
 
 
-def _by_key_identifier(key: Wrapping) -> bool:
+def _by_key_identifier(key: KeyTraits) -> bool:
     return key.by_key_identifier
 
 
-def _follows(key: Wrapping) -> bool:
+def _follows(key: KeyTraits) -> bool:
     return key.follows
 
 
-def _nist(key: Wrapping) -> bool:
+def _nist(key: KeyTraits) -> bool:
     return key.curve is not None and key.curve.startswith("P-")
 
 
-def _short_weierstrass(key: Wrapping) -> bool:
+def _brainpool(key: KeyTraits) -> bool:
+    return key.curve is not None and key.curve.startswith("brainpool")
+
+
+def _short_weierstrass(key: KeyTraits) -> bool:
     return key.curve in {curve.name for curve in CURVES.values() if curve.is_parameter}
 
 
-def _agreed(key: Wrapping) -> bool:
+def _agreed(key: KeyTraits) -> bool:
     return key.technique == "key agreement" and key.curve is not None
 
 
-def _ml_kem(key: Wrapping) -> bool:
+def _ml_kem(key: KeyTraits) -> bool:
     return key.oid in ML_KEM_OIDS
 
 
-def _shared(key: Wrapping) -> bool:
+def _shared(key: KeyTraits) -> bool:
     return key.technique == "pre-shared key"
 
 
-def _password(key: Wrapping) -> bool:
+def _password(key: KeyTraits) -> bool:
     return key.technique == "password"
 
 
 # --- what is known -----------------------------------------------------------------------------
 
-_EVERY_VERSION: Final = "every version of S/MIME demands RSAES-PKCS1-v1_5 of its readers"
+_DEMANDED: Final = "S/MIME demands RSAES-PKCS1-v1_5 of its readers"
 _NO_DERIVATION: Final = "it derives no content key from the session key (RFC 9709)"
 _BROKEN_RULE: Final = Rule(_broken, "unknown", "a recipient cannot be read here")
 
@@ -291,7 +204,7 @@ CLASSIC_OUTLOOK: Final = Client(
         Rule(_aes_cbc, "yes", "AES-CBC is what it writes itself"),
         Rule(_triple_des, "yes", "3DES is what it wrote itself for years"),
     ),
-    (_BROKEN_RULE, Rule(_pkcs1_by_serial, "yes", _EVERY_VERSION)),
+    (_BROKEN_RULE, Rule(_pkcs1_by_serial, "yes", _DEMANDED)),
 )
 NEW_OUTLOOK: Final = Client(
     "new Outlook and Outlook on the web",
@@ -301,7 +214,7 @@ NEW_OUTLOOK: Final = Client(
         Rule(_rc2, "yes", "RC2 is among what it writes itself"),
         Rule(_gcm, "unknown", "it writes AES-256-GCM itself, but nobody has shown that it opens AES-GCM"),
     ),
-    (_BROKEN_RULE, Rule(_pkcs1, "yes", _EVERY_VERSION)),
+    (_BROKEN_RULE, Rule(_pkcs1, "yes", _DEMANDED)),
 )
 APPLE_MAIL: Final = Client(
     "Apple Mail",
@@ -309,7 +222,7 @@ APPLE_MAIL: Final = Client(
         Rule(_aes_cbc, "yes", "S/MIME 3.1, which it follows, has AES-CBC"),
         Rule(_triple_des, "yes", "S/MIME 3.1, which it follows, demands 3DES"),
     ),
-    (_BROKEN_RULE, Rule(_pkcs1_by_serial, "yes", _EVERY_VERSION)),
+    (_BROKEN_RULE, Rule(_pkcs1_by_serial, "yes", _DEMANDED)),
 )
 THUNDERBIRD: Final = Client(
     "Thunderbird",
@@ -317,36 +230,36 @@ THUNDERBIRD: Final = Client(
         Rule(
             _beside_unknown_kinds,
             "no",
-            "its library reads no message that has a recipient by password or ML-KEM, whoever else can",
+            "its library reads no message that has a recipient of a kind it does not know, as by password or ML-KEM",
         ),
         Rule(_derived, "no", _NO_DERIVATION),
         Rule(_aes_cbc, "yes", "its library opens AES-CBC"),
-        Rule(_gcm, "yes", "its library opens AES-GCM since some version after NSS 3.87"),
+        Rule(_gcm, "yes", "its library opens AES-GCM: NSS 3.132 does, 3.87 did not"),
         Rule(_chacha20, "no", "its library does not know ChaCha20-Poly1305"),
         Rule(_triple_des, "yes", "its library opens 3DES"),
         Rule(_rc2, "yes", "its library opens RC2"),
     ),
     (
         _BROKEN_RULE,
-        Rule(_pkcs1, "yes", _EVERY_VERSION),
+        Rule(_pkcs1, "yes", _DEMANDED),
         Rule(_oaep, "yes", "its library opens RSAES-OAEP since NSS 3.100"),
         Rule(_nist, "yes", "its library agrees on keys on NIST curves since NSS 3.100"),
-        Rule(_agreed, "no", "its library agrees on keys on NIST curves only"),
+        Rule(_brainpool, "no", "its library does not agree on keys on Brainpool curves"),
         Rule(_shared, "no", "it has no way to be given a pre-shared key"),
     ),
 )
 GMAIL: Final = Client(
     "Gmail",
     (Rule(_aes_128_cbc, "yes", "S/MIME 3.2, which it follows, demands AES-128-CBC"),),
-    (_BROKEN_RULE, Rule(_pkcs1_by_serial, "yes", _EVERY_VERSION)),
+    (_BROKEN_RULE, Rule(_pkcs1_by_serial, "yes", _DEMANDED)),
 )
 GPGSM: Final = Client(
     "gpgsm",
     (
         Rule(_derived, "no", _NO_DERIVATION),
         Rule(_aes_cbc, "yes", "it opens AES-CBC"),
-        Rule(_gcm_with_default_tag, "yes", "it opens AES-GCM whose tag has 12 octets"),
-        Rule(_gcm, "no", "it opens AES-GCM only if the tag has 12 octets"),
+        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message leaves its size out"),
+        Rule(_gcm, "no", "it opens AES-GCM only with a tag of 12 octets"),
         Rule(_chacha20, "no", "it does not know ChaCha20-Poly1305"),
         Rule(_triple_des, "yes", "it opens 3DES"),
         Rule(_rc2, "no", "it does not know RC2"),
@@ -354,11 +267,10 @@ GPGSM: Final = Client(
     (
         _BROKEN_RULE,
         Rule(_by_key_identifier, "no", "it finds no recipient that is named by key identifier"),
-        Rule(_pkcs1, "yes", _EVERY_VERSION),
+        Rule(_pkcs1, "yes", _DEMANDED),
         Rule(_oaep, "no", "it does not know RSAES-OAEP"),
         Rule(_follows, "no", "it finds only the first of the recipients that share an ephemeral key"),
         Rule(_short_weierstrass, "yes", "it agrees on keys on NIST and Brainpool curves since GnuPG 2.3"),
-        Rule(_agreed, "no", "it agrees on keys on NIST and Brainpool curves only"),
         Rule(_password, "yes", "it opens messages for passwords"),
         Rule(_shared, "no", "it has no way to be given a pre-shared key"),
         Rule(_ml_kem, "no", "it does not know ML-KEM in messages"),
@@ -369,6 +281,7 @@ OPENSSL: Final = Client(
     (
         Rule(_derived, "no", _NO_DERIVATION),
         Rule(_aes_cbc, "yes", "it opens AES-CBC"),
+        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message writes its size out"),
         Rule(_gcm, "yes", "its cms command opens AES-GCM, its smime command does not"),
         Rule(_chacha20, "no", "it does not know ChaCha20-Poly1305 in messages"),
         Rule(_triple_des, "yes", "it opens 3DES"),
@@ -376,7 +289,7 @@ OPENSSL: Final = Client(
     ),
     (
         _BROKEN_RULE,
-        Rule(_pkcs1, "yes", _EVERY_VERSION),
+        Rule(_pkcs1, "yes", _DEMANDED),
         Rule(_oaep, "yes", "it opens RSAES-OAEP"),
         Rule(_short_weierstrass, "yes", "it agrees on keys on NIST and Brainpool curves"),
         Rule(_agreed, "no", "it agrees on keys on NIST and Brainpool curves only"),

@@ -6,6 +6,7 @@ so that no answer depends on one (RFC 3218).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain, islice
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.cms.structures import IssuerAndSerialNumber
 from smime_session.credentials.fitness import reasons_against
-from smime_session.credentials.names import addresses_of, describe, issuer_of, same_mailbox
+from smime_session.credentials.names import addresses_of, describe, issuer_of, key_of, same_mailbox
 from smime_session.recipients import NamedIdentity, summarize
-from smime_session.recipients.naming import encoded_key, stated_key_identifier
+from smime_session.recipients.naming import stated_key_identifier
 from smime_session.recipients.summary import identifier_fields
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ MOST_COMPARED: Final = 1000  # recipients: an error about a mailing list need no
 class Closeness(IntEnum):
     """How near an identity comes to a recipient, the nearest highest."""
 
-    MENTIONED = 1
-    SAME_ISSUER = 2
-    SAME_ADDRESS = 3
-    SAME_KEY = 4
-    SAME_NAME = 5
+    SAME_ISSUER = 1
+    SAME_ADDRESS = 2
+    SAME_KEY = 3
+    SAME_NAME = 4
 
 
 class _Match(NamedTuple):
@@ -105,7 +105,6 @@ class _Own:
     Attributes:
         who: the identity in words.
         certificate: its certificate.
-        key: its public key, encoded.
         name: its issuer and serial number, as a summary has them.
         key_identifiers: those it answers to, hexadecimal.
         addresses: its mail addresses.
@@ -113,7 +112,6 @@ class _Own:
 
     who: str
     certificate: x509.Certificate
-    key: bytes
     name: tuple[str, str]
     key_identifiers: frozenset[str]
     addresses: tuple[str, ...]
@@ -123,41 +121,43 @@ class _Own:
         """Collect it."""
         identifiers = frozenset(identifier.hex() for identifier in names.key_identifiers)
         addresses = tuple(addresses_of(certificate))
-        return cls(who, certificate, names.encoded_key, _serial_of(certificate), identifiers, addresses)
+        return cls(who, certificate, _serial_of(certificate), identifiers, addresses)
 
 
 def _matches(own: _Own, summaries: Iterable[RecipientSummary], directory: Directory) -> Iterator[_Match]:
-    """Yield for each recipient how near it is, if it is."""
+    """Yield for each recipient how near it is, if it is; the sentences follow on the identity's name."""
     for summary in summaries:
         if (summary.issuer, summary.serial_number) == own.name or summary.key_identifier in own.key_identifiers:
-            yield _Match(Closeness.SAME_NAME, f"is named in the message, but for {summary.technique}, not with its key")
+            wrong = f"is named in the message, but for {summary.technique}, which its key is not for"
+            yield _Match(Closeness.SAME_NAME, wrong)
         elif known := directory.find(summary):
             yield from _compared(own, known)
-        elif summary.issuer == own.name[0]:
-            other = f"has the same issuer as {summary.serial_number}, to which it is addressed"
-            yield _Match(Closeness.SAME_ISSUER, f"{other}: an earlier or later certificate, or somebody else's")
         elif summary.issuer and (address := _mentioned(own.addresses, summary.issuer)):
-            yield _Match(Closeness.MENTIONED, f"has the mail address {address}, which {summary.name} mentions")
+            other = f"has the same mail address, {address}, but the message names {summary.name}"
+            yield _Match(Closeness.SAME_ADDRESS, f"{other}: an earlier or later certificate")
+        elif summary.issuer == own.name[0]:
+            other = f"has the same issuer, but the message names serial number {summary.serial_number}"
+            yield _Match(Closeness.SAME_ISSUER, f"{other}: an earlier or later certificate, or somebody else's")
 
 
 def _compared(own: _Own, known: x509.Certificate) -> Iterator[_Match]:
-    """Compare with the certificate that the message is addressed to."""
-    if encoded_key(known) == own.key:
-        yield _Match(
-            Closeness.SAME_KEY,
-            f"has the same key as the certificate of {describe(known)}, to which it is addressed: "
-            "it opens the message if it is loaded with that certificate",
-        )
+    """Compare with the certificate that the message names."""
+    named = f"as the certificate that the message names, that of {describe(known)}"
+    if key_of(known) == key_of(own.certificate):
+        remedy = "it opens the message once it is loaded with that certificate"
+        yield _Match(Closeness.SAME_KEY, f"has the same key {named}: {remedy}")
     elif any(same_mailbox(one, other) for one in own.addresses for other in addresses_of(known)):
-        yield _Match(
-            Closeness.SAME_ADDRESS,
-            f"has the same mail address as the certificate of {describe(known)}, to which it is addressed, "
-            "but another key",
-        )
+        yield _Match(Closeness.SAME_ADDRESS, f"has the same mail address {named}, but another key")
 
 
 def _mentioned(addresses: Iterable[str], issuer: str) -> str | None:
-    return next((address for address in addresses if address.lower() in issuer.lower()), None)
+    """Return the first of the addresses that stands in an issuer's name: many certificates are their own issuer's."""
+    return next((each for each in addresses if re.search(_whole(each), issuer, re.IGNORECASE)), None)
+
+
+def _whole(address: str) -> str:
+    """Return a pattern of an address with nothing before or after it that could belong to another one."""
+    return rf"(?<![\w.+-]){re.escape(address)}(?![\w.-])"
 
 
 def _serial_of(certificate: x509.Certificate) -> tuple[str, str]:

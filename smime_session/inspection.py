@@ -1,4 +1,4 @@
-"""Inspecting: what an envelope says to anybody, without a key."""
+"""Inspecting: what an envelope says to anybody, without a key, and who can be expected to open it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from smime_session.algorithms import CEK_HKDF_SHA256_OID, CONTENT_TYPES, name_of
 from smime_session.cms.envelope import EnvelopeReader
+from smime_session.credentials.names import describe
 from smime_session.errors import MessageError
+from smime_session.explanation import Directory, closest
+from smime_session.interoperability import ClientNote, notes_for
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
 from smime_session.profiles import DEFAULT, Policy
@@ -17,6 +20,8 @@ from smime_session.sources import Replay
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from email.message import EmailMessage
+
+    from cryptography import x509
 
     from smime_session.cms.structures import EnvelopeTrailer, WrappedKey
     from smime_session.mail.detection import Incoming
@@ -61,11 +66,13 @@ class Recipient:
         index: the place of its recipient info in the envelope, from 1.
         summary: its public fields.
         opened_by: the given identities that it is addressed to, in words.
+        certificate: the given certificate that it names, in words; None if none of them is named.
     """
 
     index: int
     summary: RecipientSummary
     opened_by: tuple[str, ...]
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,9 @@ class Inspection:
         notes: what the rest taken together means, a sentence each.
         content: how the content is sealed.
         recipients: the recipient infos, in their order.
+        closest: if it is addressed to none of the given identities, which of them comes closest and what is
+            different; else None.
+        clients: which mail programs open it.
         has_originator_info: whether it carries the originator's certificates.
         authenticated_attributes_size: octets of attributes that the tag covers.
         unauthenticated_attributes_size: octets of those that it does not.
@@ -98,6 +108,8 @@ class Inspection:
     notes: tuple[str, ...]
     content: Content
     recipients: tuple[Recipient, ...]
+    closest: str | None
+    clients: tuple[ClientNote, ...]
     has_originator_info: bool
     authenticated_attributes_size: int
     unauthenticated_attributes_size: int
@@ -111,13 +123,18 @@ class Inspection:
 
 
 def inspect(
-    message: EmailMessage | bytes | BinaryIO, identities: Iterable[Identity] = (), *, policy: Policy = DEFAULT
+    message: EmailMessage | bytes | BinaryIO,
+    identities: Iterable[Identity] = (),
+    certificates: Iterable[x509.Certificate] = (),
+    *,
+    policy: Policy = DEFAULT,
 ) -> Inspection:
     """Tell what an envelope says without opening it; it is read to its end in flat memory.
 
     Args:
         message: a mail, or a bare CMS object in DER, BER, PEM or base64.
         identities: for each recipient, which of these it is addressed to; no private key is used.
+        certificates: for each recipient, which of these it names.
         policy: the limits.
 
     Raises:
@@ -128,14 +145,20 @@ def inspect(
         reader = EnvelopeReader(incoming.next_block, policy)
         for _ in reader.ciphertext():
             pass
-        return _describe(incoming, reader, reader.trailer(), tuple(identities))
+        return _describe(incoming, reader, reader.trailer(), tuple(identities), tuple(certificates))
 
 
 def _describe(
-    incoming: Incoming, reader: EnvelopeReader, trailer: EnvelopeTrailer, identities: Sequence[Identity]
+    incoming: Incoming,
+    reader: EnvelopeReader,
+    trailer: EnvelopeTrailer,
+    identities: Sequence[Identity],
+    certificates: Sequence[x509.Certificate],
 ) -> Inspection:
     header = reader.header
-    recipients = _recipients(header.wrapped_keys, identities)
+    content = _content(reader)
+    recipients = _recipients(header.wrapped_keys, identities, Directory(certificates))
+    missed = not any(recipient.opened_by for recipient in recipients)
     classical = sum(not recipient.summary.post_quantum for recipient in recipients)
     return Inspection(
         form=incoming.form,
@@ -146,8 +169,10 @@ def _describe(
         authenticated=reader.authenticated,
         post_quantum=bool(recipients) and not classical,
         notes=tuple(_notes(classical, len(recipients))),
-        content=_content(reader),
+        content=content,
         recipients=recipients,
+        closest=closest(header.wrapped_keys, identities, certificates) if missed else None,
+        clients=notes_for(content, recipients),
         has_originator_info=header.originator_info is not None,
         authenticated_attributes_size=len(trailer.authenticated_attributes),
         unauthenticated_attributes_size=len(trailer.unauthenticated_attributes),
@@ -182,9 +207,16 @@ def _content(reader: EnvelopeReader) -> Content:
     )
 
 
-def _recipients(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> tuple[Recipient, ...]:
+def _recipients(
+    wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], directory: Directory
+) -> tuple[Recipient, ...]:
     return tuple(
-        Recipient(index, summary, tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)))
+        Recipient(
+            index,
+            summary,
+            tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)),
+            describe(certificate) if (certificate := directory.find(summary)) else None,
+        )
         for index, whole in enumerate(wrapped_keys, 1)
         for wrapped in each(whole)
         for summary in summarize(wrapped)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SMTP_UTF8_MAILBOX: Final = "1.3.6.1.5.5.7.8.9"  # RFC 9598, 3
 UTF8_STRING: Final = 0x0C
+_ISSUER, _SUBJECT, _KEY = 2, 4, 5
+"""Places in a TBSCertificate after its version (RFC 5280, 4.1): serial, signature, issuer, validity, subject, key."""
+
 MAX_NAME_SIZE: Final = 320  # characters of a name shown to people: the longest mail address, 64 + 1 + 255
 
 
@@ -68,9 +71,23 @@ def issuer_of(certificate: x509.Certificate) -> bytes:
     Messages name recipients by these very octets. They are sliced because parsing refuses names
     that are in use, such as a T61String that holds Latin-1.
     """
+    return _part(certificate, _ISSUER)
+
+
+def subject_of(certificate: x509.Certificate) -> bytes:
+    """Return the subject's Name as it stands in the certificate."""
+    return _part(certificate, _SUBJECT)
+
+
+def key_of(certificate: x509.Certificate) -> bytes:
+    """Return the SubjectPublicKeyInfo as it stands in the certificate, whether or not its kind is known here."""
+    return _part(certificate, _KEY)
+
+
+def _part(certificate: x509.Certificate, place: int) -> bytes:
     to_be_signed = tlv.parse(certificate.tbs_certificate_bytes).children()
     has_version = to_be_signed[0].tag != tlv.INTEGER
-    return to_be_signed[3 if has_version else 2].encoded  # RFC 5280, 4.1: [version], serial, signature, issuer
+    return to_be_signed[place + has_version].encoded
 
 
 def _mailbox(address: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 
     from smime_session.recipients import Identity
 
@@ -40,9 +40,11 @@ def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identi
     certificates = certificates_in(pieces)
     for piece in pieces:
         if piece.kind is Kind.PRIVATE_KEY:
-            keys.append(_load_key(piece, passphrase))
+            keys.append(load_key(piece, passphrase))
         elif piece.kind is Kind.PKCS12:
-            key, enclosed = _load_pkcs12(piece.octets, passphrase)
+            key, enclosed = load_pkcs12(piece.octets, passphrase)
+            if key is None:
+                raise CredentialError("the PKCS#12 file holds no private key")
             keys.append(key)
             certificates += enclosed
     if not keys:
@@ -55,7 +57,7 @@ def _identities(keys: list[PrivateKeyTypes], certificates: list[x509.Certificate
     identities: list[Identity] = []
     seen: set[bytes] = set()
     for key in keys:
-        spki = _encoded(key.public_key())
+        spki = encoded_key(key.public_key())
         technique = technique_for(key.public_key())
         if technique is None or spki in seen:
             continue
@@ -73,7 +75,8 @@ def _unusable(kind: str) -> str:
     return f"this kind of key is not supported: {kind}"
 
 
-def _encoded(public_key: object) -> bytes:
+def encoded_key(public_key: object) -> bytes:
+    """Return the SubjectPublicKeyInfo of a public key."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
@@ -81,15 +84,27 @@ def _encoded(public_key: object) -> bytes:
 
 
 def _key_in(certificate: x509.Certificate) -> bytes | None:
+    public_key = public_key_in(certificate)
+    return None if public_key is None else encoded_key(public_key)
+
+
+def public_key_in(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """Return the public key in a certificate, or None if it cannot be read."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        return _encoded(certificate.public_key())
+        return certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):  # of a kind that is not known here, an issuer's perhaps
         return None
 
 
-def _load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
+def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
+    """Return the private key in a piece of a file.
+
+    Raises:
+        PassphraseError: it is locked and the passphrase is missing or wrong.
+        CredentialError: it is broken, or of a kind that is not supported.
+    """
     from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
     if not piece.complete:
@@ -124,7 +139,13 @@ def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes |
         raise _failure(passphrase) from error
 
 
-def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
+def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes | None, list[x509.Certificate]]:
+    """Return the private key in a PKCS#12 file, or None if it has none, and the certificates.
+
+    Raises:
+        PassphraseError: it is locked and the passphrase is missing or wrong.
+        CredentialError: it is broken, or holds what is not supported.
+    """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
@@ -140,8 +161,6 @@ def _load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes
             if "deserialize" in str(error):
                 raise CredentialError(f"the PKCS#12 file is broken, or {_LOCKED_WITH_MORE}") from error
             continue  # the library has one error for a wrong passphrase and for a damaged file
-        if key is None:
-            raise CredentialError("the PKCS#12 file holds no private key")
         return key, [certificate, *others] if certificate else others
     raise _failure(passphrase)
 

@@ -27,24 +27,29 @@ class OwnNames:
     Args:
         public_key: the key.
         certificate: its certificate, or None.
+
+    Attributes:
+        certificate: the same.
+        key_identifiers: those it answers to.
     """
 
     def __init__(self, public_key: PublicKeyTypes, certificate: x509.Certificate | None) -> None:
-        self._certificate = certificate
-        self._key_identifiers = {key_identifier(public_key)}
+        self.certificate = certificate
+        self.key_identifiers = {key_identifier(public_key)}
         self._named: IssuerAndSerialNumber | None = None
         self._serial_number = b""
         if certificate is not None:
             self._named = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
             self._serial_number = tlv.integer_octets(certificate.serial_number)
-            self._key_identifiers |= _key_identifiers_in(certificate)
+            if stated := stated_key_identifier(certificate):
+                self.key_identifiers.add(stated)
 
     def may_stand_in(self, encoded: bytes) -> bool:
         """Tell whether a recipient info may hold one of the names: a search of octets that rules most out."""
         return (
             self._named is None
             or self._serial_number in encoded
-            or any(identifier in encoded for identifier in self._key_identifiers)
+            or any(identifier in encoded for identifier in self.key_identifiers)
         )
 
     def include(self, recipient: RecipientIdentifier) -> bool:
@@ -52,16 +57,16 @@ class OwnNames:
         if self._named is None:
             return True
         if not isinstance(recipient, IssuerAndSerialNumber):
-            return recipient.value in self._key_identifiers
+            return recipient.value in self.key_identifiers
         return recipient.serial_number == self._named.serial_number and codec.same_name(
             recipient.issuer, self._named.issuer
         )
 
     def describe(self, key: str) -> str:
         """Say whose ``key`` (``RSA-3072 private key``) it is."""
-        if self._certificate is not None:
-            return f"{key} of {describe(self._certificate)}"
-        return f"{key} without a certificate, key identifier {min(self._key_identifiers).hex()}"
+        if self.certificate is not None:
+            return f"{key} of {describe(self.certificate)}"
+        return f"{key} without a certificate, key identifier {min(self.key_identifiers).hex()}"
 
 
 def key_identifier(public_key: PublicKeyTypes) -> bytes:
@@ -72,11 +77,12 @@ def key_identifier(public_key: PublicKeyTypes) -> bytes:
 
 
 @quietly()
-def _key_identifiers_in(certificate: x509.Certificate) -> set[bytes]:
+def stated_key_identifier(certificate: x509.Certificate) -> bytes | None:
+    """Return the key identifier that a certificate states, or None if it has none that can be read."""
     from cryptography import x509
 
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        return set()  # a certificate with broken extensions still names its key
-    return {extension.value.digest}
+        return None  # a certificate with broken extensions still names its key
+    return extension.value.digest

@@ -56,6 +56,12 @@ class RecipientSummary:
             return f"key identifier {self.key_identifier}"
         return f"a {self.technique} recipient" if self.technique != "other" else "a recipient of another kind"
 
+    @property
+    def description(self) -> str:
+        """The same with the technique."""
+        nameless = self.serial_number is None and self.key_identifier is None
+        return self.name if nameless else f"{self.name} ({self.technique})"
+
 
 def identifier_fields(recipient: RecipientIdentifier) -> dict[str, str]:
     """Return the fields of a summary that name a recipient."""

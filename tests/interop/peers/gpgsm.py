@@ -69,7 +69,8 @@ class Gpgsm(Peer):
         file = self.workspace / "envelope"
         file.write_bytes(envelope)
         done = self._gpgsm(keypair, ["--status-fd", "2", "--passphrase-fd", "0", "--decrypt", str(file)], PASSPHRASE)
-        if b"[GNUPG:] DECRYPTION_OKAY" not in done.stderr:  # its exit status is 2 for all but the first recipient
+        # its exit status is 2 for all but the first recipient; with AES-GCM it is 0 and the word is missing
+        if done.returncode and b"[GNUPG:] DECRYPTION_OKAY" not in done.stderr:
             raise PeerError(described(done))
         return done.stdout
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smime_session.credentials.certificates import load_certificates
-from smime_session.credentials.names import addresses_of, describe
-from tests.unit.credentials.making import altered, certificate, der, smtp_utf8_mailbox, subject_with
+from smime_session.credentials.names import addresses_of, describe, issuer_of, key_of, subject_of
+from tests.unit.credentials.making import altered, certificate, der, rsa_key, smtp_utf8_mailbox, subject_with
 
 EMAIL = NameOID.EMAIL_ADDRESS
 
@@ -99,3 +100,11 @@ def test_a_very_long_name_is_shortened() -> None:
     """A name that fills the screen is cut."""
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "x" * 60) for _ in range(50)])
     assert len(describe(certificate(None, subject=name))) < 400
+
+
+def test_parts_are_sliced_as_they_stand() -> None:
+    """Issuer, subject and key are the very octets of the certificate."""
+    subject = certificate(None, subject=subject_with(NameOID.ORGANIZATION_NAME, "Example"))
+    assert issuer_of(subject) == subject.issuer.public_bytes()
+    assert subject_of(subject) == subject.subject.public_bytes()
+    assert key_of(subject) == rsa_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
