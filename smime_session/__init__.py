@@ -11,61 +11,72 @@ open it. In a mail script::
 
 A map of the package, from what is called to what it is built on:
 
-- :mod:`~smime_session.encryption`, :mod:`~smime_session.decryption`, :mod:`~smime_session.inspection`:
-  the operations.
+- :mod:`~smime_session.encryption`, :mod:`~smime_session.decryption`, :mod:`~smime_session.inspection`,
+  :mod:`~smime_session.rewrapping`: the operations.
+- :mod:`~smime_session.explanation`, :mod:`~smime_session.interoperability`, :mod:`~smime_session.clients`:
+  why a message is for none of those who are given, and which mail programs open it.
 - :mod:`~smime_session.mail`: the mail around an envelope.
 - :mod:`~smime_session.credentials`: certificates and private keys.
 - :mod:`~smime_session.recipients`: how a session key is wrapped, a file per technique.
 - :mod:`~smime_session.cms`: the envelope as values, as octets and as a stream.
 - :mod:`~smime_session.content`: the sealed content.
-- :mod:`~smime_session.session_key`: the key of one message.
+- :mod:`~smime_session.session_key`: the key of one message; :mod:`~smime_session.saved_key`: saved by its user.
 - :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what
   is spoken, what is chosen and allowed, what can go wrong.
 """
 
 from __future__ import annotations
 
-from smime_session.credentials.certificates import load_certificates
-from smime_session.credentials.creation import NewIdentity, new_identity
-from smime_session.credentials.fitness import certificates_for, recipient_for
-from smime_session.credentials.private_keys import load_identities
-from smime_session.decryption import Decrypted, Opened, decrypt, decrypt_stream
-from smime_session.encryption import Sealed, encrypt, encrypt_stream
-from smime_session.errors import (
-    CredentialError,
-    DecryptionError,
-    LimitError,
-    MalformedError,
-    MessageError,
-    NoMatchError,
-    NotEnvelopeError,
-    NotMailError,
-    PassphraseError,
-    PolicyError,
-    RecipientError,
-    SmimeError,
-    UnsupportedAlgorithmError,
-)
-from smime_session.inspection import Inspection, inspect
-from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
-from smime_session.recipients import Identity, Recipient
-from smime_session.recipients.password import Password
-from smime_session.recipients.preshared import PresharedKey
-from smime_session.session_key import SessionKey
+from typing import TYPE_CHECKING, Final
+
 from smime_session.version import __version__
+
+if TYPE_CHECKING:
+    from smime_session.credentials.certificates import load_certificates
+    from smime_session.credentials.creation import NewIdentity, new_identity
+    from smime_session.credentials.fitness import certificates_for, recipient_for
+    from smime_session.credentials.listing import Listing, list_credentials
+    from smime_session.credentials.private_keys import load_identities
+    from smime_session.decryption import Decrypted, Opened, decrypt, decrypt_stream
+    from smime_session.encryption import Sealed, encrypt, encrypt_stream
+    from smime_session.errors import (
+        CredentialError,
+        DecryptionError,
+        LimitError,
+        MalformedError,
+        MessageError,
+        NoMatchError,
+        NotEnvelopeError,
+        NotMailError,
+        OtherMessageError,
+        PassphraseError,
+        PolicyError,
+        RecipientError,
+        SmimeError,
+        UnsupportedAlgorithmError,
+    )
+    from smime_session.inspection import Inspection, inspect
+    from smime_session.interoperability import ClientNote
+    from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
+    from smime_session.recipients import Identity, Recipient
+    from smime_session.recipients.password import Password
+    from smime_session.recipients.preshared import PresharedKey
+    from smime_session.rewrapping import Rewrapped, rewrap, rewrap_stream
+    from smime_session.saved_key import SavedSessionKey, export_session_key, load_session_key
+    from smime_session.session_key import SessionKey
 
 __all__ = [
     "COMPAT",
-    "DEFAULT",
-    "MODERN",
-    "PQ",
-    "PROFILES",
+    "ClientNote",
     "CredentialError",
+    "DEFAULT",
     "Decrypted",
     "DecryptionError",
     "Identity",
     "Inspection",
     "LimitError",
+    "Listing",
+    "MODERN",
     "MalformedError",
     "MessageError",
     "NewIdentity",
@@ -73,6 +84,9 @@ __all__ = [
     "NotEnvelopeError",
     "NotMailError",
     "Opened",
+    "OtherMessageError",
+    "PQ",
+    "PROFILES",
     "PassphraseError",
     "Password",
     "Policy",
@@ -81,6 +95,8 @@ __all__ = [
     "Profile",
     "Recipient",
     "RecipientError",
+    "Rewrapped",
+    "SavedSessionKey",
     "Sealed",
     "SessionKey",
     "SmimeError",
@@ -91,9 +107,67 @@ __all__ = [
     "decrypt_stream",
     "encrypt",
     "encrypt_stream",
+    "export_session_key",
     "inspect",
+    "list_credentials",
     "load_certificates",
     "load_identities",
+    "load_session_key",
     "new_identity",
     "recipient_for",
+    "rewrap",
+    "rewrap_stream",
 ]
+
+_MODULES: Final = {
+    "credentials.certificates": ("load_certificates",),
+    "credentials.creation": ("NewIdentity", "new_identity"),
+    "credentials.fitness": ("certificates_for", "recipient_for"),
+    "credentials.listing": ("Listing", "list_credentials"),
+    "credentials.private_keys": ("load_identities",),
+    "decryption": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
+    "encryption": ("Sealed", "encrypt", "encrypt_stream"),
+    "errors": (
+        "CredentialError",
+        "DecryptionError",
+        "LimitError",
+        "MalformedError",
+        "MessageError",
+        "NoMatchError",
+        "NotEnvelopeError",
+        "NotMailError",
+        "OtherMessageError",
+        "PassphraseError",
+        "PolicyError",
+        "RecipientError",
+        "SmimeError",
+        "UnsupportedAlgorithmError",
+    ),
+    "inspection": ("Inspection", "inspect"),
+    "interoperability": ("ClientNote",),
+    "profiles": ("COMPAT", "DEFAULT", "MODERN", "PQ", "PROFILES", "Policy", "Profile"),
+    "recipients": ("Identity", "Recipient"),
+    "recipients.password": ("Password",),
+    "recipients.preshared": ("PresharedKey",),
+    "rewrapping": ("Rewrapped", "rewrap", "rewrap_stream"),
+    "saved_key": ("SavedSessionKey", "export_session_key", "load_session_key"),
+    "session_key": ("SessionKey",),
+}
+_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # or every name would be an object to type checkers
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first asked for, so that a mail script pays for what it uses (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -36,6 +36,7 @@ _CONTEXT_0_CONSTRUCTED: Final = 0xA0
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
+MAX_REMEMBERED: Final = 4096  # octets of a recipient info whose decoded fields are kept for the next who asks
 _KEY_AGREEMENT_TAG: Final = 0xA1
 _RC2_128_BITS: Final = 58  # RFC 3370, 5.2: the version that means 128
 _MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart, which costs a microsecond each; real ones have 100

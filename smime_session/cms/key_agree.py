@@ -5,7 +5,7 @@ One of them may hold the session key for several recipients, who share the sende
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session import algorithms
@@ -153,6 +153,11 @@ def fields(wrapped: WrappedKey) -> Fields:
         MalformedError: it is none, or broken.
         LimitError: it has too many recipients, or what they share is too large.
     """
+    return _fields(wrapped) if len(wrapped.encoded) <= codec.MAX_REMEMBERED else _fields.__wrapped__(wrapped)
+
+
+@lru_cache(maxsize=64)  # matching, policy and unwrapping ask for the same
+def _fields(wrapped: WrappedKey) -> Fields:
     _, originator, *ukm, algorithm, encrypted_keys = _children(wrapped)
     return Fields(
         _only_child(originator, _CONTEXT_0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from smime_session import algorithms
@@ -109,12 +109,20 @@ def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
     return KeyTransRecipientInfo(recipient, algorithm_from(identifier), encrypted_key)
 
 
-def fields(wrapped: WrappedKey) -> tuple[RecipientIdentifier, AlgorithmIdentifier, bytes]:
+Fields = tuple[RecipientIdentifier, AlgorithmIdentifier, bytes]
+
+
+def fields(wrapped: WrappedKey) -> Fields:
     """Return a KeyTransRecipientInfo's recipient, algorithm and encrypted key as they stand, whatever they are.
 
     Raises:
         MalformedError: it is none, or broken.
     """
+    return _fields(wrapped) if len(wrapped.encoded) <= codec.MAX_REMEMBERED else _fields.__wrapped__(wrapped)
+
+
+@lru_cache(maxsize=64)  # matching, policy and unwrapping ask for the same
+def _fields(wrapped: WrappedKey) -> Fields:
     children = tlv.parse(wrapped.encoded).expect(tlv.SEQUENCE).children()
     if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
         raise MalformedError("a KeyTransRecipientInfo is malformed")

@@ -128,7 +128,6 @@ def _open_body(head: MailHead, body: Lookahead) -> NextBlock:
         raise NotEnvelopeError(_describe_mail(head, body))
     if head.transfer_encoding == "quoted-printable":
         body = Lookahead(QuotedPrintableDecoder(body))
-    declared = _is_declared(head)
     try:
         opened = _open_bare(body)
         if opened is None and head.transfer_encoding == "base64":
@@ -137,9 +136,9 @@ def _open_body(head: MailHead, body: Lookahead) -> NextBlock:
         if opened:
             return _refuse_other_der(opened[1])
     except MalformedError:
-        if declared:
+        if _is_declared(head):
             raise
-    if declared and not body.peek(1):
+    if _is_declared(head) and not body.peek(1):
         raise MalformedError("the body of the mail is empty")
     raise NotEnvelopeError(_describe_mail(head, body))
 

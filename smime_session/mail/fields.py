@@ -13,7 +13,8 @@ _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 _COMMENT: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\((?:[^()\\]|\\.)*\)')
 _PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
-_SECTION: Final = r"([^*]+)(?:\*(\d{1,3}))?(\*)?"
+_ESCAPE: Final = re.compile(r"\\(.)")
+_SECTION: Final = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 
 
 class Field(NamedTuple):
@@ -81,7 +82,11 @@ def find_value(fields: tuple[Field, ...], name: str) -> str:
 
 def parse_token(value: str) -> str:
     """Return a value that is a single token, like that of Content-Transfer-Encoding, in lower case."""
-    return _printable(_COMMENT.sub(r"\1", value).partition(";")[0].strip().lower())
+    return _printable(_without_comments(value).partition(";")[0].strip().lower())
+
+
+def _without_comments(value: str) -> str:
+    return _COMMENT.sub(r"\1", value) if "(" in value else value
 
 
 def parse_media_type(value: str) -> str:
@@ -100,11 +105,11 @@ def parse_parameters(value: str) -> dict[str, str]:
     characters are dropped: these values are shown to people.
     """
     found: dict[str, dict[int, str]] = {}
-    for name, quoted, plain in _PARAMETER.findall(_COMMENT.sub(r"\1", value)):
-        section = re.fullmatch(_SECTION, name.lower())
+    for name, quoted, plain in _PARAMETER.findall(_without_comments(value)):
+        section = _SECTION.fullmatch(name.lower())
         if section is None:
             continue
-        text = re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
+        text = _ESCAPE.sub(r"\1", quoted) if "\\" in quoted else quoted or plain
         number = int(section[2] or 0)
         if section[3]:
             text = _decode_extended(text, has_charset=number == 0)

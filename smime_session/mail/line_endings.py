@@ -71,6 +71,8 @@ class LineFeeds:
 
 def canonical(text: bytes) -> bytes:
     """Return ``text`` with CRLF line endings; the same object if it has no others."""
+    if not _count_bare_line_feeds(text):
+        return text
     converted = Canonicaliser().convert(text)
     return converted if isinstance(converted, bytes) else bytes(converted)
 
@@ -87,9 +89,16 @@ def with_line_feeds(text: bytes) -> bytes:
 def _count_bare_line_feeds(text: bytes) -> int:
     if b"\r" not in text:
         return text.count(LF)
-    if _count_uniform_lines(text):
+    if _count_uniform_lines(text) or _is_canonical(text):
         return 0
     return text.count(LF) - text.count(CRLF)
+
+
+def _is_canonical(text: bytes) -> bool:
+    """Tell whether every line ends with CRLF: no ending is longer, so all together tell of each one."""
+    lines = text.splitlines()
+    endings = len(lines) if text.endswith(LF) else len(lines) - 1
+    return not text.endswith(b"\r") and len(text) == len(b"".join(lines)) + 2 * endings
 
 
 def _count_uniform_lines(text: bytes) -> int:
@@ -101,5 +110,8 @@ def _count_uniform_lines(text: bytes) -> int:
     feeds = text[first :: second - first]
     returns = text[first - 1 : -1 : second - first]
     lines = len(feeds)
-    uniform = feeds == LF * lines and returns == b"\r" * lines and text.count(LF) == lines
-    return lines if uniform else 0
+    if feeds != LF * lines or returns != b"\r" * lines:
+        return 0
+    rest = bytearray(text)
+    rest[first :: second - first] = returns
+    return 0 if LF in rest else lines

@@ -47,8 +47,8 @@ from smime_session.errors import (
     UnsupportedAlgorithmError,
 )
 from smime_session.recipients import (
-    SelectiveIdentity,
     encapsulation,
+    is_selective,
     legacy_algorithm,
     refuse_classical,
     summarize,
@@ -342,7 +342,7 @@ def test_an_identity_says_who_it_is_and_keeps_its_secret() -> None:
 def test_the_technique_for_ml_kem(person: Person) -> None:
     """ML-KEM keys find their technique; others are not taken."""
     assert technique_for(person.key.public_key()) is encapsulation
-    assert isinstance(encapsulation.identity(person.key, None), SelectiveIdentity)
+    assert is_selective(encapsulation.identity(person.key, None))
     assert not encapsulation.accepts(person.key)
     with pytest.raises(CredentialError, match="the private key is not an ML-KEM key"):
         encapsulation.identity(person.key.public_key(), None)

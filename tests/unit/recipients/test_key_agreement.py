@@ -167,7 +167,7 @@ def sealed(  # every field that a sender fills in
         octets = curves.point_of(sender.public_key()) if point is None else point
         originator = tlv.encode(0xA1, codec.algorithm_identifier(kind), tlv.encode(3, b"\0", octets))
     if encrypted is None:
-        secret = curves.agree(sender, reader.key.public_key())
+        secret = curves.agree(sender, reader.key.public_key()).material
         info = key_agree.shared_info(key_info, ukm, wrap.key_size * 8)
         digest = HASHES[algorithm.hash]()
         derivation = (
@@ -208,13 +208,13 @@ def test_derivations_are_the_library_s(algorithm: KeyAgreement, secret: bytes, i
     """Every hash and both functions give what another implementation gives, whatever the size."""
     digest = HASHES[algorithm.hash]()
     other = HKDF(digest, size, None, info) if algorithm.kdf == "HKDF" else X963KDF(digest, size, info)
-    assert derive(algorithm, secret, info, b"", size) == other.derive(secret)
+    assert derive(algorithm, secret, info, b"", size).material == other.derive(secret)
 
 
 def test_hkdf_is_as_its_rfc_has_it() -> None:
     """RFC 5869, A.1."""
     salt, info = bytes(range(13)), bytes(range(0xF0, 0xFA))
-    assert derive(ECDH_HKDF_SHA256, b"\x0b" * 22, info, salt, 42) == bytes.fromhex(
+    assert derive(ECDH_HKDF_SHA256, b"\x0b" * 22, info, salt, 42).material == bytes.fromhex(
         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
     )
 
@@ -222,7 +222,7 @@ def test_hkdf_is_as_its_rfc_has_it() -> None:
 def test_x9_63_is_as_nist_has_it() -> None:
     """The first of NIST's vectors for SHA-256."""
     secret = bytes.fromhex("96c05619d56c328ab95fe84b18264b08725b85e33fd34f08")
-    assert derive(ECDH_SHA256, secret, b"", b"", 16) == bytes.fromhex("443024c3dae66b95e6f5670601558f71")
+    assert derive(ECDH_SHA256, secret, b"", b"", 16).material == bytes.fromhex("443024c3dae66b95e6f5670601558f71")
 
 
 # --- there and back ----------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_what_we_wrap_others_unwrap(curve: Curve, size: int) -> None:
     assert info.algorithm == curve.agreement
     assert info.wrap.key_size == size
     assert isinstance(info.originator, OriginatorKey)
-    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.octets))
+    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.octets)).material
     shared = key_agree.shared_info(key_agree.key_info(info.wrap), None, size * 8)
     digest = HASHES[curve.agreement.hash]()
     other = HKDF(digest, size, None, shared) if curve.agreement.kdf == "HKDF" else X963KDF(digest, size, shared)
@@ -287,7 +287,7 @@ def test_hkdf_without_salt_is_read() -> None:
     """Bouncy Castle 1.86 gives HKDF no salt where RFC 8418, 2.2 wants the sender's material."""
     alice, sender = person(curve=X25519), x25519.X25519PrivateKey.generate()
     shared = key_agree.shared_info(key_agree.key_info(AES_256_WRAP), b"material", 256)
-    key = HKDF(hashes.SHA256(), 32, None, shared).derive(curves.agree(sender, alice.key.public_key()))
+    key = HKDF(hashes.SHA256(), 32, None, shared).derive(curves.agree(sender, alice.key.public_key()).material)
     wrapped = sealed(
         alice,
         bytes(32),
@@ -525,10 +525,10 @@ def test_no_altered_octet_is_noticed_here(at: int, flip: int) -> None:
 
 def test_triple_des_unwraps_with_its_own_key_alone() -> None:
     """Any other is noticed by the checksum."""
-    key, material = os.urandom(24), os.urandom(24)
-    wrapped = triple_des_wrap(key, material)
-    assert unwrap(TRIPLE_DES_WRAP, key, wrapped) == material
-    assert unwrap(TRIPLE_DES_WRAP, os.urandom(24), wrapped) is None
+    key, material = bytearray(os.urandom(24)), bytearray(os.urandom(24))
+    wrapped = triple_des_wrap(bytes(key), bytes(material))
+    assert unwrap(TRIPLE_DES_WRAP, key, wrapped, len(material)) == SessionKey(material)
+    assert unwrap(TRIPLE_DES_WRAP, bytearray(os.urandom(24)), wrapped, len(material)) is None
 
 
 # --- what is refused by public fields ----------------------------------------------------------
@@ -659,7 +659,7 @@ def test_other_things_are_no_keys(thing: object) -> None:
 
 
 def test_a_summary_holds_every_public_field() -> None:
-    """One for each recipient, with the algorithm, key wrap and sizes."""
+    """One for each recipient, with the algorithm, key wrap, sizes, and the curve that the sender's point lies on."""
     (wrapped,) = wrap_all([person(name).recipient() for name in ("alice", "bob")], SessionKey.generate(32))
     first, second = summarize(wrapped)
     assert (first.technique, first.algorithm, first.algorithm_oid) == (
@@ -667,10 +667,21 @@ def test_a_summary_holds_every_public_field() -> None:
         ECDH_SHA256.name,
         ECDH_SHA256.oid,
     )
-    assert first.parameters == {"wrap": "AES-256 key wrap"}
+    assert first.parameters == {"wrap": "AES-256 key wrap", "curve": "P-256"}
     assert first.encrypted_key_size == 40
     assert first.problem is None
     assert second.serial_number == f"{person('bob').certificate.serial_number:#x}"
+
+
+@pytest.mark.parametrize(
+    "curve", [curve for curve in CURVES.values() if curve.is_parameter], ids=lambda curve: curve.name
+)
+def test_a_point_tells_its_curve(curve: Curve) -> None:
+    """A point lies on one of the curves that are spoken here; what is no point lies on none."""
+    point = curves.point_of(curves.generate(curve).public_key())
+    assert curves.curve_through(point) == curve
+    assert curves.curve_through(point[:-1] + bytes((point[-1] ^ 1,))) is None
+    assert curves.curve_through(b"") is None
 
 
 def test_a_summary_of_a_named_sender() -> None:

@@ -21,7 +21,7 @@ from smime_session.cms.structures import IssuerAndSerialNumber, KeyTransRecipien
 from smime_session.credentials.names import issuer_of
 from smime_session.errors import CredentialError, LimitError, MalformedError, NoMatchError, UnsupportedAlgorithmError
 from smime_session.profiles import COMPAT, MODERN
-from smime_session.recipients import SelectiveIdentity, key_transport, legacy_algorithm, technique_for
+from smime_session.recipients import is_selective, key_transport, legacy_algorithm, technique_for
 from smime_session.recipients.key_transport import KeyTransportIdentity, KeyTransportRecipient
 from smime_session.recipients.naming import key_identifier
 from smime_session.session_key import SessionKey
@@ -304,7 +304,7 @@ def test_the_technique_for_rsa_keys(alice: Person, key: SessionKey) -> None:
     technique = technique_for(alice.key.public_key())
     assert technique is key_transport
     identity = technique.identity(alice.key, alice.certificate)
-    assert isinstance(identity, SelectiveIdentity)
+    assert is_selective(identity)
     for profile in (MODERN, COMPAT):
         wrapped = technique.recipient(alice.key.public_key(), _by_serial(alice), profile).wrap(key)
         assert key_trans.decode(wrapped).algorithm == profile.rsa

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smime_session.cms import tlv
 from smime_session.cms.structures import IssuerAndSerialNumber, SubjectKeyIdentifier
-from smime_session.recipients.naming import OwnNames, key_identifier
+from smime_session.recipients.naming import OwnNames, key_identifier, stated_key_identifier
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Alice Example")])
@@ -105,3 +105,20 @@ def test_a_key_is_described_by_its_owner() -> None:
     usual = key_identifier(KEY.public_key()).hex()
     described = OwnNames(KEY.public_key(), None).describe("P-256 key")
     assert described == f"P-256 key without a certificate, key identifier {usual}"
+
+
+def test_names_tell_what_they_are_made_of() -> None:
+    """Whoever compares them with a message finds the certificate and every key identifier."""
+    certificate = _certificate()
+    names = OwnNames(KEY.public_key(), certificate)
+    assert names.certificate is certificate
+    assert names.key_identifiers == {b"any octets", key_identifier(KEY.public_key())}
+    alone = OwnNames(KEY.public_key(), None)
+    assert alone.certificate is None
+    assert alone.key_identifiers == {key_identifier(KEY.public_key())}
+
+
+def test_a_key_identifier_is_stated_or_not() -> None:
+    """What a certificate does not state is not made up."""
+    assert stated_key_identifier(_certificate()) == b"any octets"
+    assert stated_key_identifier(_certificate(key_id=None)) is None

@@ -198,7 +198,7 @@ def test_another_count_gives_a_decoy(size: int) -> None:
     """A count that is not the size of the content's key, even one beyond the blocks, becomes a key that is."""
     kek, vector = password.derive(bytearray(b"word"), QUICK, 32), bytes(16)
     plain = bytes((size,)) + bytes.fromhex("fffefd") + bytes(range(32)) + bytes(12)
-    context = password._cbc(kek, AES_256_CBC, vector).encryptor()
+    context = password._context(kek, AES_256_CBC, vector, decrypt=False)
     info = PasswordRecipientInfo(QUICK, AES_256_CBC, vector, context.update(context.update(plain)))
     opened = Password(b"word").unwrap([_wrapped(info)])
     assert len(opened) == 32
