@@ -8,6 +8,7 @@ what is rare and intricate (names, unusual parameters); none of its values leave
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from smime_session import algorithms
@@ -76,10 +77,18 @@ def content_encryption(parameters: ContentParameters) -> AlgorithmIdentifier:
     """Describe how content is sealed; the size of a GCM tag is always written out (RFC 5084, 3.2)."""
     if parameters.derivation_info:
         return AlgorithmIdentifier(algorithms.CEK_HKDF_SHA256_OID, parameters.derivation_info)
-    nonce = tlv.encode(tlv.OCTET_STRING, parameters.nonce)
-    if parameters.algorithm.mode == "gcm":
-        nonce = tlv.encode(tlv.SEQUENCE, nonce, tlv.integer(parameters.tag_size))
-    return AlgorithmIdentifier(parameters.algorithm.oid, nonce)
+    before, after = _around_nonce(parameters.algorithm.mode, len(parameters.nonce), parameters.tag_size)
+    return AlgorithmIdentifier(parameters.algorithm.oid, before + parameters.nonce + after)
+
+
+@lru_cache(maxsize=16)
+def _around_nonce(mode: str, nonce_size: int, tag_size: int) -> tuple[bytes, bytes]:
+    """Return what stands before and after a nonce in an algorithm's parameters, the same in every message."""
+    if mode != "gcm":
+        return b"\x04" + tlv.length(nonce_size), b""
+    after = tlv.integer(tag_size)
+    nonce = b"\x04" + tlv.length(nonce_size)
+    return b"\x30" + tlv.length(len(nonce) + nonce_size + len(after)) + nonce, after
 
 
 def with_derived_key(parameters: ContentParameters) -> ContentParameters:

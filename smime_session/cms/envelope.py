@@ -156,6 +156,11 @@ class EnvelopeReader:
             raise MalformedError(f"{self._parameters.algorithm.name} does not belong in {kind}")
         return self._parameters
 
+    @property
+    def announced_size(self) -> int | None:
+        """Octets of ciphertext, told before any of it is read; None if it comes in pieces."""
+        return self._stream.definite_size(_CONTEXT_0)
+
     def _take(self) -> tlv.Element:
         return self._stream.element(self._policy.max_header_size, _HEADER)
 

@@ -37,22 +37,26 @@ _HIGH_TAG: Final = 0x1F
 _LONG_FORM: Final = 0x80
 
 
+_OCTETS: Final = tuple(bytes((value,)) for value in range(256))
+
+
 def length(size: int) -> bytes:
     """Return the DER length octets of ``size`` (X.690, 10.1)."""
     if size < _LONG_FORM:
-        return bytes((size,))
+        return _OCTETS[size]
     width = (size.bit_length() + 7) // 8
-    return bytes((_LONG_FORM | width,)) + size.to_bytes(width, "big")
+    return _OCTETS[_LONG_FORM | width] + size.to_bytes(width, "big")
 
 
 def encode(tag: int, *contents: Buffer) -> bytes:
     """Return one DER value with the joined ``contents``."""
     body = b"".join(contents)
-    return b"".join((bytes((tag,)), length(len(body)), body))
+    return b"".join((_OCTETS[tag], length(len(body)), body))
 
 
+@lru_cache(maxsize=64)  # versions and sizes are the same in every message
 def integer(value: int) -> bytes:
-    """Return an INTEGER, as short as it goes."""
+    """Return an INTEGER, as short as it goes; not for secrets, which would be kept."""
     return encode(INTEGER, integer_octets(value))
 
 
@@ -281,6 +285,14 @@ class Stream:
         elif self._look(2) == END_OF_CONTENTS:
             return None
         return self._look(1)[0]
+
+    def definite_size(self, tag: int) -> int | None:
+        """Return the length of the next value, without taking anything; None if it is indefinite or not of ``tag``."""
+        found, first = self._look(2)
+        width = first & 0x7F
+        if found != tag or first == _LONG_FORM or (first > _LONG_FORM and width > _MAX_LENGTH_OCTETS):
+            return None
+        return first if first < _LONG_FORM else int.from_bytes(self._look(2 + width)[2 : 2 + width], "big")
 
     def enter(self, tag: int) -> None:
         """Go into the constructed value that comes next.

@@ -40,7 +40,6 @@ def recipients_for(
     Raises:
         RecipientError: there is none, or at least one cannot be used; it names every one that cannot.
     """
-    at = at or _now()
     ready: list[Recipient] = []
     seen: set[x509.Certificate] = set()
     refused: list[str] = []
@@ -52,6 +51,7 @@ def recipients_for(
             continue
         seen.add(recipient)
         try:
+            at = at or _now()
             ready.append(recipient_for(recipient, profile=profile, at=at))
         except RecipientError as error:
             refused += error.refused

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from codecs import getincrementaldecoder
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from smime_session.errors import LimitError, NotMailError
@@ -128,9 +129,9 @@ def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDD
     mbox_line, rest = split_mbox_line(head)
     fields = parse_fields(rest, first_line=2 if mbox_line else 1)
     eol = CRLF if head.partition(LF)[0].endswith(b"\r") else LF
-    content = tuple(field for field in fields if _is_content(field))
+    content = tuple([field for field in fields if _is_content(field)])
     if content:
-        inner = canonical(_ended(b"".join(field.raw for field in content)))
+        inner = canonical(_ended(b"".join([field.raw for field in content])))
     else:
         inner = _default_content_fields(bytes(body))
         content = parse_fields(inner)
@@ -142,11 +143,12 @@ def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDD
         outer=_outer(mbox_line, fields, eol, hidden),
         inner=inner + CRLF,
         eol=eol,
-        removed=tuple(field.raw.partition(b":")[0].strip().decode("ascii") for field in removed),
+        removed=tuple([field.raw.partition(b":")[0].strip().decode("ascii") for field in removed]),
         transfer_encoding=parse_token(find_value(content, "content-transfer-encoding")) or "7bit",
     )
 
 
+@lru_cache(maxsize=4)
 def envelope_fields(smime_type: Literal["enveloped-data", "authEnveloped-data"], eol: bytes = CRLF) -> bytes:
     """Return the ``Content-*`` fields of an encrypted mail and the blank line (RFC 8551, 3.2 to 3.4)."""
     lines = (
