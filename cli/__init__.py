@@ -3,12 +3,14 @@
 ========================  ============================================================
 ``root``                  the command itself: finds a subcommand, runs it, reports failure
 ``encrypt``, ``decrypt``  one file for each subcommand: options in, one library call,
-``inspect``, ``identity`` words out
+``inspect``, ``rewrap``,  words out
+``session_key``,
+``identity``
 ``options``               options that several subcommands share
 ``credentials``           certificates, private keys and passphrases, from files to objects
 ``files``                 what is read and written, and how a file is replaced
 ``progress``              how far long work has come
-``tree``                  an inspection as text
+``tree``                  what was found out as text
 ``console``               every word to people
 ``failures``              every exception as an exit status, a sentence and a hint
 ========================  ============================================================

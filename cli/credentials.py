@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session import Identity, Profile, Recipient
+    from smime_session.credentials.listing import Listing
 
 Loaded = TypeVar("Loaded")
 
@@ -74,6 +75,29 @@ def recipients_in(paths: Iterable[str], profile: Profile) -> list[Recipient]:
     return recipients
 
 
+def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
+    """Load the certificates in the files, whatever they are fit for.
+
+    Raises:
+        CredentialError: a file holds no certificate.
+        OSError: a file cannot be read.
+    """
+    return [certificate for path in paths for certificate in _load(path, load_certificates)]
+
+
+def listing_of(path: str, passphrase: bytes | None) -> Listing:
+    """Tell what a certificate or private key file holds.
+
+    Raises:
+        CredentialError: it holds neither, or what is broken, or the passphrase is wrong.
+        OSError: the file cannot be read.
+    """
+    from smime_session.credentials.listing import list_credentials
+
+    (listing,) = _load(path, lambda data: [list_credentials(data, passphrase)])
+    return listing
+
+
 def _sole_guards(certificate: x509.Certificate, profile: Profile) -> set[str]:
     """Return the guards without which, each alone, ``profile`` would accept the certificate."""
 
@@ -112,6 +136,18 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
         return unlock
 
     return [identity for path in paths for identity in _load(path, unlocker(path))]
+
+
+def session_keys_in(paths: Iterable[str]) -> list[Identity]:
+    """Load the saved session key in each of the files.
+
+    Raises:
+        CredentialError: a file holds none.
+        OSError: a file cannot be read.
+    """
+    from smime_session import load_session_key
+
+    return [key for path in paths for key in _load(path, lambda data: [load_session_key(data)])]
 
 
 def given_passphrase(file: str | None, variable: str | None) -> bytes | None:

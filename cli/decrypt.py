@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from .files import PRIVATE, Output, reading
-from .options import MisuseError, identity_option, message_argument, output_option, quiet_option, refuse_to_replace
+from .options import (
+    MisuseError,
+    identity_option,
+    message_argument,
+    output_option,
+    quiet_option,
+    refuse_to_replace,
+    session_key_option,
+)
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
@@ -18,15 +26,17 @@ if TYPE_CHECKING:
 @message_argument
 @identity_option(required=False)
 @shared_secret_options
+@session_key_option
 @output_option
 @click.option(
     "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
 )
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @quiet_option
-def command(  # noqa: PLR0913  # an argument for each option
+def command(  # noqa: PLR0913, PLR0917  # an argument for each option
     message: str,
     identities: tuple[str, ...],
+    session_keys: tuple[str, ...],
     output: str | None,
     passphrase_file: str | None,
     passphrase_env: str | None,
@@ -40,23 +50,24 @@ def command(  # noqa: PLR0913  # an argument for each option
 
     MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it is
     written before all of it was checked. A password or a shared key does as well, if the message is
-    encrypted with it.
+    encrypted with it, and so does the session key of this message, if somebody saved it.
     """
     destination = Output(output)
-    if not identities and not secrets:
+    if not identities and not secrets and not session_keys:
         raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
     refuse_to_replace(destination, "-i", identities)
+    refuse_to_replace(destination, "--session-key", session_keys)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
 
     from smime_session import Policy, decrypt_stream
 
-    from .credentials import given_passphrase, identities_in
+    from .credentials import given_passphrase, identities_in, session_keys_in
     from .progress import progress
 
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
+        keys = [*identities_in(identities, passphrase), *session_keys_in(session_keys), *secrets.load(new=False)]
         with progress("decrypting", source, destination, quiet=quiet), destination.open(PRIVATE) as target:
             opened = decrypt_stream(
                 source.stream,

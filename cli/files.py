@@ -80,11 +80,12 @@ class Output:
             return False
 
     @contextlib.contextmanager
-    def open(self, permissions: int = SHARED) -> Iterator[BinaryIO]:
+    def open(self, permissions: int = SHARED, *, inherit: bool = True) -> Iterator[BinaryIO]:
         """Open it; a file appears, or is replaced, when the block has succeeded.
 
         Args:
-            permissions: those of a new file, less the umask; a file that is replaced hands on its own.
+            permissions: those of a new file, less the umask.
+            inherit: whether a file that is replaced hands on its own permissions instead.
 
         Raises:
             OSError: it cannot be opened, written or replaced.
@@ -97,7 +98,7 @@ class Output:
             with contextlib.closing(Target(open(self._path, "wb"), self._path)) as target:
                 yield target.stream
         else:
-            with AtomicFile(self._path, permissions) as stream:
+            with AtomicFile(self._path, permissions, inherit=inherit) as stream:
                 yield Target(stream, self._path).stream
 
 
@@ -110,14 +111,16 @@ class AtomicFile:
 
     Args:
         path: the name to take.
-        permissions: those of a new file, less the umask; a file that is replaced hands on its own.
+        permissions: those of a new file, less the umask.
+        inherit: whether a file that is replaced hands on its own permissions instead.
     """
 
-    def __init__(self, path: str, permissions: int = SHARED) -> None:
+    def __init__(self, path: str, permissions: int = SHARED, *, inherit: bool = True) -> None:
         self._name = path
         self._path = os.path.realpath(path)
         self._temporary = os.path.join(os.path.dirname(self._path), f".{os.urandom(8).hex()}.tmp")
         self._permissions = permissions
+        self._inherit = inherit
         self._replaced: os.stat_result | None = None
         self._stream: BinaryIO | None = None
 
@@ -154,7 +157,7 @@ class AtomicFile:
         stream = cast("BinaryIO", self._stream)
         with naming(self._name):
             stream.flush()
-            if self._replaced:
+            if self._replaced and self._inherit:
                 os.fchmod(stream.fileno(), _inherited(self._replaced, os.fstat(stream.fileno())))
             os.fsync(stream.fileno())  # or a crash could leave the name with an empty file behind it
             stream.close()

@@ -63,6 +63,18 @@ def identity_option(*, required: bool) -> Decorator:
     return decorate
 
 
+def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--session-key``, given any number of times."""
+    return click.option(
+        "--session-key",
+        "session_keys",
+        metavar="FILE",
+        type=click.Path(),
+        multiple=True,
+        help="The saved session key of this message, as the session-key command writes it.",
+    )(function)
+
+
 def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--passphrase-file`` and ``--passphrase-env``."""
     from_file = click.option(

@@ -20,10 +20,12 @@ _COMPLETION: Final = "_SMIME_SESSION_COMPLETE"  # the environment variable that 
 SUBCOMMANDS: Final = {
     "encrypt": "Encrypt a message for recipients.",
     "decrypt": "Decrypt a message with a private key.",
-    "inspect": "Show how a message is encrypted, and for whom.",
-    "identity": "Make private keys and their certificates.",
+    "inspect": "Show how a message is encrypted, for whom, and what opens it.",
+    "rewrap": "Give a message other recipients.",
+    "session-key": "Save the session key of one message.",
+    "identity": "Make private keys and certificates, or show what a file holds.",
 }
-"""Each subcommand is the ``command`` of the module with its name, loaded when it is used."""
+"""Each subcommand is the ``command`` of the module with its name (``_`` for ``-``), loaded when it is used."""
 
 
 class LazyGroup(click.Group):
@@ -39,7 +41,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in SUBCOMMANDS:
             return None
-        command: click.Command = importlib.import_module(f".{cmd_name}", __package__).command
+        command: click.Command = importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

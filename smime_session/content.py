@@ -7,6 +7,7 @@ proves nothing. With RFC 9709 the key is not the session key itself but derived 
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -15,11 +16,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from smime_session.errors import DecryptionError, LimitError
+from smime_session.memory import lent
 from smime_session.profiles import MIN_TAG_SIZE
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
+    from collections.abc import Iterator
+
     from cryptography.hazmat.primitives.poly1305 import Poly1305
 
     from smime_session.algorithms import ContentEncryption
@@ -51,6 +54,10 @@ class Sealer(Protocol):
         """Return the last octets of ciphertext and the tag (empty without authentication)."""
         ...
 
+    def close(self) -> None:
+        """Drop the key, finished or not, which overwrites its schedule; nothing can be called after that."""
+        ...
+
 
 class Opener(Protocol):
     """Opens one message's content as it comes; what it gives out is proven only by :meth:`finish`."""
@@ -65,6 +72,10 @@ class Opener(Protocol):
         Raises:
             DecryptionError: the key does not fit or the message was altered.
         """
+        ...
+
+    def close(self) -> None:
+        """Drop the key, finished or not, which overwrites its schedule; nothing can be called after that."""
         ...
 
 
@@ -89,18 +100,19 @@ def seal(parameters: ContentParameters, key: SessionKey, content: Buffer) -> tup
     return buffer[: size + len(last)], memoryview(tag)
 
 
-def sealer(parameters: ContentParameters, key: SessionKey) -> Sealer:
+def sealer(parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> Sealer:
     """Make what seals one message.
 
     Args:
         parameters: the algorithm and this message's nonce.
         key: the session key; the caller wipes it.
+        attributes: the authenticated attributes that the tag covers beside the content, or empty.
     """
     with _content_key(parameters, key) as own:
         if parameters.algorithm.mode == "gcm":
-            return _GcmSealer(parameters, own)
+            return _GcmSealer(parameters, own, attributes)
         if parameters.algorithm.mode == "poly1305":
-            return _ChaCha20Poly1305(parameters, own)
+            return _ChaCha20Poly1305(parameters, own, attributes)
         return _CbcSealer(parameters, own)
 
 
@@ -135,9 +147,17 @@ def _content_key(parameters: ContentParameters, key: SessionKey) -> SessionKey:
     return SessionKey(derived)
 
 
-class _GcmSealer:
-    def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
+class _Keyed:
+    """What has a key in some attribute; the library that it belongs to overwrites it when it goes."""
+
+    def close(self) -> None:
+        vars(self).clear()
+
+
+class _GcmSealer(_Keyed):
+    def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes) -> None:
         self._cipher = Cipher(algorithms.AES(key.material), modes.GCM(parameters.nonce)).encryptor()
+        self._cipher.authenticate_additional_data(attributes)
         self._size = 0
 
     def update_into(self, content: Buffer, buffer: memoryview) -> int:
@@ -149,7 +169,7 @@ class _GcmSealer:
         return self._cipher.finalize(), self._cipher.tag
 
 
-class _GcmOpener:
+class _GcmOpener(_Keyed):
     def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes) -> None:
         mode = modes.GCM(parameters.nonce, min_tag_length=MIN_TAG_SIZE)
         self._cipher = Cipher(algorithms.AES(key.material), mode).decryptor()
@@ -168,11 +188,12 @@ class _GcmOpener:
             raise DecryptionError from None
 
 
-class _CbcSealer:
+class _CbcSealer(_Keyed):
     def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
         self._block_size = parameters.algorithm.block_size
         self._size = 0
-        self._cipher = Cipher(_block_cipher(parameters, key), modes.CBC(parameters.nonce)).encryptor()
+        with _cbc(parameters, key) as cipher:
+            self._cipher = cipher.encryptor()
 
     def update_into(self, content: Buffer, buffer: memoryview) -> int:
         self._size += len(content)
@@ -183,10 +204,11 @@ class _CbcSealer:
         return self._cipher.update(bytes((missing,)) * missing) + self._cipher.finalize(), b""
 
 
-class _CbcOpener:
+class _CbcOpener(_Keyed):
     def __init__(self, parameters: ContentParameters, key: SessionKey) -> None:
         self._block_size = parameters.algorithm.block_size
-        self._cipher = Cipher(_block_cipher(parameters, key), modes.CBC(parameters.nonce)).decryptor()
+        with _cbc(parameters, key) as cipher:
+            self._cipher = cipher.decryptor()
         self._held = b""  # the last block so far: it may be padding
 
     def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:
@@ -206,7 +228,7 @@ class _CbcOpener:
             raise DecryptionError from None
 
 
-class _NoOpener:
+class _NoOpener(_Keyed):
     """Opens nothing: the key has another size, like one that its user saved of another message."""
 
     def update_into(self, ciphertext: Buffer, buffer: memoryview) -> int:  # noqa: ARG002  # nothing comes out
@@ -216,16 +238,20 @@ class _NoOpener:
         raise DecryptionError
 
 
-def _block_cipher(parameters: ContentParameters, key: SessionKey) -> BlockCipherAlgorithm:
+@contextmanager
+def _cbc(parameters: ContentParameters, key: SessionKey) -> Iterator[Cipher[modes.CBC]]:
+    """Lend what makes a context, which has a key schedule of its own."""
+    mode = modes.CBC(parameters.nonce)
     if parameters.algorithm.cipher == "AES":
-        return algorithms.AES(key.material)
+        yield Cipher(algorithms.AES(key.material), mode)
+        return
     from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
 
-    cipher = TripleDES if parameters.algorithm.cipher == "TripleDES" else RC2
-    return cipher(bytes(key.material))  # these two insist on bytes
+    with lent(key.material) as octets:
+        yield Cipher((TripleDES if parameters.algorithm.cipher == "TripleDES" else RC2)(octets), mode)
 
 
-class _ChaCha20Poly1305:
+class _ChaCha20Poly1305(_Keyed):
     """ChaCha20-Poly1305 as a stream (RFC 8439, 2.8): the library's own takes a message only whole."""
 
     def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> None:

@@ -14,6 +14,7 @@
     │   ├── PolicyError                 it can be read, but the policy forbids it
     │   └── LimitError                  it exceeds a named limit
     ├── NoMatchError                    it is addressed to nobody whose identity was given
+    ├── OtherMessageError               the session key that was saved belongs to another message
     └── DecryptionError                 it did not open: the one failure of all that depends on a private key
 
 Each message is a lower-case sentence without a full stop that names the thing; the facts in it
@@ -136,14 +137,26 @@ class NoMatchError(SmimeError):
     Attributes:
         addressed_to: to whom it is addressed, a description each.
         identities: what the given identities are, a description each.
+        closest: which of them comes closest to being addressed and what is different, or None if none is close.
     """
 
-    def __init__(self, addressed_to: Sequence[str] = (), identities: Sequence[str] = ()) -> None:
+    def __init__(
+        self, addressed_to: Sequence[str] = (), identities: Sequence[str] = (), closest: str | None = None
+    ) -> None:
         to = "; ".join(addressed_to) or "nobody"
         given = "; ".join(identities) or "none"
-        super().__init__(f"no given identity can open the message: it is addressed to {to}; given: {given}")
+        sentence = f"no given identity can open the message: it is addressed to {to}; given: {given}"
+        super().__init__(f"{sentence}; closest: {closest}" if closest else sentence)
         self.addressed_to = tuple(addressed_to)
         self.identities = tuple(identities)
+        self.closest = closest
+
+
+class OtherMessageError(SmimeError):
+    """The saved session key that was given belongs to another message, as its fingerprint tells."""
+
+    def __init__(self) -> None:
+        super().__init__("the session key belongs to another message, or this one was altered")
 
 
 class DecryptionError(SmimeError):

@@ -10,20 +10,30 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from smime_session.cms import codec
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.cms.structures import EnvelopeTrailer
 from smime_session.content import SLACK, Opener, opener
-from smime_session.errors import DecryptionError, LimitError, MalformedError, MessageError, NoMatchError, PolicyError
+from smime_session.errors import (
+    DecryptionError,
+    LimitError,
+    MalformedError,
+    MessageError,
+    NoMatchError,
+    OtherMessageError,
+    PolicyError,
+)
 from smime_session.mail.detection import open_message
 from smime_session.mail.reunion import begins_like_entity
-from smime_session.recipients import SelectiveIdentity, legacy_algorithm, names_of
+from smime_session.recipients import is_selective, legacy_algorithm, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from hashlib import _Hash as Hash
 
     from smime_session.cms.structures import WrappedKey
     from smime_session.profiles import Policy
-    from smime_session.recipients import Identity
+    from smime_session.recipients import Identity, SelectiveIdentity
     from smime_session.session_key import SessionKey
     from smime_session.sources import Replay
 
@@ -70,7 +80,7 @@ class Candidates:
             if not self.all and problems:
                 raise problems[0]
             if not self.all:
-                raise NoMatchError(names_of(wrapped_keys), [str(identity) for identity in identities])
+                raise _no_match(wrapped_keys, identities)
             on_failure.pop_all()
 
     def wipe(self) -> None:
@@ -91,7 +101,7 @@ def _matches(
     """Pair identities with what is addressed to them, judged by public fields; note what cannot be used."""
     matches: list[tuple[Identity, WrappedKey | None]] = []
     for identity in identities:
-        if not isinstance(identity, SelectiveIdentity):
+        if not is_selective(identity):
             matches.append((identity, None))
             continue
         for wrapped in _matching(identity, wrapped_keys, problems):
@@ -104,6 +114,13 @@ def _matches(
     if len(matches) > policy.max_trials:
         raise LimitError("the number of wrapped keys to try", policy.max_trials)
     return matches
+
+
+def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> NoMatchError:
+    from smime_session.explanation import closest
+
+    given = [str(identity) for identity in identities]
+    return NoMatchError(names_of(wrapped_keys), given, closest(wrapped_keys, identities))
 
 
 def _matching(
@@ -134,6 +151,8 @@ class Pass:
         parameters: how its content is sealed.
         trailer: what stands after the content, once it was opened.
         last: the last octets of the content, once :meth:`judge` has answered.
+        fingerprint: what tells this message from any other, if :meth:`open` computed it: SHA-256 over the
+            encoded content-encryption algorithm and the ciphertext.
 
     Raises:
         MessageError: it is no envelope, broken, not spoken here or against the policy.
@@ -145,6 +164,8 @@ class Pass:
         self.parameters = self.reader.parameters
         self.trailer = EnvelopeTrailer()
         self.last = b""
+        self.fingerprint = b""
+        self._candidates: Sequence[Candidate] = ()
         self._openers: list[tuple[Candidate, Opener]] = []
         self._heads: list[bytes] = []
         algorithm = self.parameters.algorithm
@@ -158,6 +179,8 @@ class Pass:
         candidates: Sequence[Candidate],
         attributes: bytes = b"",
         write: Callable[[memoryview], object] | None = None,
+        *,
+        fingerprint: bool = False,
     ) -> bytes:
         """Open the content with every candidate at once, to the end of the message.
 
@@ -166,6 +189,7 @@ class Pass:
             attributes: the authenticated attributes that the tag covers. They stand after the content, so
                 the first pass supposes that there are none.
             write: takes the plaintext, which is not proven yet; only for a single candidate.
+            fingerprint: compute it; that is also done for a candidate which names one.
 
         Returns:
             The attributes that were found, if they are others than supposed: the pass is then void, and
@@ -174,6 +198,30 @@ class Pass:
         Raises:
             MessageError: the message is cut off or broken.
         """
+        with ExitStack() as on_end:
+            on_end.callback(self._close)
+            self._open(candidates, attributes, write, fingerprint=fingerprint)
+            self.trailer = self.reader.trailer()
+            if len(self.trailer.tag) != self.parameters.tag_size:
+                found, announced = len(self.trailer.tag), self.parameters.tag_size
+                raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
+            covered = self.trailer.authenticated_attributes
+            missed = covered if covered != attributes else b""
+            if not missed:
+                on_end.pop_all()  # until it is judged
+            return missed
+
+    def _open(
+        self,
+        candidates: Sequence[Candidate],
+        attributes: bytes,
+        write: Callable[[memoryview], object] | None,
+        *,
+        fingerprint: bool,
+    ) -> None:
+        """Open the content and compute the fingerprint if it is asked for."""
+        self._candidates = candidates
+        digest = self._digest() if fingerprint or any(candidate.key.message for candidate in candidates) else None
         size = self.parameters.algorithm.key_size
         fitting = [candidate for candidate in candidates if len(candidate.key) == size]
         self._openers = [(candidate, opener(self.parameters, candidate.key, attributes)) for candidate in fitting]
@@ -182,18 +230,26 @@ class Pass:
         for piece in self.reader.ciphertext():
             if len(buffer) < len(piece) + SLACK:
                 buffer = memoryview(bytearray(len(piece) + SLACK))
+            if digest:
+                digest.update(piece)
             for index, (_, stream) in enumerate(self._openers):
                 written = stream.update_into(piece, buffer)
                 if write is not None:
                     write(buffer[:written])
                 elif len(self._heads[index]) < _PEEK:
                     self._heads[index] += bytes(buffer[: min(written, _PEEK)])
-        self.trailer = self.reader.trailer()
-        if len(self.trailer.tag) != self.parameters.tag_size:
-            found, announced = len(self.trailer.tag), self.parameters.tag_size
-            raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
-        covered = self.trailer.authenticated_attributes
-        return covered if covered != attributes else b""
+        if digest:
+            self.fingerprint = digest.digest()
+
+    def _digest(self) -> Hash:
+        import hashlib
+
+        return hashlib.sha256(codec.algorithm_identifier(self.reader.header.content_encryption))
+
+    def _close(self) -> None:
+        """Drop every key schedule; an exception that somebody keeps would keep them too."""
+        for _, stream in self._openers:
+            stream.close()
 
     def judge(self) -> Candidate:
         """Return the candidate that opened the content; its last octets are then in :attr:`last`.
@@ -203,15 +259,30 @@ class Pass:
         tells an attacker anything about RSAES-PKCS1-v1_5, whose keys are never checked.
 
         Raises:
+            OtherMessageError: none did, and one was saved with another message.
             DecryptionError: none did.
         """
+        try:
+            return self._judge()
+        finally:
+            self._close()
+
+    def _judge(self) -> Candidate:
         opened: list[tuple[tuple[bool, bool], Candidate, bytes]] = []
         for (candidate, stream), head in zip(self._openers, self._heads, strict=True):
+            if self._belongs_elsewhere(candidate):
+                continue
             with suppress(DecryptionError):
                 last = stream.finish(self.trailer.tag)
                 likelihood = (candidate.key.checked, begins_like_entity(head + last))
                 opened.append((likelihood, candidate, last))
+        if not opened and any(map(self._belongs_elsewhere, self._candidates)):
+            raise OtherMessageError
         if not opened:
             raise DecryptionError
         _, winner, self.last = max(opened, key=lambda entry: entry[0])
         return winner
+
+    def _belongs_elsewhere(self, candidate: Candidate) -> bool:
+        """Tell whether a key was saved with another message, which public octets decide."""
+        return candidate.key.message not in (b"", self.fingerprint)

@@ -6,6 +6,8 @@ import hmac
 import os
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from smime_session.memory import erase
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,18 +28,27 @@ class SessionKey:
         material: the key's octets; the object takes this buffer as its own and will overwrite it.
         checked: whether unwrapping it proved it intact, as AES key wrap and RSAES-OAEP do; a decoy
             and what RSAES-PKCS1-v1_5 gave are not.
+        message: the fingerprint of the one message that it opens, where its user saved that with the key.
     """
 
-    __slots__ = ("_material", "checked")
+    __slots__ = ("_material", "checked", "message")
 
-    def __init__(self, material: bytearray, *, checked: bool = False) -> None:
+    def __init__(self, material: bytearray, *, checked: bool = False, message: bytes = b"") -> None:
         self._material = material
         self.checked = checked
+        self.message = message
 
     @classmethod
     def generate(cls, size: int) -> Self:
         """Draw a new key of ``size`` octets from the operating system's random source."""
-        return cls(bytearray(os.urandom(size)))
+        return cls.adopt(os.urandom(size))
+
+    @classmethod
+    def adopt(cls, octets: bytes, *, checked: bool = False) -> Self:
+        """Make a key of octets that a call has just returned, and overwrite those: nobody else may hold them."""
+        key = cls(bytearray(octets), checked=checked)
+        erase(octets)
+        return key
 
     @property
     def material(self) -> bytearray:

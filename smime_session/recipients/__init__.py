@@ -7,7 +7,7 @@ here and its place in a list below.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from smime_session.cms.structures import RecipientIdentifier, WrappedKey
     from smime_session.profiles import Profile
+    from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
 
@@ -61,13 +62,27 @@ class GroupRecipient(Recipient, Protocol):
         ...
 
 
-@runtime_checkable
 class SelectiveIdentity(Identity, Protocol):
     """An identity that can tell which wrapped keys are for it without using its private key."""
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone."""
         ...
+
+
+@runtime_checkable
+class NamedIdentity(Identity, Protocol):
+    """An identity that goes by the names of one key."""
+
+    @property
+    def names(self) -> OwnNames:
+        """The names, for whoever compares them with those in a message."""
+        ...
+
+
+def is_selective(identity: Identity) -> TypeGuard[SelectiveIdentity]:
+    """Tell whether an identity knows what is addressed to it."""
+    return hasattr(identity, "matching")  # asking the protocol itself takes ten times as long
 
 
 class Technique(Protocol):
@@ -216,7 +231,7 @@ def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
 
 def matching(identity: Identity, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
     """Return those of ``wrapped`` that are addressed to ``identity``, as far as it can tell without its private key."""
-    return identity.matching(wrapped) if isinstance(identity, SelectiveIdentity) else []
+    return identity.matching(wrapped) if is_selective(identity) else []
 
 
 def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
@@ -242,9 +257,9 @@ def legacy_algorithm(wrapped: WrappedKey) -> str | None:
 
 
 def names_of(wrapped: Sequence[WrappedKey]) -> list[str]:
-    """Name the first recipients of an envelope and count the rest."""
+    """Name the first recipients of an envelope, with the technique of each, and count the rest."""
     everyone = [single for key in wrapped for single in each(key)]
-    named = [summary.name for single in everyone[:MOST_NAMED] for summary in summarize(single)]
+    named = [summary.description for single in everyone[:MOST_NAMED] for summary in summarize(single)]
     if len(everyone) > MOST_NAMED:
         named.append(f"and {len(everyone) - MOST_NAMED:,} more")
     return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smime_session import algorithms
 from smime_session.errors import MalformedError
+from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
     from smime_session.algorithms import Curve
@@ -67,8 +69,17 @@ def public_key_from(curve: Curve, point: bytes) -> PublicKey:
         raise MalformedError(f"the originator's public key is no point on {curve.name}") from error
 
 
-def agree(private_key: PrivateKey, public_key: PublicKey) -> bytes:
-    """Return the secret that two keys on one curve agree on.
+def curve_through(point: bytes) -> Curve | None:
+    """Return the EC curve on which a point lies, or None: messages mostly leave it to the recipient's certificate."""
+    for curve in _EC:
+        with suppress(MalformedError):
+            public_key_from(curve, point)
+            return curve
+    return None
+
+
+def agree(private_key: PrivateKey, public_key: PublicKey) -> SessionKey:
+    """Return the secret that two keys on one curve agree on, to be wiped after its use like a session key.
 
     Raises:
         MalformedError: they are on different curves; or the public key is one of the few on X25519 and
@@ -77,11 +88,11 @@ def agree(private_key: PrivateKey, public_key: PublicKey) -> bytes:
     try:
         match private_key, public_key:
             case ec.EllipticCurvePrivateKey(), ec.EllipticCurvePublicKey():
-                return private_key.exchange(_ECDH, public_key)
+                return SessionKey.adopt(private_key.exchange(_ECDH, public_key))
             case x25519.X25519PrivateKey(), x25519.X25519PublicKey():
-                return private_key.exchange(public_key)
+                return SessionKey.adopt(private_key.exchange(public_key))
             case x448.X448PrivateKey(), x448.X448PublicKey():
-                return private_key.exchange(public_key)
+                return SessionKey.adopt(private_key.exchange(public_key))
     except ValueError as error:
         raise MalformedError("the originator's public key agrees on no secret with this recipient's") from error
     raise MalformedError("the originator's public key is on another curve than this recipient's")

@@ -33,6 +33,7 @@ from smime_session.algorithms import (
 from smime_session.cms import kem
 from smime_session.cms.structures import KemRecipientInfo, RecipientIdentifier, WrappedKey
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
+from smime_session.memory import erase, overwrite_freed
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
@@ -152,9 +153,16 @@ def _kem_of(key: PublicKey | PrivateKey) -> Kem:
 
 
 def _key_encryption_key(secret: bytes, hash_name: HashName, size: int, other_info: bytes) -> SessionKey:
-    """Derive the key that encrypts the session key, to be wiped after its use (RFC 9936, 2.2.1)."""
+    """Turn a secret that ML-KEM has just returned into a key that encrypts session keys (RFC 9936, 2.2.1).
+
+    The secret is overwritten; the key is to be wiped after its use.
+    """
+    overwrite_freed(len(secret))
     key = SessionKey(bytearray(size))
-    HKDF(_HASHES[hash_name](), size, None, other_info).derive_into(secret, key.material)
+    try:
+        HKDF(_HASHES[hash_name](), size, None, other_info).derive_into(secret, key.material)
+    finally:
+        erase(secret)
     return key
 
 
@@ -223,6 +231,11 @@ class EncapsulationIdentity:
         self._names = OwnNames(private_key.public_key(), certificate)
         self._bare = certificate is None
 
+    @property
+    def names(self) -> OwnNames:
+        """The names it goes by."""
+        return self._names
+
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
 
@@ -261,10 +274,8 @@ class EncapsulationIdentity:
         """Decrypt, or make a decoy of the right size, so that what follows is the same either way."""
         secret = self._private_key.decapsulate(info.ciphertext)
         with _key_encryption_key(secret, info.hash, info.wrap.key_size, kem.other_info(info)) as wrapping_key:
-            opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key)
-        if opened and len(opened) == size:
-            return SessionKey(bytearray(opened), checked=True)
-        return SessionKey.generate(size)
+            opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key, size)
+        return SessionKey.generate(size) if opened is None else opened
 
     def __str__(self) -> str:
         return self._names.describe(f"{self._kem.name} private key")

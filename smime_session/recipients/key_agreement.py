@@ -3,14 +3,11 @@
 ECDH on the NIST and Brainpool curves (RFC 5753) and on X25519 and X448 (RFC 8418). Whether an
 encrypted key opened is told to nobody: a decoy takes its place, as in key transport. What is said
 depends on public fields alone.
-
-The secret that two keys agree on, and what hashing makes of it, are ``bytes`` in all libraries at
-hand, which cannot be overwritten; they are dropped at once.
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -99,8 +96,8 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     else:
         if not isinstance(originator, OriginatorKey):
             parameters["originator"] = _name(originator)
-        elif originator.curve:
-            parameters["curve"] = originator.curve.name
+        elif curve := originator.curve or curves.curve_through(originator.octets):
+            parameters["curve"] = curve.name
     if found.user_keying_material is not None:
         parameters["ukm"] = f"{len(found.user_keying_material):,} octets"
     return tuple(
@@ -209,9 +206,10 @@ class KeyAgreementRecipient:
         ephemeral = curves.generate(curve)
         encrypted_keys = []
         for member in recipients:
-            secret = curves.agree(ephemeral, member.public_key)
-            key_encryption_key = derive(curve.agreement, secret, info, b"", wrap.key_size)
-            encrypted = aes_key_wrap(key_encryption_key, key.material)
+            with curves.agree(ephemeral, member.public_key) as secret:
+                key_encryption_key = derive(curve.agreement, secret.material, info, b"", wrap.key_size)
+            with key_encryption_key:
+                encrypted = aes_key_wrap(key_encryption_key.material, key.material)
             encrypted_keys.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
         return key_agree.encode(curve, curves.point_of(ephemeral.public_key()), wrap, encrypted_keys, len(key))
 
@@ -243,6 +241,11 @@ class KeyAgreementIdentity:
         self._names = OwnNames(private_key.public_key(), certificate)
         self._bare = certificate is None
         self._originators = tuple(originators)
+
+    @property
+    def names(self) -> OwnNames:
+        """The names it goes by."""
+        return self._names
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
@@ -299,17 +302,17 @@ class KeyAgreementIdentity:
         The decoy depends on the key and the message, so that it stays the same when a message is sent
         twice, as a real key would.
         """
-        secret = curves.agree(self._private_key, self._public_key(info.originator))
         ukm, wrap = info.user_keying_material, info.wrap
         shared_info = key_agree.shared_info(info.key_info, ukm, wrap.key_size * 8)
-        key = b""
-        for salt in dict.fromkeys((ukm or b"", b"")):  # Bouncy Castle 1.86 leaves HKDF's salt out (RFC 8418, 2.2)
-            key = derive(info.algorithm, secret, shared_info, salt, wrap.key_size)
-            for member in info.encrypted_keys:
-                opened = unwrap(wrap, key, member.encrypted_key)
-                if opened is not None and len(opened) == size:
-                    return SessionKey(bytearray(opened), checked=True)
-        return SessionKey(bytearray(hashlib.sha512(key + info.encrypted_keys[0].encrypted_key).digest()[:size]))
+        decoy = b""
+        with curves.agree(self._private_key, self._public_key(info.originator)) as secret:
+            for salt in dict.fromkeys((ukm or b"", b"")):  # Bouncy Castle 1.86 leaves HKDF's salt out (RFC 8418, 2.2)
+                with derive(info.algorithm, secret.material, shared_info, salt, wrap.key_size) as key:
+                    for member in info.encrypted_keys:
+                        if opened := unwrap(wrap, key.material, member.encrypted_key, size):
+                            return opened
+                    decoy = hmac.digest(key.material, info.encrypted_keys[0].encrypted_key, "sha512")
+        return SessionKey(bytearray(decoy[:size]))
 
     def _public_key(self, originator: RecipientIdentifier | OriginatorKey) -> curves.PublicKey:
         """Return the sender's public key.

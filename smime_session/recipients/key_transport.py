@@ -22,6 +22,7 @@ from smime_session.cms.structures import (
     WrappedKey,
 )
 from smime_session.errors import CredentialError, MessageError, NoMatchError
+from smime_session.memory import erase, lent, overwrite_freed
 from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
@@ -153,7 +154,8 @@ class KeyTransportRecipient:
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Encrypt ``key`` with the RSA key."""
-        encrypted = self._public_key.encrypt(bytes(key.material), self._padding)
+        with lent(key.material) as octets:
+            encrypted = self._public_key.encrypt(octets, self._padding)
         return WrappedKey(self._prefix + encrypted, self._version, len(key))
 
 
@@ -177,6 +179,11 @@ class KeyTransportIdentity:
         self._size = (private_key.key_size + 7) // 8
         self._names = OwnNames(private_key.public_key(), certificate)
         self._bare = certificate is None
+
+    @property
+    def names(self) -> OwnNames:
+        """The names it goes by."""
+        return self._names
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
@@ -218,9 +225,12 @@ class KeyTransportIdentity:
             opened = self._private_key.decrypt(info.encrypted_key, _padding(info.algorithm))
         except ValueError:
             opened = os.urandom(hashlib.sha512().digest_size + 1)
+        overwrite_freed(self._size)
         decoy = hashlib.sha512(opened).digest()[:size]
         fits = len(opened) == size
-        return SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
+        key = SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
+        erase(opened)
+        return key
 
     def __str__(self) -> str:
         return self._names.describe(f"RSA-{self._private_key.key_size} private key")

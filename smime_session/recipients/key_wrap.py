@@ -7,6 +7,8 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import TRIPLE_DES_WRAP
+from smime_session.memory import lent, overwrite_freed
+from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
     from smime_session.algorithms import KeyWrap
@@ -16,37 +18,53 @@ _BLOCK: Final = 8  # octets of Triple-DES
 _CHECKSUM: Final = 8  # octets: RFC 3217, 2
 
 
-def unwrap(wrap: KeyWrap, key: bytes | bytearray, encrypted: bytes) -> bytes | None:
-    """Decrypt a session key, or return None if ``key`` is not the one that it was encrypted with.
+def unwrap(wrap: KeyWrap, key: bytearray, encrypted: bytes, size: int) -> SessionKey | None:
+    """Decrypt a session key of ``size`` octets; None if ``key`` is not the one that it was encrypted with.
 
     Args:
         wrap: how it was encrypted.
         key: the key-encryption key, of the size that ``wrap`` has.
         encrypted: the result, of a size that ``wrap`` makes.
+        size: octets of the session key; another one inside is as good as none.
     """
-    if wrap == TRIPLE_DES_WRAP:
-        return _unwrap_triple_des(bytes(key), encrypted)
+    opened = (_unwrap_triple_des if wrap == TRIPLE_DES_WRAP else _unwrap_aes)(key, encrypted)
+    if opened is None or len(opened) == size:
+        return opened
+    opened.wipe()
+    return None
+
+
+def _unwrap_aes(key: bytearray, encrypted: bytes) -> SessionKey | None:
     from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
     try:
-        return aes_key_unwrap(key, encrypted)
+        return SessionKey.adopt(aes_key_unwrap(key, encrypted), checked=True)
     except InvalidUnwrap:
+        return None
+    finally:
+        overwrite_freed(len(encrypted))
+
+
+def _unwrap_triple_des(key: bytearray, encrypted: bytes) -> SessionKey | None:
+    """Undo a Triple-DES key wrap, its checksum compared in constant time (RFC 3217, 3.2)."""
+    turned = _decrypt(key, _VECTOR, encrypted)
+    turned.reverse()
+    with SessionKey(_decrypt(key, turned[:_BLOCK], turned[_BLOCK:])) as opened:
+        material = SessionKey(opened.material[:-_CHECKSUM], checked=True)
+        expected = hashlib.sha1(material.material, usedforsecurity=False).digest()[:_CHECKSUM]
+        if hmac.compare_digest(opened.material[-_CHECKSUM:], expected):
+            return material
+        material.wipe()
         return None
 
 
-def _unwrap_triple_des(key: bytes, encrypted: bytes) -> bytes | None:
-    """Undo a Triple-DES key wrap, its checksum compared in constant time (RFC 3217, 3.2)."""
-    turned = _decrypt(key, _VECTOR, encrypted)[::-1]
-    opened = _decrypt(key, turned[:_BLOCK], turned[_BLOCK:])
-    material, checksum = opened[:-_CHECKSUM], opened[-_CHECKSUM:]
-    expected = hashlib.sha1(material, usedforsecurity=False).digest()[:_CHECKSUM]
-    return material if hmac.compare_digest(checksum, expected) else None
-
-
-def _decrypt(key: bytes, vector: bytes, data: bytes) -> bytes:
+def _decrypt(key: bytearray, vector: bytes | bytearray, data: bytes | bytearray) -> bytearray:
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
     from cryptography.hazmat.primitives.ciphers import Cipher
     from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-    decryptor = Cipher(TripleDES(key), CBC(vector)).decryptor()
-    return decryptor.update(data) + decryptor.finalize()
+    with lent(key) as octets:
+        decryptor = Cipher(TripleDES(octets), CBC(bytes(vector))).decryptor()
+    with SessionKey(bytearray(len(data) + _BLOCK)) as buffer:
+        decryptor.update_into(data, buffer.material)
+        return buffer.material[: len(data)]

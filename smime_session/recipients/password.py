@@ -15,6 +15,7 @@ from smime_session.algorithms import AES_256_CBC, name_of
 from smime_session.cms import pwri
 from smime_session.cms.structures import PasswordRecipientInfo, Pbkdf2, WrappedKey
 from smime_session.errors import CredentialError, LimitError, MessageError, NoMatchError
+from smime_session.memory import lent
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import SessionKey
@@ -22,8 +23,7 @@ from smime_session.session_key import SessionKey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
-    from cryptography.hazmat.primitives.ciphers.modes import CBC
+    from cryptography.hazmat.primitives.ciphers import CipherContext
 
     from smime_session.algorithms import ContentEncryption, HashName
 
@@ -187,13 +187,12 @@ def encrypt_key(key: SessionKey, kek: SessionKey, cipher: ContentEncryption, vec
     """Encrypt a session key with PWRI-KEK (RFC 3211, 2.3.1)."""
     size = _HEAD + len(key)
     padding = max(-size % cipher.block_size, _MIN_BLOCKS * cipher.block_size - size)
-    plain = bytearray(os.urandom(size + padding))
-    plain[0] = len(key)
-    plain[1:_HEAD] = _complement(key.material)
-    plain[_HEAD:size] = key.material
-    context = _cbc(kek, cipher, vector).encryptor()
-    with SessionKey(plain):
-        return context.update(context.update(plain))  # the second pass goes on where the first one ended
+    context = _context(kek, cipher, vector, decrypt=False)
+    with SessionKey(bytearray(os.urandom(size + padding))) as plain:
+        plain.material[0] = len(key)
+        plain.material[1:_HEAD] = _complement(key.material)
+        plain.material[_HEAD:size] = key.material
+        return context.update(context.update(plain.material))  # the second pass goes on where the first one ended
 
 
 def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> SessionKey:
@@ -208,14 +207,13 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
     first_pass = _decrypted(kek, info.cipher, last_of_first_pass, info.encrypted_key[:-block]) + last_of_first_pass
     decoy = hmac.digest(kek.material, info.encrypted_key, "sha512")[:size]
     with SessionKey(_decrypted(kek, info.cipher, info.vector, first_pass)) as opened:
-        plain = opened.material
-        expected = bytes((size,)) + _complement(plain[_HEAD:])
-        fits = hmac.compare_digest(plain[:_HEAD], expected) and len(plain) >= _HEAD + size
-        return SessionKey(plain[_HEAD : _HEAD + size] if fits else bytearray(decoy))
+        expected = bytes((size,)) + _complement(opened.material[_HEAD : 2 * _HEAD])
+        fits = hmac.compare_digest(opened.material[:_HEAD], expected) and len(opened) >= _HEAD + size
+        return SessionKey(opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy))
 
 
 def _complement(key: bytearray) -> bytes:
-    """Return the check value of a session key."""
+    """Return the check value of a session key, which its first octets make."""
     return bytes(octet ^ 0xFF for octet in key[: _HEAD - 1])
 
 
@@ -223,21 +221,21 @@ def _decrypted(
     kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, octets: bytes | bytearray
 ) -> bytearray:
     """Decrypt whole blocks into memory that can be overwritten."""
-    context = _cbc(kek, cipher, vector).decryptor()
-    buffer = bytearray(len(octets) + cipher.block_size)
-    size = context.update_into(octets, buffer)
-    del buffer[size:]
-    return buffer
+    context = _context(kek, cipher, vector, decrypt=True)
+    with SessionKey(bytearray(len(octets) + cipher.block_size)) as buffer:
+        context.update_into(octets, buffer.material)
+        return buffer.material[: len(octets)]
 
 
-def _cbc(kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray) -> Cipher[CBC]:
+def _context(kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, *, decrypt: bool) -> CipherContext:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    algorithm: BlockCipherAlgorithm
+    mode = modes.CBC(bytes(vector))
     if cipher.cipher == "AES":
-        algorithm = algorithms.AES(kek.material)
-    else:
-        from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+        both = Cipher(algorithms.AES(kek.material), mode)
+        return both.decryptor() if decrypt else both.encryptor()
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 
-        algorithm = TripleDES(bytes(kek.material))  # it insists on bytes
-    return Cipher(algorithm, modes.CBC(bytes(vector)))
+    with lent(kek.material) as octets:
+        both = Cipher(TripleDES(octets), mode)
+        return both.decryptor() if decrypt else both.encryptor()

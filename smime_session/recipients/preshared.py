@@ -123,10 +123,8 @@ class PresharedKey:
     def _open(self, info: KekRecipientInfo, size: int) -> SessionKey:
         """Unwrap, or make a decoy of the right size, the same one each time, as a real key would be."""
         decoy = hmac.digest(self._key, info.encrypted_key, "sha512")[:size]
-        opened = key_wrap.unwrap(info.wrap, self._key, info.encrypted_key)
-        if opened and len(opened) == size:
-            return SessionKey(bytearray(opened), checked=True)
-        return SessionKey(bytearray(decoy))
+        opened = key_wrap.unwrap(info.wrap, self._key, info.encrypted_key, size)
+        return SessionKey(bytearray(decoy)) if opened is None else opened
 
     def __str__(self) -> str:
         return f"pre-shared key of {len(self._key) * 8} bits, identifier {self._identifier.hex()}"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import pytest
 
 from cli.files import PRIVATE, SHARED, AtomicFile, Output, new_files
+from cli.root import run
 from cli.streams import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -60,6 +61,28 @@ def test_replaced_file_hands_on_its_permissions(tmp_path: Path, mode: int) -> No
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
     assert _mode(path) == mode
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
+def test_replaced_file_hands_on_nothing_where_that_would_tell_a_secret(tmp_path: Path, mode: int) -> None:
+    """What is secret gets its own permissions, whatever file it replaces."""
+    path = tmp_path / "letter.key"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with AtomicFile(str(path), PRIVATE, inherit=False) as stream:
+        stream.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert _mode(path) == 0o600
+
+
+def test_a_session_key_is_its_owner_s(provide: Callable[..., Path]) -> None:
+    """The file that the command writes can be read by nobody else, new or not."""
+    folder = provide("bob.key", "sealed.eml")
+    path = folder / "letter.key"
+    for _ in range(2):
+        assert run(["session-key", "-i", "bob.key", "sealed.eml", "-o", "letter.key"]) == 0
+        assert _mode(path) == 0o600
+        path.chmod(0o644)
 
 
 def test_unfinished_replacement_is_private(tmp_path: Path) -> None:

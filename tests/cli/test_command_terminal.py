@@ -110,6 +110,20 @@ def test_message_comes_from_standard_input_all_the_same(provide: Callable[..., P
     assert seen.endswith("At eight?\n")
 
 
+def test_a_session_key_is_not_shown(provide: Callable[..., Path]) -> None:
+    """A secret does not appear on a terminal that was not asked for by name."""
+    provide("bob.key", "sealed.eml")
+    with Terminal("session-key", "-i", "bob.key", "sealed.eml") as terminal:
+        status, seen = terminal.finish()
+    assert status == 2
+    assert "Error: a session key is secret and standard output is a terminal" in seen
+    assert "smime-session-key" not in seen
+    with Terminal("session-key", "-i", "bob.key", "sealed.eml", "-o", "-") as terminal:
+        status, seen = terminal.finish()
+    assert status == 0
+    assert '"format": "smime-session-key"' in seen
+
+
 def test_wrong_passphrase(provide: Callable[..., Path]) -> None:
     """A wrong answer is an error, which does not repeat it."""
     provide("locked.key", "sealed.eml")

@@ -103,8 +103,8 @@ def test_every_library_error_is_foreseen() -> None:
 def test_tree() -> None:
     """A tree shows what is there, with units, and leaves out what is absent."""
     lines = render(
+        "enveloped-data",
         {
-            "content_type": "enveloped-data",
             "authenticated": False,
             "version": 2,
             "transfer_encoding": None,
@@ -118,8 +118,13 @@ def test_tree() -> None:
                 },
                 {"index": 2, "technique": None, "opened_by": ()},
             ],
+            "clients": ({"name": "a program", "opens": "no", "reason": "it is old"},),
+            "profiles": (
+                {"name": "modern", "usable": True, "reasons": ()},
+                {"name": "pq", "usable": False, "reasons": ("expired", "is weak")},
+            ),
             "something_new": "value",
-        }
+        },
     )
     assert lines == [
         "enveloped-data",
@@ -134,6 +139,11 @@ def test_tree() -> None:
         "│  └─ parameters",
         "│     └─ hash: SHA-1",
         "├─ recipient 2",
+        "├─ opens with",
+        "│  └─ a program: no, it is old",
+        "├─ usable with",
+        "│  ├─ modern: yes",
+        "│  └─ pq: no, expired, and is weak",
         "└─ something new: value",
     ]
 

@@ -16,6 +16,7 @@ from smime_session.errors import (
     NoMatchError,
     NotEnvelopeError,
     NotMailError,
+    OtherMessageError,
     PassphraseError,
     PolicyError,
     RecipientError,
@@ -40,7 +41,12 @@ EXAMPLES = (
         NoMatchError(["serial 0x1 of CN=a", "serial 0x2 of CN=b"], ["c"]),
         "no given identity can open the message: it is addressed to serial 0x1 of CN=a; serial 0x2 of CN=b; given: c",
     ),
+    (
+        NoMatchError(["a"], ["c", "d"], "c has the same issuer"),
+        "no given identity can open the message: it is addressed to a; given: c; d; closest: c has the same issuer",
+    ),
     (NoMatchError(), "no given identity can open the message: it is addressed to nobody; given: none"),
+    (OtherMessageError(), "the session key belongs to another message, or this one was altered"),
     (
         DecryptionError(),
         "the message could not be decrypted: the key does not fit or the message was altered",
@@ -88,8 +94,9 @@ def test_facts_are_attributes() -> None:
     assert (unsupported.oid, unsupported.name) == ("1.2.3", "RC4")
     assert PolicyError("it is not", option="require_authenticated").option == "require_authenticated"
     assert LimitError("it", 5).limit == 5
-    nobody = NoMatchError(["a"], ["b", "c"])
-    assert (nobody.addressed_to, nobody.identities) == (("a",), ("b", "c"))
+    nobody = NoMatchError(["a"], ["b", "c"], "b is near")
+    assert (nobody.addressed_to, nobody.identities, nobody.closest) == (("a",), ("b", "c"), "b is near")
+    assert NoMatchError().closest is None
 
 
 def test_one_failure_has_one_text() -> None:

@@ -1,0 +1,69 @@
+"""``smime-session session-key``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .files import PRIVATE, Output, reading
+from .options import MisuseError, identity_option, message_argument, output_option, quiet_option, refuse_to_replace
+from .shared_secrets import shared_secret_options
+
+if TYPE_CHECKING:
+    from .shared_secrets import SharedSecrets
+
+
+@click.command("session-key")
+@message_argument
+@identity_option(required=False)
+@shared_secret_options
+@output_option
+@click.option(
+    "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
+)
+@quiet_option
+def command(  # noqa: PLR0913  # an argument for each option
+    message: str,
+    identities: tuple[str, ...],
+    output: str | None,
+    passphrase_file: str | None,
+    passphrase_env: str | None,
+    *,
+    secrets: SharedSecrets,
+    insecure_legacy: bool,
+    quiet: bool,
+) -> None:
+    """Save the session key of one message.
+
+    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. All of it is
+    checked first. Whoever has what is saved reads this message, and no other, without a private key:
+    decrypt --session-key FILE. The file is readable for its owner alone; keep it as you would the
+    message itself.
+    """
+    destination = Output(output)
+    if destination.refuses_binary:
+        raise MisuseError(
+            "a session key is secret and standard output is a terminal",
+            "-o FILE writes it to a file, -o - shows it on the terminal anyway",
+        )
+    if not identities and not secrets:
+        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
+    refuse_to_replace(destination, "-i", identities)
+    for option, path in secrets.files():
+        refuse_to_replace(destination, option, [path])
+    refuse_to_replace(destination, "MESSAGE", [message])
+
+    from smime_session import Policy, export_session_key
+
+    from .credentials import given_passphrase, identities_in
+    from .progress import progress
+
+    passphrase = given_passphrase(passphrase_file, passphrase_env)
+    with reading(message) as source:  # before anybody is asked for a passphrase
+        keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
+        policy = Policy(insecure_legacy=insecure_legacy)
+        with progress("opening", source, destination, quiet=quiet):
+            saved = export_session_key(source.stream, keys, policy=policy)
+    with saved, destination.open(PRIVATE, inherit=False) as target:
+        target.write(saved.to_json())

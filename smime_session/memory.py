@@ -1,0 +1,77 @@
+"""Overwriting what the calls of other libraries leave of a key in memory.
+
+They insist on ``bytes``, return them, and free what they worked in as it is. Only CPython's memory
+is known well enough to do something about that; elsewhere these functions do nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OFFSET: Final = bytes.__basicsize__ - 1  # from the address of a bytes object to its octets; a NUL ends them
+_BLOCKS: Final = 16  # glibc hands out seven freed blocks of a size before the one that was freed last, and a few more
+
+
+class _Functions(NamedTuple):
+    """What reaches memory that Python keeps to itself."""
+
+    fill: Callable[[int, int, int], object]
+    allocate: Callable[[int], int | None]
+    free: Callable[[int], object]
+
+
+@cache
+def _functions() -> _Functions | None:
+    if sys.implementation.name != "cpython":
+        return None
+    try:
+        import ctypes
+    except (ImportError, MemoryError):  # not built; or a hardened system grants it no memory to run code in
+        return None
+    address, size, python = ctypes.c_void_p, ctypes.c_size_t, ctypes.pythonapi
+    allocate = ctypes.PYFUNCTYPE(address, size)(("PyMem_RawMalloc", python))  # glibc's calloc passes freed blocks by
+    free = ctypes.PYFUNCTYPE(None, address)(("PyMem_RawFree", python))
+    return _Functions(ctypes.memset, allocate, free)
+
+
+def erase(octets: bytes) -> None:
+    """Overwrite ``bytes`` that hold a secret, though Python says that they never change.
+
+    That is safe for an object which a call has just returned, or which was just made, and which
+    nobody else holds: no other code can have relied on its value, used it as a dictionary key or
+    taken its hash. It is not safe for anything else: a literal is shared by all that runs the same
+    code. Python itself shares objects of one octet and of none, which are therefore left alone.
+    """
+    functions = _functions()
+    if functions and len(octets) > 1:
+        functions.fill(id(octets) + _OFFSET, 0, len(octets))
+
+
+@contextmanager
+def lent(secret: bytearray) -> Iterator[bytes]:
+    """Lend a secret as ``bytes`` to a call that insists on them; they are overwritten when the block ends."""
+    octets = bytes(secret)
+    try:
+        yield octets
+    finally:
+        erase(octets)
+
+
+def overwrite_freed(size: int) -> None:
+    """Overwrite what a call freed just now, blocks of about ``size`` octets, as far as it is handed out again.
+
+    An allocator hands out first what was freed last. Whether this reaches everything is the
+    allocator's affair; it harms none.
+    """
+    functions = _functions()
+    if functions:
+        blocks = [block for _ in range(_BLOCKS) if (block := functions.allocate(size))]
+        for block in blocks:
+            functions.fill(block, 0, size)
+            functions.free(block)
