@@ -159,16 +159,17 @@ def _mail_content(source: BinaryIO) -> _Content:
     """Split a mail; where it can be read twice, the first time measures what line endings will add."""
     if not is_seekable(source):
         head, blocks = _split(source)
-        return _Content(_canonical_blocks(head, blocks), None, head)
+        return _Content(_canonical_blocks(head, blocks, convert=not head.binary), None, head)
     begin = source.tell()
     head, blocks = _split(source)
     line_endings = Canonicaliser()
-    size = len(head.inner)
+    size = bare = 0
     while block := blocks():
-        size += len(block) + (0 if head.binary else line_endings.count(block))
+        size += len(block)
+        bare += 0 if head.binary else line_endings.count(block)
     source.seek(begin)
     head, blocks = _split(source)
-    return _Content(_canonical_blocks(head, blocks), size, head)
+    return _Content(_canonical_blocks(head, blocks, convert=bare > 0), len(head.inner) + size + bare, head)
 
 
 def _split(source: BinaryIO) -> tuple[MailHead, NextBlock]:
@@ -177,8 +178,8 @@ def _split(source: BinaryIO) -> tuple[MailHead, NextBlock]:
     return split_head(head, body), Lookahead(replay.read_block, body)
 
 
-def _canonical_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
+def _canonical_blocks(head: MailHead, body: NextBlock, *, convert: bool) -> Iterator[Block]:
     line_endings = Canonicaliser()
     yield head.inner
     while block := body():
-        yield block if head.binary else line_endings.convert(block)
+        yield line_endings.convert(block) if convert else block
