@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("decrypt")
 @message_argument
-@identity_option(required=False)
+@identity_option
 @shared_secret_options
 @session_key_option
 @output_option
@@ -48,8 +48,8 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
 ) -> None:
     """Decrypt a message with a private key.
 
-    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it is
-    written before all of it was checked. A password or a shared key does as well, if the message is
+    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it
+    appears before all of it was checked. A password or a shared key does as well, if the message is
     encrypted with it, and so does the session key of this message, if somebody saved it.
     """
     destination = Output(output)
@@ -68,7 +68,10 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys = [*identities_in(identities, passphrase), *session_keys_in(session_keys), *secrets.load(new=False)]
-        with progress("decrypting", source, destination, quiet=quiet), destination.open(PRIVATE) as target:
+        with (
+            progress("decrypting", source, destination, quiet=quiet),
+            destination.open(PRIVATE, inherit=False) as target,
+        ):
             opened = decrypt_stream(
                 source.stream,
                 target,

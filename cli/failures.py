@@ -89,7 +89,7 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
             hint = "--passphrase-file or --passphrase-env gives it where there is no terminal"
         case PolicyError(option="require_authenticated"):
             hint = "ask the sender for AES-GCM, or read it as it is without --require-authenticated"
-        case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap"):
+        case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap", "session-key"):
             hint = "--insecure-legacy opens it all the same"
         case NoMatchError():
             hint = (

@@ -105,9 +105,10 @@ class Output:
 class AtomicFile:
     """A file that takes its name when its block succeeds, and leaves no trace when it fails.
 
-    It is written under another name in the same folder, so that taking the name is one rename: at
-    any moment the name holds all of the old content or all of the new. A symbolic link stays; what
-    it points to is replaced.
+    It is written into a file of its own in the same folder, so that taking the name is one rename:
+    at any moment the name holds all of the old content or all of the new. Where the system can,
+    that file has no name before, so that even a process that is killed leaves nothing behind of
+    what was not proven yet. A symbolic link stays; what it points to is replaced.
 
     Args:
         path: the name to take.
@@ -123,6 +124,7 @@ class AtomicFile:
         self._inherit = inherit
         self._replaced: os.stat_result | None = None
         self._stream: BinaryIO | None = None
+        self._nameless = False
 
     def __enter__(self) -> BinaryIO:
         if not os.path.basename(self._name):
@@ -151,7 +153,14 @@ class AtomicFile:
             self._discard()
 
     def _create(self, path: str, flags: int) -> int:
-        return os.open(path, flags, PRIVATE if self._replaced else self._permissions)
+        permissions = PRIVATE if self._replaced else self._permissions
+        with contextlib.suppress(OSError, AttributeError):  # not on every file system, nor on every system
+            descriptor = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, permissions)
+            if os.path.exists(_link_to(descriptor)):  # noqa: PTH110  # pathlib would be imported for this alone
+                self._nameless = True
+                return descriptor
+            os.close(descriptor)
+        return os.open(path, flags, permissions)
 
     def _commit(self) -> None:
         stream = cast("BinaryIO", self._stream)
@@ -160,6 +169,8 @@ class AtomicFile:
             if self._replaced and self._inherit:
                 os.fchmod(stream.fileno(), _inherited(self._replaced, os.fstat(stream.fileno())))
             os.fsync(stream.fileno())  # or a crash could leave the name with an empty file behind it
+            if self._nameless:  # naming the source's folder makes the call follow the link; the path is absolute
+                os.link(_link_to(stream.fileno()), self._temporary, src_dir_fd=stream.fileno())
             stream.close()
             os.replace(self._temporary, self._path)
 
@@ -169,6 +180,10 @@ class AtomicFile:
                 self._stream.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._temporary)
+
+
+def _link_to(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
 
 
 def _inherited(old: os.stat_result, new: os.stat_result) -> int:

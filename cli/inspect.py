@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("inspect")
 @message_argument
-@identity_option(required=False)
+@identity_option
 @shared_secret_options
 @click.option(
     "-r",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from .files import Output
-
-    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class MisuseError(click.UsageError):
@@ -28,8 +27,17 @@ class MisuseError(click.UsageError):
 
 
 def message_argument(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``MESSAGE``: a path, or ``-`` for standard input, which is also its default."""
-    return click.argument("message", metavar="[MESSAGE]", type=click.Path(), default="-")(function)
+    """Add ``MESSAGE``: a path, or ``-`` for standard input, which is also its default.
+
+    Whoever reads it may name standard input for nothing else: the second to read would find it empty.
+    """
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # whatever click passes
+        _refuse_sharing_input(click.get_current_context().params)
+        return function(*arguments, **options)
+
+    return click.argument("message", metavar="[MESSAGE]", type=click.Path(), default="-")(checked)
 
 
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,23 +52,18 @@ def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")(function)
 
 
-def identity_option(*, required: bool) -> Decorator:
+def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--identity``, given any number of times, with the options that unlock what it names."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        option = click.option(
-            "-i",
-            "--identity",
-            "identities",
-            metavar="IDENTITY",
-            type=click.Path(),
-            multiple=True,
-            required=required,
-            help="A file with a private key (PEM, DER or PKCS#12); repeat it for more.",
-        )
-        return option(passphrase_options(function))
-
-    return decorate
+    option = click.option(
+        "-i",
+        "--identity",
+        "identities",
+        metavar="IDENTITY",
+        type=click.Path(),
+        multiple=True,
+        help="A file with a private key (PEM, DER or PKCS#12); repeat it for more.",
+    )
+    return option(passphrase_options(function))
 
 
 def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,3 +96,9 @@ def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None
     for path in paths:
         if output.would_replace(path):
             raise MisuseError(f"-o would replace {path}, which {option} reads", "choose another file to write")
+
+
+def _refuse_sharing_input(options: Mapping[str, object]) -> None:
+    named = [value for name, value in options.items() if name not in ("output", "shared_key_id")]
+    if sum(value.count("-") if isinstance(value, tuple) else value == "-" for value in named) > 1:
+        raise MisuseError("standard input is named for more than one thing", "put one of them into a file")

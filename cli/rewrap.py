@@ -46,7 +46,7 @@ def _guards(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("rewrap")
 @message_argument
-@identity_option(required=False)
+@identity_option
 @shared_secret_options
 @session_key_option
 @click.option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("session-key")
 @message_argument
-@identity_option(required=False)
+@identity_option
 @shared_secret_options
 @output_option
 @click.option(

@@ -86,8 +86,7 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
         DecryptionError: it did not open.
     """
     target = io.BytesIO()
-    source = io.BytesIO(octets_of(message))
-    opened = decrypt_stream(source, target, identities, policy=policy, transactional=True)
+    opened = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
     facts = {fact.name: getattr(opened, fact.name) for fact in fields(Opened)}
     return Decrypted(**facts, message=like(message, target.getvalue()))
 
@@ -117,6 +116,12 @@ def decrypt_stream(
         NoMatchError: it is addressed to none of the identities.
         DecryptionError: it did not open.
     """
+    return _decrypt(source, target, identities, policy=policy, transactional=transactional)
+
+
+def _decrypt(
+    source: bytes | BinaryIO, target: BinaryIO, identities: Iterable[Identity], *, policy: Policy, transactional: bool
+) -> Opened:
     with Replay(source) as replay:
         reading = Pass(replay, policy)
         with Candidates(reading.reader.header.wrapped_keys, tuple(identities), policy) as candidates:

@@ -276,3 +276,24 @@ def test_new_files_overwrite_nothing(tmp_path: Path, existing: str) -> None:
         pass
     assert caught.value.filename == str(tmp_path / existing)
     assert _names(tmp_path) == [existing]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without a name")
+def test_what_is_not_finished_has_no_name(tmp_path: Path) -> None:
+    """A process that is killed while it writes leaves nothing behind: until the end there is no file to find."""
+    path = tmp_path / "letter.eml"
+    with AtomicFile(str(path), PRIVATE) as stream:
+        stream.write(b"not proven yet")
+        stream.flush()
+        assert _names(tmp_path) == []
+    assert _names(tmp_path) == ["letter.eml"]
+
+
+def test_a_system_without_nameless_files_is_served_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no files without a name, one with a made-up name takes their place."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path = tmp_path / "letter.eml"
+    with AtomicFile(str(path), PRIVATE) as stream:
+        stream.write(b"new")
+        assert len(_names(tmp_path)) == 1
+    assert (_names(tmp_path), path.read_bytes()) == (["letter.eml"], b"new")

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from typing import BinaryIO
 
 COMMAND = (sys.executable, "-m", "smime_session_cli")
@@ -55,8 +55,14 @@ def _encrypting(folder: Path, *prefix: str) -> Iterator[subprocess.Popen[bytes]]
         assert process.stdin
         process.stdin.write(LARGE)
         process.stdin.flush()
-        _wait_for(lambda: list(folder.glob(".*.tmp")))
+        _wait_for(lambda: list(folder.glob(".*.tmp")) or _has_open(process, folder))
         yield process
+
+
+def _has_open(process: subprocess.Popen[bytes], folder: Path) -> bool:
+    """Tell whether a process has a file without a name open in a folder."""
+    links = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").glob("*")]  # noqa: PTH115  # not only paths
+    return any(link.startswith(f"{folder}/") and link.endswith("(deleted)") for link in links)
 
 
 @pytest.mark.parametrize(
