@@ -7,19 +7,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from smime_session.text import printable
+
 from .streams import naming, standard_stream
 
 if TYPE_CHECKING:
     from typing import Literal
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with every character escaped that is not plainly visible.
-
-    File names, mail addresses and certificate names are chosen by others: an escape sequence in
-    one could rewrite the screen, a bidirectional override could turn a name around.
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def say(line: str) -> None:

@@ -14,8 +14,8 @@ from smime_session import (
     load_identities,
     recipient_for,
 )
+from smime_session.text import printable
 
-from .console import printable
 from .files import reading
 from .options import MisuseError
 

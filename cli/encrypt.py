@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from .files import Output, reading
-from .options import MisuseError, message_argument, output_option, quiet_option, refuse_to_replace
+from .options import (
+    MisuseError,
+    chosen_profile,
+    guard_options,
+    message_argument,
+    output_option,
+    quiet_option,
+    refuse_to_replace,
+)
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any, Literal
-
-    from smime_session import Profile
 
     from .shared_secrets import SharedSecrets
 
@@ -70,10 +76,7 @@ RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkc
     type=click.Choice(["issuer-serial", "key-identifier"]),
     help="Name recipients in the envelope this way.",
 )
-@click.option("--insecure-expired", is_flag=True, help="Accept certificates outside their validity time.")
-@click.option("--insecure-key-usage", is_flag=True, help="Accept certificates that are not for encrypting keys.")
-@click.option("--insecure-extended-key-usage", is_flag=True, help="Accept certificates that are not for mail.")
-@click.option("--insecure-key-size", is_flag=True, help="Accept RSA keys under 2048 bits.")
+@guard_options
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
     message: str,
@@ -108,7 +111,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     from .credentials import recipients_in
     from .progress import progress
 
-    profile = _profile(**choices)
+    profile = chosen_profile(**choices)
     recipients = recipients_in(certificates, profile)
     with reading(message) as source:  # before anybody is asked for a password
         recipients += secrets.load(new=True)
@@ -118,19 +121,3 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
         from .console import note
 
         note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
-
-
-def _profile(profile: str, cipher: str | None, rsa: str | None, identifier: str | None, **switches: bool) -> Profile:
-    """Return the profile with every choice that was made on its own."""
-    from dataclasses import replace
-
-    from smime_session import PROFILES, algorithms
-
-    changes: dict[str, Any] = {name: True for name, on in switches.items() if on}
-    if cipher:
-        changes["content"] = getattr(algorithms, cipher.replace("aes", "aes_").replace("-", "_").upper())
-    if rsa:
-        changes["rsa"] = getattr(algorithms, f"RSAES_{rsa.replace('-', '_').upper()}")
-    if identifier:
-        changes["identifier"] = identifier
-    return replace(PROFILES[profile], **changes)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
+
+    from smime_session import Profile
 
     from .files import Output
 
@@ -96,6 +98,39 @@ def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None
     for path in paths:
         if output.would_replace(path):
             raise MisuseError(f"-o would replace {path}, which {option} reads", "choose another file to write")
+
+
+GUARD_OPTIONS: Final = {
+    "--insecure-expired": "Accept certificates outside their validity time.",
+    "--insecure-key-usage": "Accept certificates that are not for encrypting keys.",
+    "--insecure-extended-key-usage": "Accept certificates that are not for mail.",
+    "--insecure-key-size": "Accept RSA keys under 2048 bits.",
+}
+
+
+def guard_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what lifts each of the checks of a certificate."""
+    for option, words in reversed(GUARD_OPTIONS.items()):
+        function = click.option(option, is_flag=True, help=words)(function)
+    return function
+
+
+def chosen_profile(
+    profile: str, cipher: str | None = None, rsa: str | None = None, identifier: str | None = None, **switches: bool
+) -> Profile:
+    """Return the profile of that name with every choice that was made on its own."""
+    from dataclasses import replace
+
+    from smime_session import PROFILES, algorithms
+
+    changes: dict[str, Any] = {name: True for name, on in switches.items() if on}
+    if cipher:
+        changes["content"] = getattr(algorithms, cipher.replace("aes", "aes_").replace("-", "_").upper())
+    if rsa:
+        changes["rsa"] = getattr(algorithms, f"RSAES_{rsa.replace('-', '_').upper()}")
+    if identifier:
+        changes["identifier"] = identifier
+    return replace(PROFILES[profile], **changes)
 
 
 def _refuse_sharing_input(options: Mapping[str, object]) -> None:

@@ -8,7 +8,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from .console import is_terminal, printable
+from smime_session.text import printable
+
+from .console import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,8 @@ import click
 from .files import Output, reading
 from .options import (
     MisuseError,
+    chosen_profile,
+    guard_options,
     identity_option,
     message_argument,
     output_option,
@@ -20,28 +22,12 @@ from .options import (
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, BinaryIO
 
     from cryptography import x509
 
-    from smime_session import Profile
-
     from .shared_secrets import SharedSecrets
-
-_GUARDS = {
-    "--insecure-expired": "Accept certificates outside their validity time.",
-    "--insecure-key-usage": "Accept certificates that are not for encrypting keys.",
-    "--insecure-extended-key-usage": "Accept certificates that are not for mail.",
-    "--insecure-key-size": "Accept RSA keys under 2048 bits.",
-}
-
-
-def _guards(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what lifts each of the checks of a certificate."""
-    for option, words in reversed(_GUARDS.items()):
-        function = click.option(option, is_flag=True, help=words)(function)
-    return function
 
 
 @click.command("rewrap")
@@ -92,7 +78,7 @@ def _guards(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="How the key is encrypted for new recipients and, with --reseal, the content.",
 )
-@_guards
+@guard_options
 @click.option("--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2).")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
@@ -140,14 +126,14 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     from smime_session import Policy, rewrap_stream
 
-    from .credentials import given_passphrase, identities_in, recipients_in, session_keys_in
+    from .credentials import certificates_in, given_passphrase, identities_in, recipients_in, session_keys_in
     from .progress import progress
 
-    profile = _profile(**choices)
+    profile = chosen_profile(**choices)
     recipients_in(wanted, profile)  # which names the file of each certificate that it refuses
     passphrase = given_passphrase(passphrase_file, passphrase_env)
-    selectors = [tuple(_certificates_in([who])) if who in files else who for who in leaving]
-    book = [*_certificates_in(certificates), *_certificates_beside(identities)] if leaving else []
+    selectors = [tuple(certificates_in([who])) if who in files else who for who in leaving]
+    book = [*certificates_in(certificates), *_certificates_beside(identities)] if leaving else []
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys = [*identities_in(identities, passphrase), *session_keys_in(session_keys), *secrets.load(new=False)]
         with progress("rewrapping", source, destination, quiet=quiet), destination.open() as target:
@@ -155,7 +141,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 source.stream,
                 _TextOnly(target).stream if destination.refuses_binary else target,
                 keys,
-                add=_certificates_in(wanted),
+                add=certificates_in(wanted),
                 remove=selectors,
                 certificates=book,
                 reseal=reseal,
@@ -184,44 +170,16 @@ def _check_choices(wanted: Sequence[str], leaving: Sequence[str], *, identified:
         )
 
 
-def _profile(profile: str, **switches: bool) -> Profile:
-    from dataclasses import replace
-
-    from smime_session import PROFILES
-
-    changes: dict[str, Any] = {name: True for name, on in switches.items() if on}
-    return replace(PROFILES[profile], **changes)
-
-
-def _certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
-    """Return the certificates in the files.
-
-    Raises:
-        CredentialError: a file holds none.
-        OSError: a file cannot be read.
-    """
-    from smime_session import CredentialError, load_certificates
-
-    from .credentials import MAX_FILE_SIZE, read_limited
-
-    found: list[x509.Certificate] = []
-    for path in paths:
-        data = read_limited(path, MAX_FILE_SIZE, "certificates")
-        try:
-            found += load_certificates(data)
-        except CredentialError as error:
-            raise CredentialError(f"{path}: {error}") from error
-    return found
-
-
 def _certificates_beside(paths: Iterable[str]) -> list[x509.Certificate]:
     """Return the certificates that lie open beside the private keys in the files."""
     from smime_session import CredentialError
 
+    from .credentials import certificates_in
+
     found: list[x509.Certificate] = []
     for path in paths:
         try:
-            found += _certificates_in([path])
+            found += certificates_in([path])
         except CredentialError:
             continue  # a key alone, or locked together with its certificate
     return found
