@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from smime_session.cms.structures import IssuerAndSerialNumber
 from smime_session.credentials.fitness import reasons_against
 from smime_session.credentials.names import addresses_of, describe, issuer_of, key_of, same_mailbox
+from smime_session.credentials.quiet import quietly
 from smime_session.recipients import NamedIdentity, summarize
 from smime_session.recipients.naming import stated_key_identifier
 from smime_session.recipients.summary import identifier_fields
@@ -160,6 +161,7 @@ def _whole(address: str) -> str:
     return rf"(?<![\w.+-]){re.escape(address)}(?![\w.-])"
 
 
+@quietly()
 def _serial_of(certificate: x509.Certificate) -> tuple[str, str]:
     fields = identifier_fields(IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number))
     return fields["issuer"], fields["serial_number"]

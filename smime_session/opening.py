@@ -25,7 +25,7 @@ from smime_session.errors import (
 )
 from smime_session.mail.detection import open_message
 from smime_session.mail.reunion import begins_like_entity
-from smime_session.recipients import is_selective, legacy_algorithm, names_of
+from smime_session.recipients import NamedIdentity, is_selective, legacy_algorithm, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,9 +66,11 @@ class Candidates:
         MessageError: every recipient info that is addressed to one is broken, not spoken here, or
             against the policy.
         LimitError: there are more than the policy allows to try.
+        TypeError: something else was given as an identity.
     """
 
     def __init__(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
+        _check_identities(identities)
         self.all: list[Candidate] = []
         problems: list[MessageError] = []
         with ExitStack() as on_failure:
@@ -112,8 +114,22 @@ def _matches(
             else:
                 matches.append((identity, wrapped))
     if len(matches) > policy.max_trials:
-        raise LimitError("the number of wrapped keys to try", policy.max_trials)
+        bare = any(_without_certificate(identity) for identity, _ in matches)
+        remedy = " (fewer if you give the certificate with the private key)" if bare else ""
+        raise LimitError(f"the number of wrapped keys to try{remedy}", policy.max_trials)
     return matches
+
+
+def _without_certificate(identity: Identity) -> bool:
+    """Tell whether an identity is a key alone, which has to try whatever may be for it."""
+    return isinstance(identity, NamedIdentity) and identity.names.certificate is None
+
+
+def _check_identities(identities: Sequence[object]) -> None:
+    for identity in identities:
+        if not hasattr(identity, "unwrap"):
+            wanted = "what load_identities() makes of a private key, or has a method unwrap"
+            raise TypeError(f"an identity is {wanted}, and is not an object of type {type(identity).__name__}")
 
 
 def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> NoMatchError:

@@ -44,8 +44,8 @@ class Profile:
         derived_content_key: derive the content key from the session key and the algorithm's identifier, which
             keeps anybody from exchanging the algorithm (RFC 9709); older readers cannot open it.
         encapsulation: whether keys of ML-KEM may be used; older readers do not know them.
-        post_quantum_only: refuse every key that a quantum computer would break: one such recipient gives
-            the message away to whoever records it today.
+        post_quantum_only: refuse every recipient without a key of ML-KEM, those with a password or a shared
+            key too: one key that a quantum computer breaks gives the message away to whoever records it today.
         identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
         share_ephemeral: make one new key per message and curve for all who agree on a key with it, instead
             of one for each.

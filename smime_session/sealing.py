@@ -14,6 +14,7 @@ from smime_session.cms import codec
 from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
 from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import SLACK, sealer
+from smime_session.errors import UnsupportedAlgorithmError
 from smime_session.recipients import refuse_classical, wrap_all
 from smime_session.sources import BLOCK_SIZE
 
@@ -38,9 +39,12 @@ def prepare(
     """Wrap the session key for everybody and draw the message's nonce.
 
     Raises:
+        UnsupportedAlgorithmError: the profile's content encryption is broken by now: it is only read.
         RecipientError: a prepared recipient is not one that the profile allows.
     """
     algorithm = profile.content
+    if algorithm.legacy:
+        raise UnsupportedAlgorithmError("writing of content with", algorithm.oid, algorithm.name)
     wrapped = wrap_all(recipients, key)
     refuse_classical(wrapped, profile)
     parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)

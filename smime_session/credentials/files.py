@@ -74,7 +74,11 @@ def read(data: bytes) -> list[Piece]:
 
     Raises:
         CredentialError: it is empty, or DER that is cut off.
+        TypeError: it was not read as octets.
     """
+    if not isinstance(data, bytes | bytearray):
+        raise TypeError(f"what a file holds is wanted as bytes, not as an object of type {type(data).__name__}")
+    data = bytes(data)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # a shell's redirection on Windows writes UTF-16
         data = data.decode("utf-16", errors="replace").encode()
     data = data.removeprefix(b"\xef\xbb\xbf")

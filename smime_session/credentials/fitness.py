@@ -9,7 +9,7 @@ from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentif
 from smime_session.credentials.names import addresses_of, describe, issuer_of, same_mailbox
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import RecipientError
-from smime_session.profiles import MODERN
+from smime_session.profiles import MODERN, Profile
 from smime_session.recipients import technique_for
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session.profiles import Profile
     from smime_session.recipients import KeyTechnique, Recipient
 
     ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
@@ -39,7 +38,11 @@ def recipients_for(
 
     Raises:
         RecipientError: there is none, or at least one cannot be used; it names every one that cannot.
+        TypeError: something else was given as a recipient or as the profile.
     """
+    _check_profile(profile)
+    if isinstance(recipients, str | bytes):
+        raise TypeError(_not_a_recipient(recipients))
     ready: list[Recipient] = []
     seen: set[x509.Certificate] = set()
     refused: list[str] = []
@@ -47,6 +50,7 @@ def recipients_for(
         if hasattr(recipient, "wrap"):
             ready.append(recipient)
             continue
+        _check_certificate(recipient)
         if recipient in seen:
             continue
         seen.add(recipient)
@@ -73,7 +77,10 @@ def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, a
 
     Raises:
         RecipientError: it cannot be used, with every reason.
+        TypeError: something else was given as the certificate or the profile.
     """
+    _check_profile(profile)
+    _check_certificate(certificate)
     reasons = reasons_against(certificate, profile=profile, at=at)
     key = _public_key(certificate)
     technique = technique_for(key)
@@ -126,6 +133,24 @@ def reasons_against(
     if extensions is None:
         return [*reasons, "has an extension that cannot be read"]
     return [*reasons, *_unfit_usage(extensions, technique, profile), *_unfit_extensions(extensions, profile)]
+
+
+def _check_profile(profile: object) -> None:
+    if not isinstance(profile, Profile):
+        found = type(profile).__name__
+        raise TypeError(f"a profile is MODERN, COMPAT, PQ or made of one, and is not an object of type {found}")
+
+
+def _check_certificate(certificate: object) -> None:
+    from cryptography import x509
+
+    if not isinstance(certificate, x509.Certificate):
+        raise TypeError(_not_a_recipient(certificate))
+
+
+def _not_a_recipient(found: object) -> str:
+    wanted = "what load_certificates() or recipient_for() returns"
+    return f"a recipient is {wanted}, or has a method wrap, and is not an object of type {type(found).__name__}"
 
 
 def _now() -> datetime:

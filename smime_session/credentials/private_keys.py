@@ -118,7 +118,7 @@ def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
 
 
 def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes | None) -> PrivateKeyTypes:
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
     try:
         return load(None)
@@ -127,15 +127,16 @@ def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes |
             raise _failure(passphrase) from error
     except UnsupportedAlgorithm as error:
         raise CredentialError("this kind of private key is not supported") from error
-    except ValueError as error:
+    except (ValueError, InternalError) as error:  # the latter for a key of one kind that is labelled as another
         raise CredentialError("the private key is broken, or of a kind that is not supported") from error
     try:
         return load(passphrase)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, InternalError, UnsupportedAlgorithm) as error:
         if "Unknown key encryption algorithm" in str(error):
             raise CredentialError("the private key is locked with an algorithm that is not supported") from error
         if "deserialize" in str(error):  # one wrong passphrase in 256 comes this far too
-            raise CredentialError(f"the passphrase does not fit, or the file {_LOCKED_WITH_MORE}") from error
+            words = f"the passphrase does not fit, or the file {_LOCKED_WITH_MORE}"
+            raise PassphraseError(words, missing=False) from error
         raise _failure(passphrase) from error
 
 
@@ -147,7 +148,7 @@ def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes 
         CredentialError: it is broken, or holds what is not supported.
     """
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
     for attempt in (passphrase, None) if passphrase and _possible_in_pkcs12(passphrase) else (None,):
@@ -157,6 +158,8 @@ def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes 
             raise CredentialError("this kind of private key is not supported") from error
         except x509.InvalidVersion as error:
             raise CredentialError("the PKCS#12 file holds a broken certificate") from error
+        except InternalError as error:
+            raise CredentialError("the PKCS#12 file holds a broken private key") from error
         except ValueError as error:
             if "deserialize" in str(error):
                 raise CredentialError(f"the PKCS#12 file is broken, or {_LOCKED_WITH_MORE}") from error

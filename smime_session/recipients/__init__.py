@@ -208,7 +208,10 @@ def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
 
 
 def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
-    """Refuse what a quantum computer would unwrap if ``profile`` does, whoever prepared the recipients.
+    """Refuse whatever is wrapped without ML-KEM if ``profile`` does, whoever prepared the recipients.
+
+    Passwords and shared keys are no exception: a quantum computer does not break them, but guessing or
+    a copy does, and the profile promises ML-KEM.
 
     Raises:
         RecipientError: there is such a wrapped key; it names every one.
@@ -219,11 +222,11 @@ def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
     from smime_session.recipients import encapsulation
 
     refused = [
-        f"{summary.name} has no post-quantum key ({summary.algorithm}), which profile {profile.name} requires"
+        f"{summary.name} has no {'ML-KEM' if summary.post_quantum else 'post-quantum'} key ({summary.algorithm}), "
+        f"which profile {profile.name} requires"
         for key in wrapped
         if not encapsulation.is_ml_kem(key)
         for summary in summarize(key)
-        if not summary.post_quantum
     ]
     if refused:
         raise RecipientError(refused)

@@ -7,6 +7,7 @@ never by an error; what follows keeps to that.
 
 from __future__ import annotations
 
+import hmac
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -271,11 +272,16 @@ class EncapsulationIdentity:
         return info
 
     def _open(self, info: KemRecipientInfo, size: int) -> SessionKey:
-        """Decrypt, or make a decoy of the right size, so that what follows is the same either way."""
+        """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
+
+        A decoy depends on the private key and the recipient info alone: it stays the same when a message
+        is sent twice, as a real key would.
+        """
         secret = self._private_key.decapsulate(info.ciphertext)
         with _key_encryption_key(secret, info.hash, info.wrap.key_size, kem.other_info(info)) as wrapping_key:
+            decoy = hmac.digest(wrapping_key.material, info.encrypted_key, "sha512")[:size]
             opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key, size)
-        return SessionKey.generate(size) if opened is None else opened
+        return SessionKey(bytearray(decoy)) if opened is None else opened
 
     def __str__(self) -> str:
         return self._names.describe(f"{self._kem.name} private key")

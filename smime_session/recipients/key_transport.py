@@ -8,7 +8,7 @@ decryption (RFC 3218).
 from __future__ import annotations
 
 import hashlib
-import os
+import hmac
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +21,7 @@ from smime_session.cms.structures import (
     RecipientIdentifier,
     WrappedKey,
 )
-from smime_session.errors import CredentialError, MessageError, NoMatchError
+from smime_session.errors import CredentialError, MessageError, NoMatchError, RecipientError
 from smime_session.memory import erase, lent, overwrite_freed
 from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.naming import OwnNames
@@ -40,6 +40,7 @@ TAG: Final = tlv.SEQUENCE
 KEY_USAGE: Final = "key_encipherment"
 POST_QUANTUM: Final = False
 
+_MIN_EXPONENT: Final = 3
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
 
 _HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
@@ -58,12 +59,15 @@ def accepts(public_key: object) -> bool:
 
 def unfit(public_key: object, profile: Profile) -> str | None:
     """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
-    bits = _rsa(public_key).key_size
+    numbers = _rsa(public_key).public_numbers()
+    bits = numbers.n.bit_length()
     least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
     if bits < least:
         return f"has an RSA key of {bits} bits, under {least}"
     if bits > MAX_RSA_BITS:
         return f"has an RSA key of {bits} bits, over {MAX_RSA_BITS}"
+    if not numbers.n % 2 or not numbers.e % 2 or numbers.e < _MIN_EXPONENT:
+        return "has a broken RSA key"
     return None
 
 
@@ -153,10 +157,22 @@ class KeyTransportRecipient:
         self._padding = _padding(algorithm)
 
     def wrap(self, key: SessionKey) -> WrappedKey:
-        """Encrypt ``key`` with the RSA key."""
+        """Encrypt ``key`` with the RSA key.
+
+        Raises:
+            RecipientError: the RSA key is broken, or too small for the algorithm.
+        """
         with lent(key.material) as octets:
-            encrypted = self._public_key.encrypt(octets, self._padding)
+            try:
+                encrypted = self._public_key.encrypt(octets, self._padding)
+            except ValueError as error:
+                raise RecipientError((self._refusal(),)) from error
         return WrappedKey(self._prefix + encrypted, self._version, len(key))
+
+    def _refusal(self) -> str:
+        size = (self._public_key.key_size + 7) // 8
+        (summary,) = summarize(WrappedKey(self._prefix + bytes(size), self._version, 0))
+        return f"{summary.name} has an RSA key that {summary.algorithm} cannot use: it is broken or too small"
 
 
 class KeyTransportIdentity:
@@ -177,6 +193,7 @@ class KeyTransportIdentity:
         _check(private_key)
         self._private_key = private_key
         self._size = (private_key.key_size + 7) // 8
+        self._rejection = _rejection_secret(private_key)
         self._names = OwnNames(private_key.public_key(), certificate)
         self._bare = certificate is None
 
@@ -217,16 +234,16 @@ class KeyTransportIdentity:
     def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
         """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
 
-        The library's own implicit rejection answers a bad v1.5 padding with octets that depend on the
-        key and the ciphertext alone; a decoy made of those stays the same when a message is
-        sent twice, as a real key would.
+        A decoy depends on the private key and the encrypted key alone: it stays the same when a message
+        is sent twice, as a real key would. It has nothing of what the library's own implicit rejection
+        answers a bad v1.5 padding with.
         """
+        decoy = hmac.digest(self._rejection, info.encrypted_key, "sha512")[:size]
         try:
             opened = self._private_key.decrypt(info.encrypted_key, _padding(info.algorithm))
         except ValueError:
-            opened = os.urandom(hashlib.sha512().digest_size + 1)
+            opened = b""
         overwrite_freed(self._size)
-        decoy = hashlib.sha512(opened).digest()[:size]
         fits = len(opened) == size
         key = SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
         erase(opened)
@@ -237,6 +254,16 @@ class KeyTransportIdentity:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
+
+
+def _rejection_secret(private_key: rsa.RSAPrivateKey) -> bytes:
+    """Return what decoys are made of: the same wherever and whenever this private key is loaded."""
+    exponent = private_key.private_numbers().d
+    octets = exponent.to_bytes((exponent.bit_length() + 7) // 8)
+    try:
+        return hashlib.sha256(b"decoys of key transport" + octets).digest()
+    finally:
+        erase(octets)
 
 
 def _check(private_key: rsa.RSAPrivateKey) -> None:

@@ -33,6 +33,7 @@ class OwnNames:
         key_identifiers: those it answers to.
     """
 
+    @quietly()
     def __init__(self, public_key: PublicKeyTypes, certificate: x509.Certificate | None) -> None:
         self.certificate = certificate
         self.key_identifiers = {key_identifier(public_key)}

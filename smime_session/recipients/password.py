@@ -91,11 +91,14 @@ class Password:
 
     Raises:
         CredentialError: the password is empty or no text, or the iterations are too few or too many.
+        TypeError: it is neither text nor octets.
     """
 
     __slots__ = ("_iterations", "_octets")
 
     def __init__(self, password: str | bytes | bytearray, *, iterations: int = PBKDF2_ITERATIONS) -> None:
+        if not isinstance(password, str | bytes | bytearray):  # bytearray() makes zeros of a number
+            raise TypeError(f"a password is text or bytes, not an object of type {type(password).__name__}")
         self._octets = bytearray(_encoded(password) if isinstance(password, str) else password)
         self._iterations = iterations
         if not self._octets:

@@ -113,7 +113,10 @@ class Roster:
 
         Raises:
             RecipientError: one names nobody, or several that are not the same; every such one is told.
+            TypeError: a single name was given instead of several in a list.
         """
+        if isinstance(selectors, str):
+            raise TypeError("several names are wanted, in a list: one alone is [name], not name")
         found: set[Member] = set()
         refused: list[str] = []
         for selector in selectors:

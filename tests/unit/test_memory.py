@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import traceback
@@ -28,8 +29,10 @@ OCTETS = b"0123456789abcdef"
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process read all of its own memory")
 def test_no_copy_of_a_key_remains() -> None:
     """Session keys, key-encryption keys and shared secrets are nowhere in memory, however a message ended."""
-    probe = Path(__file__).with_name("memory_probe.py")
-    report = json.loads(subprocess.run([sys.executable, probe], capture_output=True, check=True, timeout=300).stdout)
+    here = Path(__file__)
+    probe = [sys.executable, str(here.with_name("memory_probe.py"))]
+    tree = os.environ | {"PYTHONPATH": str(here.parents[2])}  # that under test, whatever else is installed
+    report = json.loads(subprocess.run(probe, env=tree, capture_output=True, check=True, timeout=300).stdout)
     noted, found = report.pop("planted")
     assert noted == 1
     assert found >= 1, "the search finds nothing at all"

@@ -252,7 +252,7 @@ def _broken(wrapped: WrappedKey, **changes: bytes) -> WrappedKey:
 @pytest.mark.parametrize("size", [16, 24, 32])
 @pytest.mark.parametrize("field", ["ciphertext", "encrypted_key"])
 def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) -> None:
-    """Octets that were changed give a random key of the right size, another each time."""
+    """Octets that were changed give a key of the right size that is another one, and the same each time."""
     wrapped = _sealed(person, bytes(size))
     octets = bytearray(getattr(kem.decode(wrapped), field))
     octets[0] ^= 1
@@ -260,7 +260,8 @@ def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) ->
     identity = EncapsulationIdentity(person.key, person.certificate)
     decoys = [identity.unwrap([broken]) for _ in range(2)]
     assert [len(decoy) for decoy in decoys] == [size, size]
-    assert decoys[0] != decoys[1]
+    assert decoys[0] == decoys[1] != SessionKey(bytearray(size))
+    assert not decoys[0].checked
     assert SessionKey(bytearray(size)) not in decoys
 
 
@@ -410,18 +411,36 @@ def test_a_post_quantum_message_has_no_other_recipients(alice: RsaPerson) -> Non
 
 
 def test_recipients_that_were_prepared_for_another_profile_are_found_out(alice: RsaPerson, key: SessionKey) -> None:
-    """What counts in the end is how the key was wrapped; shared secrets and ML-KEM may stay."""
+    """What counts in the end is how the key was wrapped: with ML-KEM, or the message is refused."""
     rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
-    fine = [recipient_for(ALICE.certificate, profile=TODAY["modern"]), PresharedKey(bytes(32), b"name"), Password("pw")]
-    refuse_classical([each.wrap(key) for each in fine], PQ)
-    refuse_classical([rsa.wrap(key)], MODERN)
+    fine = recipient_for(ALICE.certificate, profile=TODAY["modern"])
+    refuse_classical([fine.wrap(key)], PQ)
+    refuse_classical([rsa.wrap(key), Password("pw").wrap(key)], MODERN)
     other_kind = WrappedKey(tlv.encode(kem.TAG, tlv.object_identifier("1.2.3.4"), tlv.NULL), 0, 32)
     with pytest.raises(RecipientError) as caught:
-        refuse_classical([*(each.wrap(key) for each in [*fine, rsa]), other_kind], PQ)
+        refuse_classical([fine.wrap(key), rsa.wrap(key), other_kind], PQ)
     first, second = caught.value.refused
     assert first.startswith("serial 0x")
     assert first.endswith("has no post-quantum key (RSAES-OAEP with SHA-256), which profile pq requires")
     assert second.startswith("a recipient of another kind has no post-quantum key (1.2.3.4)")
+
+
+def test_shared_secrets_are_not_ml_kem() -> None:
+    """A password and a pre-shared key are refused by name where ML-KEM is required, even beside it."""
+    everybody = [recipient_for(ALICE.certificate, profile=TODAY["pq"]), Password("pw"), PresharedKey(bytes(32), b"us")]
+    with pytest.raises(RecipientError) as caught:
+        encrypt(MAIL, everybody, profile=TODAY["pq"])
+    by_password, preshared = caught.value.refused
+    words = "has no ML-KEM key (PWRI-KEK with AES-256-CBC), which profile pq requires"
+    assert by_password == f"a password recipient {words}"
+    assert preshared.startswith("key identifier 7573 has no ML-KEM key (")
+
+
+def test_a_prepared_classical_recipient_stops_encrypting(alice: RsaPerson) -> None:
+    """Encrypting itself refuses a recipient that was prepared for another profile."""
+    rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
+    with pytest.raises(RecipientError, match=r"has no post-quantum key \(RSAES-OAEP"):
+        encrypt(MAIL, [rsa], profile=TODAY["pq"])
 
 
 def test_a_certificate_for_signing_is_refused() -> None:

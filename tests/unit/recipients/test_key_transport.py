@@ -19,7 +19,14 @@ from smime_session.algorithms import (
 from smime_session.cms import key_trans, tlv
 from smime_session.cms.structures import IssuerAndSerialNumber, KeyTransRecipientInfo, SubjectKeyIdentifier, WrappedKey
 from smime_session.credentials.names import issuer_of
-from smime_session.errors import CredentialError, LimitError, MalformedError, NoMatchError, UnsupportedAlgorithmError
+from smime_session.errors import (
+    CredentialError,
+    LimitError,
+    MalformedError,
+    NoMatchError,
+    RecipientError,
+    UnsupportedAlgorithmError,
+)
 from smime_session.profiles import COMPAT, MODERN
 from smime_session.recipients import is_selective, key_transport, legacy_algorithm, technique_for
 from smime_session.recipients.key_transport import KeyTransportIdentity, KeyTransportRecipient
@@ -177,13 +184,25 @@ def test_a_key_of_another_size_gives_a_decoy(alice: Person, algorithm: KeyTransp
     assert len(alice.identity.unwrap([wrapped])) == 32
 
 
-def test_decoys_of_v1_5_stay_the_same(alice: Person, key: SessionKey) -> None:
+@PADDINGS
+def test_decoys_stay_the_same(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """A message sent twice fails twice with one decoy, as it would with a real key; another message has another."""
-    wrapped = _wrapped(alice, key, RSAES_PKCS1_V1_5)
+    wrapped = _wrapped(alice, key, algorithm)
     altered = [replace(wrapped, encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ bit,))) for bit in (1, 2)]
     first, again = (alice.identity.unwrap(altered[:1]) for _ in range(2))
     assert first == again
     assert alice.identity.unwrap(altered[1:]) != first
+
+
+@PADDINGS
+def test_only_what_oaep_proved_is_checked(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
+    """RSAES-OAEP proves a key intact; RSAES-PKCS1-v1_5 proves nothing, and a decoy of either is no key."""
+    wrapped = _wrapped(alice, key, algorithm)
+    altered = replace(wrapped, encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ 1,)))
+    another_size = replace(wrapped, key_size=24)
+    assert alice.identity.unwrap([wrapped]).checked == (algorithm.hash is not None)
+    assert not alice.identity.unwrap([altered]).checked
+    assert not alice.identity.unwrap([another_size]).checked
 
 
 def test_decoys_are_not_what_the_library_returned(alice: Person) -> None:
@@ -329,6 +348,28 @@ def test_the_size_of_a_key_makes_it_fit(bits: int, *, insecure: bool, reason: st
     """RSA keys have 2048 to 8192 bits (RFC 8551, 4.2), and 1024 for whoever writes that it is insecure."""
     public_key = rsa.RSAPublicNumbers(65537, (1 << bits - 1) + 1).public_key()
     assert key_transport.unfit(public_key, replace(MODERN, insecure_key_size=insecure)) == reason
+
+
+@pytest.mark.parametrize(("exponent", "even"), [(65537, True), (1, False), (2, False), (65536, False)])
+def test_a_broken_public_key_is_unfit(exponent: int, *, even: bool) -> None:
+    """A modulus or exponent that is even, or an exponent under 3, is no RSA key; the library may take it for one."""
+
+    @rsa.RSAPublicKey.register
+    class Loaded:
+        def public_numbers(self) -> rsa.RSAPublicNumbers:
+            return rsa.RSAPublicNumbers(exponent, (1 << 2047) + (not even))
+
+    assert key_transport.unfit(Loaded(), MODERN) == "has a broken RSA key"
+
+
+def test_a_key_that_cannot_encrypt_is_refused_by_name(key: SessionKey) -> None:
+    """What the library refuses only when it encrypts is an unusable recipient, whoever prepared it."""
+    even = rsa.RSAPublicNumbers(65537, 1 << 2047).public_key()
+    recipient = KeyTransportRecipient(even, SubjectKeyIdentifier(b"us"), RSAES_OAEP_SHA256)
+    with pytest.raises(RecipientError) as caught:
+        recipient.wrap(key)
+    words = "has an RSA key that RSAES-OAEP with SHA-256 cannot use: it is broken or too small"
+    assert caught.value.refused == (f"key identifier 7573 {words}",)
 
 
 # --- words

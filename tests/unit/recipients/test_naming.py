@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from asn1crypto import keys
@@ -15,7 +16,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smime_session.cms import tlv
 from smime_session.cms.structures import IssuerAndSerialNumber, SubjectKeyIdentifier
+from smime_session.credentials.certificates import load_certificates
+from smime_session.credentials.names import issuer_of
+from smime_session.credentials.quiet import quietly
+from smime_session.explanation import Directory, closest
+from smime_session.recipients.key_transport import KeyTransportIdentity
 from smime_session.recipients.naming import OwnNames, key_identifier, stated_key_identifier
+
+if TYPE_CHECKING:
+    from tests.conftest import Person
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Alice Example")])
@@ -122,3 +131,23 @@ def test_a_key_identifier_is_stated_or_not() -> None:
     """What a certificate does not state is not made up."""
     assert stated_key_identifier(_certificate()) == b"any octets"
     assert stated_key_identifier(_certificate(key_id=None)) is None
+
+
+@pytest.mark.parametrize("serial", ["00", "85"])
+def test_odd_serial_numbers_warn_nobody(alice: Person, serial: str) -> None:
+    """A certificate whose serial number is zero or negative is compared without the library's warnings."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Odd")])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    usual = x509.CertificateBuilder(subject, subject, alice.key.public_key(), 5, start, start + timedelta(days=1))
+    der = usual.sign(alice.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    (odd,) = load_certificates(der.replace(bytes.fromhex("020105"), bytes.fromhex("0201" + serial), 1))
+    with quietly():
+        number = odd.serial_number
+    assert number <= 0
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        identity = KeyTransportIdentity(alice.key, odd)
+        assert identity.names.include(IssuerAndSerialNumber(issuer_of(odd), number))
+        assert Directory([odd])
+        assert closest([], [identity]) is None
+    assert not heard
