@@ -60,7 +60,7 @@ def _parameters() -> ContentParameters:
 def _small_stages(mail: bytes, key: SessionKey) -> Stages:
     def split() -> bytes:
         head, body = read_head(io.BytesIO(mail).read)
-        return split_head(head, body).inner + canonical(bytes(body))
+        return split_head(head).inner + canonical(bytes(body))
 
     return {
         "read and split": split,

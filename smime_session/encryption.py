@@ -16,7 +16,8 @@ from smime_session.cms.structures import EnvelopeTrailer
 from smime_session.content import seal, sealed_size
 from smime_session.credentials.fitness import recipients_for
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.entity import MailHead, envelope_fields, read_head, split_head
+from smime_session.mail.charset import CharsetFinder, charset_of, charset_of_beginning
+from smime_session.mail.entity import MailHead, envelope_fields, read_head, require_mail, split_head
 from smime_session.mail.line_endings import Canonicaliser, canonical
 from smime_session.mail.objects import M, like, octets_of
 from smime_session.mail.pem import PemWriter
@@ -27,11 +28,12 @@ from smime_session.session_key import SessionKey
 from smime_session.sources import Replay, Whole, is_seekable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cryptography import x509
 
     from smime_session.mail.blocks import Block, NextBlock
+    from smime_session.mail.charset import Charset
     from smime_session.recipients import Recipient
 
 Form = Literal["mail", "der", "pem"]
@@ -70,12 +72,13 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
 
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
-        NotMailError: the message does not begin with a mail header.
+        NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
+        MessageError: the message object has a binary part, which only bytes can carry.
     """
     ready = recipients_for(recipients, profile=profile)
     raw = octets_of(message)
-    block, body = read_head(io.BytesIO(raw).read)
-    head = split_head(block, body)
+    raw_head, body = read_head(io.BytesIO(raw).read)
+    head = _outgoing_head(raw_head, lambda: charset_of(body))
     content = b"".join((head.inner, body if head.binary else canonical(bytes(body))))
     with SessionKey.generate(profile.content.key_size) as key:
         header, parameters = prepare(key, ready, profile)
@@ -147,12 +150,24 @@ class _Content:
 
 
 def _plain_content(source: BinaryIO) -> _Content:
-    size = None
-    if is_seekable(source):
-        begin = source.tell()
-        size = source.seek(0, os.SEEK_END) - begin
-        source.seek(begin)
-    return _Content(iter(Replay(source, replayable=False).read_block, b""), size)
+    size = _size_left(source)
+    blocks = Lookahead(Replay(source, replayable=False).read_block)
+    if size == 0 and blocks.peek(1):  # a file that is made as it is read
+        size = None
+    return _Content(iter(blocks, b""), size)
+
+
+def _size_left(source: BinaryIO) -> int | None:
+    """Return how many octets ``source`` says are left of it, or None if it cannot tell."""
+    if not is_seekable(source):
+        return None
+    begin = source.tell()
+    try:
+        end = source.seek(0, os.SEEK_END)
+    except OSError:
+        return None
+    source.seek(begin)
+    return max(0, end - begin)
 
 
 def _mail_content(source: BinaryIO) -> _Content:
@@ -162,20 +177,31 @@ def _mail_content(source: BinaryIO) -> _Content:
         return _Content(_canonical_blocks(head, blocks, convert=not head.binary), None, head)
     begin = source.tell()
     head, blocks = _split(source)
-    line_endings = Canonicaliser()
+    line_endings, charset = Canonicaliser(), CharsetFinder()
     size = bare = 0
     while block := blocks():
         size += len(block)
         bare += 0 if head.binary else line_endings.count(block)
+        if not head.described:
+            charset.look(block)
     source.seek(begin)
-    head, blocks = _split(source)
+    head, blocks = _split(source, lambda _: charset.name())
     return _Content(_canonical_blocks(head, blocks, convert=bare > 0), len(head.inner) + size + bare, head)
 
 
-def _split(source: BinaryIO) -> tuple[MailHead, NextBlock]:
+def _split(
+    source: BinaryIO, find_charset: Callable[[Lookahead], Charset] = charset_of_beginning
+) -> tuple[MailHead, NextBlock]:
     replay = Replay(source, replayable=False)
-    head, body = read_head(replay.read_block)
-    return split_head(head, body), Lookahead(replay.read_block, body)
+    raw_head, body = read_head(replay.read_block)
+    blocks = Lookahead(replay.read_block, body)
+    return _outgoing_head(raw_head, lambda: find_charset(blocks)), blocks
+
+
+def _outgoing_head(raw_head: bytes, find_charset: Callable[[], Charset]) -> MailHead:
+    head = split_head(raw_head, find_charset)
+    require_mail(raw_head, head)
+    return head
 
 
 def _canonical_blocks(head: MailHead, body: NextBlock, *, convert: bool) -> Iterator[Block]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
 
 from smime_session.errors import MalformedError
 from smime_session.mail.entity import envelope_fields
-from smime_session.mail.fields import parse_token
 from smime_session.mail.line_endings import CRLF, LF
 from smime_session.mail.pem import CMS_LABEL, PemWriter, find_pem_label
 from smime_session.mail.transfer import Base64Writer
@@ -152,9 +151,13 @@ def _line_ending(text: bytes) -> bytes:
 
 
 def _as_base64(raw_head: bytes, head: MailHead) -> bytes:
+    """Return ``raw_head`` with the field that names the transfer encoding, the first of them, naming base64."""
+    start = len(head.mbox_line)
     for field in head.fields:
-        if field.name == _TRANSFER_ENCODING and parse_token(field.value) == head.transfer_encoding:
-            return raw_head.replace(field.raw, b"Content-Transfer-Encoding: base64" + head.eol, 1)
+        end = start + len(field.raw)
+        if field.name == _TRANSFER_ENCODING:
+            return b"".join((raw_head[:start], b"Content-Transfer-Encoding: base64", head.eol, raw_head[end:]))
+        start = end
     return raw_head
 
 

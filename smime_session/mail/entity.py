@@ -8,7 +8,6 @@ is there to hide (RFC 5322, 3.6.3).
 from __future__ import annotations
 
 import re
-from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -28,13 +27,17 @@ from smime_session.mail.line_endings import CRLF, LF, canonical
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from smime_session.mail.blocks import Block, NextBlock
+    from smime_session.mail.charset import Charset
 
 HIDDEN_FIELDS: Final = frozenset({"bcc", "resent-bcc"})
 BLANK_LINE: Final = re.compile(rb"\A\r?\n|\n\r?\n")
 """Ends a head: its first line, or the second line ending of the match."""
+
+_BARE_RETURN: Final = re.compile(rb"\r(?!\n)")
+_TELLING_FIELDS: Final = frozenset({"from", "date", "sender", "received", "message-id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class MailHead:
     eol: bytes
     removed: tuple[str, ...]
     transfer_encoding: str
+
+    @property
+    def described(self) -> bool:
+        """Whether the mail itself says what its content is."""
+        return any(_is_content(field) for field in self.fields)
 
     @property
     def binary(self) -> bool:
@@ -115,12 +123,14 @@ def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple
     return read, b""
 
 
-def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDDEN_FIELDS) -> MailHead:
+def split_head(
+    head: bytes, find_charset: Callable[[], Charset] = lambda: "us-ascii", *, hidden: Collection[str] = HIDDEN_FIELDS
+) -> MailHead:
     """Split a mail's head.
 
     Args:
         head: the head, with or without its blank line.
-        body: the body's first block; it is looked at where the mail does not describe its content.
+        find_charset: tells the body's character set; called where the mail does not describe its content.
         hidden: lower-case names of fields to take out.
 
     Raises:
@@ -133,7 +143,7 @@ def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDD
     if content:
         inner = canonical(_ended(b"".join([field.raw for field in content])))
     else:
-        inner = _default_content_fields(bytes(body))
+        inner = _default_content_fields(find_charset())
         content = parse_fields(inner)
     removed = [field for field in fields if field.name in hidden]
     return MailHead(
@@ -146,6 +156,27 @@ def split_head(head: bytes, body: Block = b"", *, hidden: Collection[str] = HIDD
         removed=tuple([field.raw.partition(b":")[0].strip().decode("ascii") for field in removed]),
         transfer_encoding=parse_token(find_value(content, "content-transfer-encoding")) or "7bit",
     )
+
+
+def require_mail(raw_head: bytes, head: MailHead) -> None:
+    """Refuse to encrypt where what was meant as the body would stay outside, readable.
+
+    Args:
+        raw_head: the octets that were taken for the head.
+        head: the same, split.
+
+    Raises:
+        NotMailError: a carriage return stands alone, which some take for a line ending; or no blank
+            line ends the head and it has no field that only a mail has (RFC 5322, 3.6).
+    """
+    if match := _BARE_RETURN.search(raw_head):
+        line = 1 + raw_head.count(LF, 0, match.start())
+        raise NotMailError(
+            f"line {line} is not a line of a mail header: it holds a carriage return without a line feed"
+        )
+    ended = raw_head.endswith((b"\n\n", b"\n\r\n"))
+    if not ended and not any(field.name in _TELLING_FIELDS for field in head.fields):
+        raise NotMailError("no blank line ends the mail header")
 
 
 @lru_cache(maxsize=4)
@@ -179,13 +210,7 @@ def _ended(text: bytes, eol: bytes = CRLF) -> bytes:
     return text if not text or text.endswith(LF) else text + eol
 
 
-def _default_content_fields(body: bytes) -> bytes:
+def _default_content_fields(charset: Charset) -> bytes:
     """Say what RFC 2045, 5.2 makes of a mail that says nothing, or what its octets show."""
-    if body.isascii():
-        return b"Content-Type: text/plain; charset=us-ascii\r\n"
-    try:
-        getincrementaldecoder("utf-8")().decode(body)  # a character that the block's end cuts is no error
-        charset = b"utf-8"
-    except UnicodeDecodeError:
-        charset = b"unknown-8bit"  # RFC 1428, 3
-    return b"Content-Type: text/plain; charset=" + charset + b"\r\nContent-Transfer-Encoding: 8bit\r\n"
+    content_type = b"Content-Type: text/plain; charset=" + charset.encode("ascii") + CRLF
+    return content_type if charset == "us-ascii" else content_type + b"Content-Transfer-Encoding: 8bit\r\n"

@@ -11,9 +11,12 @@ _FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|
 _FIELD_START: Final = re.compile(rb"[!-9;-~]++[ \t]*+:")
 _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
-_COMMENT: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\((?:[^()\\]|\\.)*\)')
+_COMMENT: Final = re.compile(
+    r'("(?:[^"\\]|\\.)*+"?|\\.)|\((?:[^()\\]|\\.)*+\)'
+)  # no character is tried more than twice
 _PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
 _ESCAPE: Final = re.compile(r"\\(.)")
+_PARSED: Final = 4096  # characters of a value that are parsed; real ones are under a hundred
 _SECTION: Final = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 
 
@@ -86,6 +89,8 @@ def parse_token(value: str) -> str:
 
 
 def _without_comments(value: str) -> str:
+    """Return the beginning of ``value``, as far as it is parsed at all, without its comments."""
+    value = value[:_PARSED]
     return _COMMENT.sub(r"\1", value) if "(" in value else value
 
 

@@ -76,7 +76,8 @@ class Reunion:
 def entity_fields(head: bytes) -> tuple[Field, ...] | None:
     """Return the fields of a MIME entity's head, or None if ``head`` does not look like one.
 
-    A head that no blank line ends needs a ``Content-*`` field to be believed.
+    A head needs a ``Content-*`` field or MIME-Version to be believed: bare text may well begin with
+    a word and a colon. One without any field, which is a blank line, is one (RFC 2045, 5.2).
     """
     if head in (b"\n", b"\r\n"):
         return ()
@@ -84,9 +85,8 @@ def entity_fields(head: bytes) -> tuple[Field, ...] | None:
         fields = parse_fields(head)
     except NotMailError:
         return None
-    if head.endswith((b"\n\n", b"\n\r\n")) or any(field.name.startswith("content-") for field in fields):
-        return fields
-    return None
+    described = any(field.name.startswith("content-") or field.name == "mime-version" for field in fields)
+    return fields if described else None
 
 
 def begins_like_entity(data: bytes) -> bool:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session.errors import LimitError, NotMailError
-from smime_session.mail.entity import envelope_fields, read_head, split_head
+from smime_session.mail.charset import charset_of
+from smime_session.mail.entity import envelope_fields, read_head, require_mail, split_head
 from smime_session.mail.line_endings import canonical
 from smime_session.mail.reunion import Reunion, begins_like_entity
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
@@ -34,7 +35,7 @@ def round_trip(mail: bytes, step: int = 1000) -> bytes:
     """Split a mail as for sealing, put an envelope's head in its place, and reunite it with what was sealed."""
     raw, body = read_head(blocks(mail, step))
     body = bytes(body) + mail[len(raw) + len(body) :]
-    head = split_head(raw, body)
+    head = split_head(raw, lambda: charset_of(body))
     sealed = head.inner + (body if head.binary else canonical(body))
     travelled = split_head(head.outer + envelope_fields("enveloped-data", head.eol), hidden=())
     target = BytesIO()
@@ -128,13 +129,52 @@ def test_a_head_without_line_ending_gets_one() -> None:
         (b"", b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"),
         (b"plain", b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"),
         (b"\xc3\xa9", b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
-        (b"\xe2\x82", b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
+        (b"\xe2\x82", b"Content-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
         (b"\xe9 ", b"Content-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"),
     ],
 )
 def test_a_mail_that_does_not_describe_its_content_is_described(body: bytes, fields: bytes) -> None:
     """What is sealed is always a MIME entity: plain text, in the character set its octets show."""
-    assert split_head(b"Subject: x\r\n\r\n", memoryview(body)).inner == fields
+    head = split_head(b"Subject: x\r\n\r\n", lambda: charset_of(memoryview(body)))
+    assert head.inner == fields
+    assert not head.described
+
+
+def test_the_character_set_of_a_mail_that_states_its_content_is_not_looked_for() -> None:
+    """Any field that describes the content is left to speak for itself."""
+    head = split_head(b"Content-Language: en\r\n\r\n", lambda: pytest.fail("nobody asked"))
+    assert head.described
+    assert head.inner == b"Content-Language: en\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        (b"From: a\rSubject: x\r\rthe body\r\n\r\n", 1),
+        (b"From: a\r\nSubject: x\r\r\nTo: b\r\n\r\n", 2),
+        (b"From me Thu\nFrom: a\nSubject: x\ry\n\n", 3),
+        (b"From: a\nSubject: x\r", 2),
+    ],
+)
+def test_a_carriage_return_that_stands_alone_ends_no_line(head: bytes, line: int) -> None:
+    """Where others would see the body begin, nothing is encrypted; reading goes on."""
+    read = split_head(head)
+    with pytest.raises(NotMailError, match=f"^line {line} is not .* carriage return without a line feed$"):
+        require_mail(head, read)
+
+
+@pytest.mark.parametrize("head", [b"user: bob\npassword: hunter2\n", b"Subject: x\r\n", b"To: a", b"From me\nX: y\n"])
+def test_lines_with_colons_are_no_mail_to_encrypt(head: bytes) -> None:
+    """What might be anything but a mail is not sent on readable."""
+    with pytest.raises(NotMailError, match=r"^no blank line ends the mail header$"):
+        require_mail(head, split_head(head))
+
+
+@pytest.mark.parametrize("name", [b"From", b"date", b"SENDER", b"Received", b"Message-ID"])
+def test_a_mail_that_is_all_head_is_known_by_its_fields(name: bytes) -> None:
+    """A field that only mails have makes a mail of a head without a blank line; with one any field does."""
+    for head in (b"Subject: x\n" + name + b": y\n", b"Subject: x\n\n", b"Subject: x\r\n\r\n"):
+        require_mail(head, split_head(head))
 
 
 @pytest.mark.parametrize("kind", ["enveloped-data", "authEnveloped-data"])
@@ -187,7 +227,16 @@ KEPT = b"Subject: x\nMIME-Version: 1.0\nBcc: me\n"
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"Dear Bob,\r\nhello\r\n", b"note: this\r\nis text\r\n\r\nend", b"a: b", b"\0\x01"]
+    "content",
+    [
+        b"",
+        b"Dear Bob,\r\nhello\r\n",
+        b"note: this\r\nis text\r\n\r\nend",
+        b"Note: remember the milk\r\n\r\nand bread\r\n",
+        b"Subject: forged\r\n\r\nbody\r\n",
+        b"a: b",
+        b"\0\x01",
+    ],
 )
 @pytest.mark.parametrize("step", [1, 1000])
 def test_content_that_is_no_entity_becomes_the_body(content: bytes, step: int) -> None:
@@ -196,7 +245,14 @@ def test_content_that_is_no_entity_becomes_the_body(content: bytes, step: int) -
     assert not begins_like_entity(content)
 
 
-@pytest.mark.parametrize("content", [b"\r\nbody\r\n", b"Content-Type: a/b", b"X: y\r\n\r\nbody\r\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\r\nbody\r\n",
+        b"Content-Type: a/b",
+        b"X: y\r\nContent-Language: en\r\n\r\nbody\r\n",
+    ],
+)
 @pytest.mark.parametrize("step", [1, 1000])
 def test_an_entity_follows_the_outer_fields(content: bytes, step: int) -> None:
     """A blank line first, fields, or fields without a body: all are entities."""

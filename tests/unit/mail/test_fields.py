@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from smime_session.errors import NotMailError
-from smime_session.mail.fields import parse_fields, parse_media_type, parse_parameters, parse_token, split_mbox_line
+from smime_session.mail.fields import (
+    _COMMENT,
+    parse_fields,
+    parse_media_type,
+    parse_parameters,
+    parse_token,
+    split_mbox_line,
+)
 
 
 def test_fields_keep_every_octet() -> None:
@@ -92,3 +99,28 @@ def test_no_control_character_leaves_a_value() -> None:
     """What a stranger wrote is safe to show on a terminal."""
     assert parse_token("base64\x1b[2J") == "base64[2j"
     assert parse_parameters('a/b; smime-type="x\x1b]0;y\x07"; name*=%1B%5Bz') == {"smime-type": "x]0;y", "name": "[z"}
+
+
+@pytest.mark.usefixtures("impatience")
+@pytest.mark.parametrize("start", ['( "', '"', "(", '"(', "(("])
+@pytest.mark.parametrize("unit", ['\\"', "\\(", "\\", '"', "(", '("', '"(', "(a", "\\)(", ")", " "])
+def test_comments_are_removed_in_linear_time(start: str, unit: str) -> None:
+    """Quotes and comments that never end cost a hostile sender more than they cost the reader."""
+    assert _COMMENT.sub("", start + unit * 300_000) is not None
+
+
+def test_only_the_beginning_of_a_value_is_parsed() -> None:
+    """What stands behind some thousands of characters is not read; what stands before is."""
+    for size, expected in ((100, {"name": "x"}), (100_000, {})):
+        assert parse_parameters("a/b; " + "(" + "c" * size + "); name=x") == expected
+    assert parse_media_type("a/b;" + " " * 1_000_000) == "a/b"
+    assert parse_token("base64 (" + '\\"' * 1_000_000) == "base64 (" + '\\"' * 2044
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [('"(kept)" (gone) "\\"(kept)"', '"(kept)"  "\\"(kept)"'), ('(\\)gone")x"', 'x"'), ('x "(open', 'x "(open')],
+)
+def test_quotes_and_escapes_protect_parentheses(value: str, expected: str) -> None:
+    """A comment is one only outside quotes, and ends with a parenthesis that is not escaped."""
+    assert parse_token(value) == expected

@@ -212,3 +212,23 @@ def test_a_quoted_line_without_end_is_limited() -> None:
     """A line is not collected without bound."""
     with pytest.raises(LimitError):
         drain(QuotedPrintableDecoder(lambda: b"a" * (MAX_QUOTED_LINE // 2)))
+
+
+@pytest.mark.usefixtures("impatience")
+@pytest.mark.parametrize("end", [b"", b"\n", b"x\n", b"=\n", b" =20\n"])
+@pytest.mark.parametrize("start", [b"", b"a"])
+def test_a_million_blanks_cost_no_more_than_other_text(start: bytes, end: bytes) -> None:
+    """The time grows with the text, not with its square; blanks inside a line are data."""
+    blanks = b" \t" * (MAX_QUOTED_LINE // 2 - 10)
+    inside = end.lstrip(b" ") not in (b"", b"\n")
+    expected = start + blanks * inside + end.replace(b"=\n", b"").replace(b"=20", b" ")
+    assert drain(QuotedPrintableDecoder(blocks(start + blanks + end, 65_536))) == expected
+
+
+@pytest.mark.usefixtures("impatience")
+def test_a_million_blanks_after_an_equals_sign_are_a_soft_line_break() -> None:
+    """White space between the sign and the line ending is looked at once."""
+    blanks = b" " * (MAX_QUOTED_LINE - 10)
+    assert drain(QuotedPrintableDecoder(blocks(b"a=" + blanks + b"\nb", 65_536))) == b"ab"
+    with pytest.raises(MalformedError, match="equals sign"):
+        drain(QuotedPrintableDecoder(blocks(b"a=" + blanks + b"b\n", 65_536)))
