@@ -5,93 +5,43 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
-from smime_session import COMPAT, MODERN, PQ, Password, PresharedKey, decrypt, encrypt, inspect
+from smime_session import MODERN, decrypt, encrypt, inspect
 from smime_session.algorithms import (
     AES_128_CBC,
     AES_192_GCM,
     HKDF_OIDS,
     KEM_RECIPIENT_OID,
     KEY_WRAPS,
-    ML_KEM_768,
     ML_KEM_1024,
     Kem,
     KeyWrap,
 )
 from smime_session.cms import codec, kem, tlv
-from smime_session.cms.structures import (
-    AlgorithmIdentifier,
-    IssuerAndSerialNumber,
-    KemRecipientInfo,
-    RecipientIdentifier,
-    SubjectKeyIdentifier,
-    WrappedKey,
-)
-from smime_session.credentials.fitness import recipient_for, recipients_for
-from smime_session.credentials.names import issuer_of
+from smime_session.cms.structures import AlgorithmIdentifier, WrappedKey
+from smime_session.credentials.fitness import recipient_for
 from smime_session.errors import (
     CredentialError,
     DecryptionError,
     MalformedError,
     NoMatchError,
-    RecipientError,
     UnsupportedAlgorithmError,
 )
-from smime_session.recipients import (
-    encapsulation,
-    is_selective,
-    legacy_algorithm,
-    refuse_classical,
-    summarize,
-    technique_for,
-)
-from smime_session.recipients.encapsulation import EncapsulationIdentity, EncapsulationRecipient, PrivateKey
-from smime_session.recipients.naming import key_identifier
+from smime_session.recipients import encapsulation, is_selective, legacy_algorithm, summarize, technique_for
+from smime_session.recipients.encapsulation import EncapsulationIdentity, EncapsulationRecipient
 from smime_session.session_key import SessionKey
-from tests.unit.credentials.making import certificate, key_usage
+from tests.unit.recipients.encapsulating import ALICE, BOB, BOTH, CAROL, MAIL, TODAY, Person, wrapped_for
 
 if TYPE_CHECKING:
     from smime_session.algorithms import HashName
     from tests.conftest import Person as RsaPerson
 
-
-class Person(NamedTuple):
-    """Somebody who can read: an ML-KEM key and the certificate that names its owner."""
-
-    key: PrivateKey
-    certificate: x509.Certificate
-    mechanism: Kem
-
-    @property
-    def by_key(self) -> SubjectKeyIdentifier:
-        """The key identifier."""
-        return SubjectKeyIdentifier(key_identifier(self.key.public_key()))
-
-    @property
-    def by_serial(self) -> IssuerAndSerialNumber:
-        """Issuer and serial number."""
-        return IssuerAndSerialNumber(issuer_of(self.certificate), self.certificate.serial_number)
-
-
-def _person(address: str, key: PrivateKey, mechanism: Kem, serial: int) -> Person:
-    return Person(key, certificate(address, public_key=key.public_key(), serial=serial), mechanism)
-
-
-ALICE = _person("alice@example.org", MLKEM768PrivateKey.generate(), ML_KEM_768, 0xA11CE)
-BOB = _person("bob@example.org", MLKEM1024PrivateKey.generate(), ML_KEM_1024, 0xB0B)
-CAROL = _person("carol@example.org", MLKEM768PrivateKey.generate(), ML_KEM_768, 0xCA401)
-BOTH = pytest.mark.parametrize("person", [ALICE, BOB], ids=lambda person: person.mechanism.name)
-TODAY = {profile.name: replace(profile, insecure_expired=True) for profile in (MODERN, COMPAT, PQ)}
-MAIL = b"From: dave@example.org\r\nSubject: Friday\r\n\r\nAt eight?\r\n"
 EXAMPLE = Path(__file__).parents[1] / "cms" / "rfc9936-appendix-c.pem"
 
 
@@ -99,24 +49,6 @@ EXAMPLE = Path(__file__).parents[1] / "cms" / "rfc9936-appendix-c.pem"
 def key() -> SessionKey:
     """A session key of 32 octets."""
     return SessionKey(bytearray(range(32)))
-
-
-def _sealed(  # noqa: PLR0917  # each test sets the one thing that it is about
-    person: Person,
-    material: bytes,
-    hash_name: HashName = "SHA-256",
-    wrap: KeyWrap | None = None,
-    ukm: bytes | None = None,
-    recipient: RecipientIdentifier | None = None,
-) -> WrappedKey:
-    """Make a recipient info by the letter of RFC 9629, apart from the code under test."""
-    wrap = wrap or next(each for each in KEY_WRAPS.values() if each.key_size == len(material))
-    secret, ciphertext = person.key.public_key().encapsulate()
-    empty = KemRecipientInfo(recipient or person.by_key, person.mechanism, ciphertext, hash_name, wrap, b"", ukm)
-    algorithm = getattr(hashes, hash_name.replace("-", ""))()
-    wrapping_key = HKDF(algorithm, wrap.key_size, None, kem.other_info(empty)).derive(secret)
-    info = replace(empty, encrypted_key=aes_key_wrap(wrapping_key, material))
-    return WrappedKey(kem.encode(info).encoded, 0, len(material))
 
 
 # --- both ways
@@ -170,7 +102,7 @@ def test_what_other_programs_choose_is_read(
 ) -> None:
     """Every HKDF and key wrap, whatever the session key's size, with and without user keying material."""
     material = os.urandom(32)
-    wrapped = _sealed(person, material, hash_name, wrap, ukm)
+    wrapped = wrapped_for(person, material, hash_name, wrap, ukm)
     assert EncapsulationIdentity(person.key, person.certificate).unwrap([wrapped]) == SessionKey(bytearray(material))
 
 
@@ -206,8 +138,8 @@ def test_the_first_that_is_for_us_is_unwrapped(alice: RsaPerson, key: SessionKey
     """Others' recipient infos are passed over, whatever their technique and kind; of our own the first counts."""
     other_kind = WrappedKey(tlv.encode(kem.TAG, tlv.object_identifier("1.2.3.4"), tlv.NULL), 0, 32)
     rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
-    ours = [_sealed(ALICE, bytes(key.material)), _sealed(ALICE, os.urandom(32), recipient=ALICE.by_serial)]
-    others = [other_kind, rsa.wrap(key), _sealed(BOB, os.urandom(32)), _sealed(CAROL, os.urandom(32))]
+    ours = [wrapped_for(ALICE, bytes(key.material)), wrapped_for(ALICE, os.urandom(32), recipient=ALICE.by_serial)]
+    others = [other_kind, rsa.wrap(key), wrapped_for(BOB, os.urandom(32)), wrapped_for(CAROL, os.urandom(32))]
     identity = EncapsulationIdentity(ALICE.key, ALICE.certificate)
     assert identity.matching([*others, *ours]) == ours
     assert identity.unwrap([*others, *ours]) == key
@@ -217,8 +149,8 @@ def test_the_first_that_is_for_us_is_unwrapped(alice: RsaPerson, key: SessionKey
 def test_what_is_for_others_does_not_match(*, bare: bool) -> None:
     """Nothing for us is an error that names us by public facts."""
     identity = EncapsulationIdentity(ALICE.key, None if bare else ALICE.certificate)
-    wrapped = [_sealed(BOB, bytes(32)), _sealed(BOB, bytes(32), recipient=BOB.by_serial)]
-    wrapped += [] if bare else [_sealed(CAROL, bytes(32)), _sealed(CAROL, bytes(32), recipient=CAROL.by_serial)]
+    wrapped = [wrapped_for(BOB, bytes(32)), wrapped_for(BOB, bytes(32), recipient=BOB.by_serial)]
+    wrapped += [] if bare else [wrapped_for(CAROL, bytes(32)), wrapped_for(CAROL, bytes(32), recipient=CAROL.by_serial)]
     assert identity.matching(wrapped) == []
     with pytest.raises(NoMatchError, match="given: ML-KEM-768 private key"):
         identity.unwrap(wrapped)
@@ -227,16 +159,16 @@ def test_what_is_for_others_does_not_match(*, bare: bool) -> None:
 def test_a_bare_key_tries_what_has_its_algorithm() -> None:
     """Without a certificate nobody's name is ruled out, but another KEM is, known here or not."""
     identity = EncapsulationIdentity(ALICE.key)
-    possible = _sealed(CAROL, bytes(32), recipient=CAROL.by_serial)
+    possible = wrapped_for(CAROL, bytes(32), recipient=CAROL.by_serial)
     foreign = kem.encode(replace(kem.decode(possible), kem=Kem("RSA-KEM", "1.0.18033.2.2.4", 256)))
-    assert identity.matching([possible, _sealed(BOB, bytes(32), recipient=BOB.by_serial), foreign]) == [possible]
+    assert identity.matching([possible, wrapped_for(BOB, bytes(32), recipient=BOB.by_serial), foreign]) == [possible]
     assert identity.unwrap([possible]) != SessionKey(bytearray(32))
 
 
 def test_a_bare_key_is_not_kept_from_its_own_by_another_s(key: SessionKey) -> None:
     """What is broken beyond its algorithm in somebody else's recipient info is none of our business."""
-    broken = kem.encode(replace(kem.decode(_sealed(BOB, bytes(32))), ciphertext=b""))
-    ours = _sealed(ALICE, bytes(key.material))
+    broken = kem.encode(replace(kem.decode(wrapped_for(BOB, bytes(32))), ciphertext=b""))
+    ours = wrapped_for(ALICE, bytes(key.material))
     assert EncapsulationIdentity(ALICE.key).unwrap([broken, ours]) == key
 
 
@@ -253,7 +185,7 @@ def _broken(wrapped: WrappedKey, **changes: bytes) -> WrappedKey:
 @pytest.mark.parametrize("field", ["ciphertext", "encrypted_key"])
 def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) -> None:
     """Octets that were changed give a key of the right size that is another one, and the same each time."""
-    wrapped = _sealed(person, bytes(size))
+    wrapped = wrapped_for(person, bytes(size))
     octets = bytearray(getattr(kem.decode(wrapped), field))
     octets[0] ^= 1
     broken = _broken(wrapped, **{field: bytes(octets)})
@@ -267,7 +199,7 @@ def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) ->
 
 def test_another_user_keying_material_is_another_key() -> None:
     """What the key-encryption key is bound to cannot be exchanged."""
-    wrapped = _sealed(ALICE, bytes(32), ukm=b"one")
+    wrapped = wrapped_for(ALICE, bytes(32), ukm=b"one")
     identity = EncapsulationIdentity(ALICE.key)
     assert identity.unwrap([wrapped]) == SessionKey(bytearray(32))
     assert identity.unwrap([_broken(wrapped, user_keying_material=b"other")]) != SessionKey(bytearray(32))
@@ -276,7 +208,7 @@ def test_another_user_keying_material_is_another_key() -> None:
 @pytest.mark.parametrize("wrapped_size", [16, 24, 40])
 def test_a_session_key_of_the_wrong_size_is_a_decoy(wrapped_size: int) -> None:
     """A key that opens but does not fit the content counts as one that does not open."""
-    wrapped = replace(_sealed(ALICE, bytes(wrapped_size), wrap=KEY_WRAPS["2.16.840.1.101.3.4.1.45"]), key_size=32)
+    wrapped = replace(wrapped_for(ALICE, bytes(wrapped_size), wrap=KEY_WRAPS["2.16.840.1.101.3.4.1.45"]), key_size=32)
     decoy = EncapsulationIdentity(ALICE.key).unwrap([wrapped])
     assert len(decoy) == 32
     assert decoy != SessionKey(bytearray(32))
@@ -319,13 +251,24 @@ def test_public_faults_are_named_before_the_private_key_is_used(
     changes: dict[str, object], error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What everybody can see to be wrong is said, and no private key takes part."""
-    info = replace(kem.decode(_sealed(ALICE, bytes(32))), **changes)  # type: ignore[arg-type]  # fields of all kinds
+    info = replace(kem.decode(wrapped_for(ALICE, bytes(32))), **changes)  # type: ignore[arg-type]  # fields of all kinds
     identity = EncapsulationIdentity(ALICE.key, ALICE.certificate)
     monkeypatch.setattr(identity, "_private_key", _Untouchable())
     with pytest.raises(error):
         identity.matching([kem.encode(info)])
     with pytest.raises(error):
         identity.unwrap([kem.encode(info)])
+
+
+def test_parameters_that_are_not_absent_name_their_algorithm() -> None:
+    """What stands where nothing may stand is malformed, whoever it is for."""
+    octets = codec.algorithm_identifier(AlgorithmIdentifier(HKDF_OIDS["SHA-256"]))
+    with_null = codec.algorithm_identifier(AlgorithmIdentifier(HKDF_OIDS["SHA-256"], tlv.NULL))
+    kind, value = tlv.parse(wrapped_for(ALICE, bytes(32)).encoded).children()
+    changed = tlv.encode(tlv.SEQUENCE, value.contents.replace(octets, with_null))
+    wrapped = WrappedKey(tlv.encode(kem.TAG, kind.encoded, changed), 0, 32)
+    with pytest.raises(MalformedError, match=r"the key-derivation function .* has parameters"):
+        EncapsulationIdentity(ALICE.key, ALICE.certificate).unwrap([wrapped])
 
 
 def test_an_identity_says_who_it_is_and_keeps_its_secret() -> None:
@@ -353,7 +296,7 @@ def test_the_technique_for_ml_kem(person: Person) -> None:
 
 def test_a_summary_names_everything() -> None:
     """A recipient is described with its mechanism and what follows it."""
-    wrapped = _sealed(BOB, bytes(16), "SHA-384", ukm=b"material", recipient=BOB.by_serial)
+    wrapped = wrapped_for(BOB, bytes(16), "SHA-384", ukm=b"material", recipient=BOB.by_serial)
     (summary,) = summarize(wrapped)
     assert (summary.technique, summary.algorithm, summary.problem) == ("key encapsulation", "ML-KEM-1024", None)
     assert summary.parameters == {"kdf": "HKDF-SHA-384", "wrap": "AES-128 key wrap", "ukm": "8 octets"}
@@ -364,7 +307,7 @@ def test_a_summary_names_everything() -> None:
 
 def test_a_summary_of_what_is_not_spoken() -> None:
     """Unknown algorithms are shown by their object identifiers, with the problem that they are."""
-    info = kem.decode(_sealed(ALICE, bytes(32)))
+    info = kem.decode(wrapped_for(ALICE, bytes(32)))
     foreign = kem.encode(replace(info, kem=Kem("RSA-KEM", "1.0.18033.2.2.4", 256), wrap=KeyWrap("?", "1.2.3.4", 32)))
     (summary,) = summarize(foreign)
     assert (summary.algorithm, summary.parameters["wrap"]) == ("1.0.18033.2.2.4", "1.2.3.4")
@@ -385,109 +328,3 @@ def test_a_summary_of_a_broken_one() -> None:
     broken = WrappedKey(tlv.encode(kem.TAG, tlv.object_identifier(KEM_RECIPIENT_OID), tlv.NULL), 0, 32)
     (summary,) = summarize(broken)
     assert summary.problem == "the tag 0x30 was expected, not 0x05"
-
-
-# --- profiles
-
-
-def test_modern_and_pq_use_ml_kem_and_compat_does_not() -> None:
-    """Readers before S/MIME 4.0 know no KEMRecipientInfo, and are told by name."""
-    for name in ("modern", "pq"):
-        recipient_for(ALICE.certificate, profile=TODAY[name])
-    with pytest.raises(RecipientError, match=r"alice@example.org .* readers of profile compat .* \(ML-KEM-768\)$"):
-        recipient_for(ALICE.certificate, profile=TODAY["compat"])
-
-
-def test_a_post_quantum_message_has_no_other_recipients(alice: RsaPerson) -> None:
-    """One key that is not post-quantum stops the whole message, and each such recipient is named."""
-    curve = certificate("bob@example.org", public_key=ec.generate_private_key(ec.SECP256R1()).public_key())
-    with pytest.raises(RecipientError) as caught:
-        recipients_for([ALICE.certificate, alice.certificate, curve], profile=TODAY["pq"])
-    rsa, elliptic = caught.value.refused
-    assert rsa.endswith("has no post-quantum key (RSA), which profile pq requires")
-    assert "Alice" in rsa
-    assert elliptic.endswith("has no post-quantum key (EC), which profile pq requires")
-    assert "bob@example.org" in elliptic
-
-
-def test_recipients_that_were_prepared_for_another_profile_are_found_out(alice: RsaPerson, key: SessionKey) -> None:
-    """What counts in the end is how the key was wrapped: with ML-KEM, or the message is refused."""
-    rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
-    fine = recipient_for(ALICE.certificate, profile=TODAY["modern"])
-    refuse_classical([fine.wrap(key)], PQ)
-    refuse_classical([rsa.wrap(key), Password("pw").wrap(key)], MODERN)
-    other_kind = WrappedKey(tlv.encode(kem.TAG, tlv.object_identifier("1.2.3.4"), tlv.NULL), 0, 32)
-    with pytest.raises(RecipientError) as caught:
-        refuse_classical([fine.wrap(key), rsa.wrap(key), other_kind], PQ)
-    first, second = caught.value.refused
-    assert first.startswith("serial 0x")
-    assert first.endswith("has no post-quantum key (RSAES-OAEP with SHA-256), which profile pq requires")
-    assert second.startswith("a recipient of another kind has no post-quantum key (1.2.3.4)")
-
-
-def test_shared_secrets_are_not_ml_kem() -> None:
-    """A password and a pre-shared key are refused by name where ML-KEM is required, even beside it."""
-    everybody = [recipient_for(ALICE.certificate, profile=TODAY["pq"]), Password("pw"), PresharedKey(bytes(32), b"us")]
-    with pytest.raises(RecipientError) as caught:
-        encrypt(MAIL, everybody, profile=TODAY["pq"])
-    by_password, preshared = caught.value.refused
-    words = "has no ML-KEM key (PWRI-KEK with AES-256-CBC), which profile pq requires"
-    assert by_password == f"a password recipient {words}"
-    assert preshared.startswith("key identifier 7573 has no ML-KEM key (")
-
-
-def test_a_prepared_classical_recipient_stops_encrypting(alice: RsaPerson) -> None:
-    """Encrypting itself refuses a recipient that was prepared for another profile."""
-    rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
-    with pytest.raises(RecipientError, match=r"has no post-quantum key \(RSAES-OAEP"):
-        encrypt(MAIL, [rsa], profile=TODAY["pq"])
-
-
-def test_a_certificate_for_signing_is_refused() -> None:
-    """A key usage without keyEncipherment keeps the key from use (RFC 9629, 3)."""
-    signing = certificate(public_key=ALICE.key.public_key(), extensions=[(key_usage("digital_signature"), True)])
-    with pytest.raises(RecipientError, match="its key usage lacks keyEncipherment"):
-        recipient_for(signing, profile=TODAY["pq"])
-
-
-@BOTH
-@pytest.mark.parametrize("identifier", ["issuer-serial", "key-identifier"])
-def test_a_post_quantum_mail(person: Person, identifier: str) -> None:
-    """A mail for ML-KEM keys alone has a derived content key and opens for its recipient."""
-    extension = x509.SubjectKeyIdentifier.from_public_key(person.key.public_key())
-    named = certificate(public_key=person.key.public_key(), extensions=[(extension, False)])
-    profile = replace(TODAY["pq"], identifier=identifier)  # type: ignore[arg-type]  # one of the two
-    sealed = encrypt(MAIL, [named], profile=profile)
-    found = inspect(sealed)
-    assert (found.post_quantum, found.notes, found.content.key_derivation) == (True, (), "HKDF-SHA-256")
-    decrypted = decrypt(sealed, [EncapsulationIdentity(person.key, named)])
-    assert decrypted.message.endswith(b"\r\n\r\nAt eight?\r\n")
-
-
-def test_a_mixed_message_is_only_as_strong_as_its_weaker_keys(alice: RsaPerson) -> None:
-    """Whoever inspects a mail for classical and post-quantum keys together is told what that means."""
-    sealed = encrypt(MAIL, [ALICE.certificate, BOB.certificate, alice.certificate], profile=TODAY["modern"])
-    found = inspect(sealed)
-    assert not found.post_quantum
-    (note,) = found.notes
-    assert note == "the message is only as strong as its classical keys: 1 of 3 recipients have no other"
-    assert found.to_dict()["post_quantum"] is False
-    for identity in (EncapsulationIdentity(BOB.key, BOB.certificate), alice.identity):
-        assert decrypt(sealed, [identity]).message.endswith(b"At eight?\r\n")
-
-
-def test_a_classical_message_needs_no_note(alice: RsaPerson) -> None:
-    """Where no key is post-quantum, nothing is weakened."""
-    found = inspect(encrypt(MAIL, [alice.certificate], profile=TODAY["modern"]))
-    assert (found.post_quantum, found.notes) == (False, ())
-
-
-def test_parameters_that_are_not_absent_name_their_algorithm() -> None:
-    """What stands where nothing may stand is malformed, whoever it is for."""
-    octets = codec.algorithm_identifier(AlgorithmIdentifier(HKDF_OIDS["SHA-256"]))
-    with_null = codec.algorithm_identifier(AlgorithmIdentifier(HKDF_OIDS["SHA-256"], tlv.NULL))
-    kind, value = tlv.parse(_sealed(ALICE, bytes(32)).encoded).children()
-    changed = tlv.encode(tlv.SEQUENCE, value.contents.replace(octets, with_null))
-    wrapped = WrappedKey(tlv.encode(kem.TAG, kind.encoded, changed), 0, 32)
-    with pytest.raises(MalformedError, match=r"the key-derivation function .* has parameters"):
-        EncapsulationIdentity(ALICE.key, ALICE.certificate).unwrap([wrapped])

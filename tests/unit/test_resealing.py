@@ -1,0 +1,105 @@
+"""Resealing: a message gets a new session key, for exactly those who are named, and keeps what else it says."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+import smime_session
+from smime_session import COMPAT, MODERN, PQ, Profile, RecipientError, decrypt, rewrap, rewrap_stream
+from tests.unit.readers import (
+    EC,
+    MAIL,
+    ML_KEM,
+    PASSWORD,
+    RSA,
+    SHARED,
+    opens,
+    parts_of,
+    prepared_for,
+    sealed_for,
+    with_attributes,
+)
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("new", [MODERN, COMPAT, PQ], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("old", [MODERN, COMPAT], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("size", [0, 15, 16, 17, 65_536, 2 << 20])
+def test_a_resealed_message_has_a_new_key(old: Profile, new: Profile, size: int, transactional: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """The content is sealed with another key, for exactly those who are named, in any size, from and to any cipher."""
+    content = os.urandom(size)
+    message, target = sealed_for(RSA, EC, form="der", profile=old, content=content), io.BytesIO()
+    keep = ML_KEM if new is PQ else EC
+    done = rewrap_stream(
+        io.BytesIO(message),
+        target,
+        RSA.identities,
+        add=[keep.recipient],
+        reseal=True,
+        profile=new,
+        transactional=transactional,
+    )
+    before, after = parts_of(message), parts_of(target.getvalue())
+    assert decrypt(target.getvalue(), keep.identities).message == content
+    assert not opens(target.getvalue(), RSA)
+    assert before.header.content_encryption != after.header.content_encryption
+    assert not before.wrapped & after.wrapped
+    assert done.resealed
+    assert done.content_encryption == new.content.name
+    assert (done.kept, done.added) == ((0, 1) if new is PQ else (1, 0))
+    one_cipher = old.content.block_size == new.content.block_size
+    assert done.encoding == ("BER" if transactional and not one_cipher else "DER")
+    assert after.indefinite == (done.encoding == "BER")
+
+
+def test_resealing_names_who_is_left_out() -> None:
+    """Whoever is not among those for whom a message is resealed is reported."""
+    source, target = io.BytesIO(sealed_for(RSA, EC, PASSWORD, SHARED)), io.BytesIO()
+    add = [PASSWORD.recipient, EC.recipient]
+    done = rewrap_stream(source, target, RSA.identities, add=add, remove=[RSA.certificate], reseal=True)
+    assert (done.kept, done.added, len(done.removed)) == (2, 0, 2)
+    assert any("6f757273" in name for name in done.removed)
+
+
+def test_a_resealed_mail_says_what_it_is() -> None:
+    """A mail that changes from one kind of envelope to the other says so, and keeps its other fields."""
+    message = sealed_for(RSA, profile=COMPAT)
+    assert b"smime-type=enveloped-data" in message
+    resealed = rewrap(message, RSA.identities, add=[RSA.recipient], reseal=True)
+    assert b"smime-type=authEnveloped-data" in resealed
+    assert resealed.startswith(b"From: a@example.org\r\nSubject: hello\r\nX-Odd:  kept \r\n")
+    assert decrypt(resealed, RSA.identities).message == decrypt(message, RSA.identities).message
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_resealing_keeps_attributes(authenticated: bool, transactional: bool) -> None:  # noqa: FBT001  # parameters
+    """Attributes stay, and those that the old tag covered are covered by the new one."""
+    message, target = with_attributes(*prepared_for(RSA), authenticated=authenticated), io.BytesIO()
+    target.write(b"before")
+    rewrap_stream(
+        io.BytesIO(message), target, RSA.identities, add=[EC.recipient], reseal=True, transactional=transactional
+    )
+    assert target.getvalue().startswith(b"before")
+    resealed = target.getvalue()[6:]
+    old, new = parts_of(message).trailer, parts_of(resealed).trailer
+    assert new.authenticated_attributes == old.authenticated_attributes
+    assert new.unauthenticated_attributes[1:] == old.unauthenticated_attributes[1:]
+    assert new.unauthenticated_attributes[0] == 0xA2
+    assert decrypt(resealed, EC.identities).message == MAIL
+
+
+def test_authenticated_attributes_are_not_given_up() -> None:
+    """Resealing without authentication a message that has authenticated attributes is refused."""
+    message = with_attributes(*prepared_for(RSA), authenticated=True)
+    with pytest.raises(smime_session.MessageError, match="AES-256-CBC cannot protect"):
+        rewrap(message, RSA.identities, add=[EC.recipient], reseal=True, profile=COMPAT)
+
+
+def test_resealing_for_nobody_is_refused() -> None:
+    """Resealing needs to be told for whom."""
+    with pytest.raises(RecipientError, match="no recipient"):
+        rewrap(sealed_for(RSA), RSA.identities, reseal=True)
