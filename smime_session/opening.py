@@ -302,3 +302,28 @@ class Pass:
     def _belongs_elsewhere(self, candidate: Candidate) -> bool:
         """Tell whether a key was saved with another message, which public octets decide."""
         return candidate.key.message not in (b"", self.fingerprint)
+
+
+def prove(
+    replay: Replay, reading: Pass, candidates: Candidates, policy: Policy, *, fingerprint: bool = False
+) -> tuple[Pass, Candidate]:
+    """Open the whole content, throw away what comes out, and return the pass with the key that opened it.
+
+    Args:
+        replay: the message.
+        reading: a pass over it whose content was not read yet.
+        candidates: the keys to try.
+        policy: what is accepted.
+        fingerprint: compute what tells this message from any other.
+
+    Raises:
+        MessageError: the message is cut off or broken.
+        OtherMessageError: a saved session key belongs to another message.
+        DecryptionError: no key opened it.
+    """
+    attributes = b""
+    while missed := reading.open(candidates.all, attributes, fingerprint=fingerprint):
+        attributes = missed
+        replay.rewind()
+        reading = Pass(replay, policy)
+    return reading, reading.judge()

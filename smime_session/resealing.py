@@ -12,16 +12,17 @@ from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import sealed_size
 from smime_session.errors import MessageError
 from smime_session.mail.armour import armour_of, for_kind
-from smime_session.opening import Candidate, Candidates, Pass
+from smime_session.opening import Candidates, Pass, prove
 from smime_session.sealing import SMIME_TYPES, SealingWriter, prepare
 from smime_session.session_key import SessionKey
-from smime_session.sources import Replay, Whole
+from smime_session.sources import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smime_session.algorithms import ContentEncryption
     from smime_session.mail.armour import Beginning
+    from smime_session.opening import Candidate
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients import Identity, Recipient
 
@@ -29,27 +30,6 @@ CONTENT_TYPE_ATTRIBUTE: Final = "1.2.840.113549.1.9.3"  # RFC 5652, 11.1
 
 _ATTRIBUTES_TAGS: Final = {False: 0xA1, True: 0xA2}
 """Of attributes that no tag covers, by whether the content is authenticated (RFC 5652, 6.1; RFC 5083, 2.1)."""
-
-
-def prove(replay: Replay, reading: Pass, candidates: Candidates, policy: Policy) -> tuple[Pass, Candidate]:
-    """Open the whole content, throw away what comes out, and return the pass with the key that opened it.
-
-    Args:
-        replay: the message.
-        reading: a pass over it whose content was not read yet.
-        candidates: the keys to try.
-        policy: what is accepted.
-
-    Raises:
-        MessageError: the message is cut off or broken.
-        DecryptionError: no key opened it.
-    """
-    attributes = b""
-    while missed := reading.open(candidates.all, attributes):
-        attributes = missed
-        replay.rewind()
-        reading = Pass(replay, policy)
-    return reading, reading.judge()
 
 
 class Resealing:

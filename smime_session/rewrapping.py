@@ -21,11 +21,11 @@ from smime_session.errors import RecipientError
 from smime_session.mail.armour import Beginning, armour_of
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import M, like, octets_of
-from smime_session.opening import Candidates, Pass
+from smime_session.opening import Candidates, Pass, prove
 from smime_session.profiles import DEFAULT, MODERN, Policy, Profile
 from smime_session.recipients import refuse_classical, wrap_all
 from smime_session.recipients.selection import Member, Roster
-from smime_session.resealing import Resealing, prove
+from smime_session.resealing import Resealing
 from smime_session.sources import Whole
 
 if TYPE_CHECKING:

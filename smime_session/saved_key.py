@@ -14,7 +14,7 @@ from smime_session.algorithms import CONTENT_ENCRYPTION
 from smime_session.errors import CredentialError
 from smime_session.mail.objects import source_of
 from smime_session.memory import erase
-from smime_session.opening import Candidates, Pass
+from smime_session.opening import Candidates, Pass, prove
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.session_key import SessionKey
 from smime_session.sources import Replay
@@ -122,12 +122,8 @@ def export_session_key(
     with Replay(source_of(message)) as replay:
         reading = Pass(replay, policy)
         with Candidates(reading.reader.header.wrapped_keys, tuple(identities), policy) as candidates:
-            attributes = b""
-            while missed := reading.open(candidates.all, attributes, fingerprint=True):
-                attributes = missed
-                replay.rewind()
-                reading = Pass(replay, policy)
-            key = SessionKey(bytearray(reading.judge().key.material))
+            reading, winner = prove(replay, reading, candidates, policy, fingerprint=True)
+            key = SessionKey(bytearray(winner.key.material))
         return SavedSessionKey(key, reading.parameters.algorithm, reading.fingerprint)
 
 
