@@ -190,8 +190,13 @@ public final class BouncyCastle {
     }
 
     private static OutputEncryptor encryptor(Map<String, ASN1ObjectIdentifier> algorithms, Request request)
-        throws CMSException {
-        return new JceCMSContentEncryptorBuilder(algorithms.get(request.one("content"))).setProvider("BC").build();
+        throws Exception {
+        JceCMSContentEncryptorBuilder builder =
+            new JceCMSContentEncryptorBuilder(algorithms.get(request.one("content"))).setProvider("BC");
+        if (!request.all("derived").isEmpty()) { // 1.72 has no such method
+            JceCMSContentEncryptorBuilder.class.getMethod("setEnableSha256HKdf", boolean.class).invoke(builder, true);
+        }
+        return builder.build();
     }
 
     private static List<RecipientInfoGenerator> recipients(Request request) throws Exception {

@@ -17,8 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session import content
-from smime_session.algorithms import AES_256_CBC, AES_256_GCM, CHACHA20_POLY1305, CONTENT_ENCRYPTION, ContentEncryption
-from smime_session.cms.structures import ContentParameters
+from smime_session.algorithms import (
+    AES_256_CBC,
+    AES_256_GCM,
+    CEK_HKDF_SHA256_OID,
+    CHACHA20_POLY1305,
+    CONTENT_ENCRYPTION,
+    ContentEncryption,
+)
+from smime_session.cms import codec
+from smime_session.cms.structures import AlgorithmIdentifier, ContentParameters
 from smime_session.content import SLACK, opener, seal, sealed_size, sealer
 from smime_session.errors import DecryptionError, LimitError
 from smime_session.session_key import SessionKey
@@ -243,3 +251,20 @@ def test_the_key_that_was_given_stays(algorithm: ContentEncryption) -> None:
     ciphertext = bytes(buffer[: stream.update_into(b"text", buffer)])
     last, tag = stream.finish()
     assert (ciphertext + last, tag) == tuple(map(bytes, seal(_parameters(algorithm), _key(algorithm), b"text")))
+
+
+@pytest.mark.parametrize(
+    ("identifier", "derived"),
+    [
+        ("301b0609608648016503040106300e040c5c79058ba2f43447639d29e2", "2124ffb29fac4e0fbbc7d5d87492bff3"),
+        ("301d06096086480165030401020410651f722ffd512c52fe072e507d72b377", "9cd102c52f1e19ece8729b35bfeceb50"),
+    ],
+    ids=["AES-128-GCM", "AES-128-CBC"],
+)
+def test_the_derived_key_is_that_of_the_standard(identifier: str, derived: str) -> None:
+    """The content key that RFC 9709, B.1 and B.2 print comes out, from the identifier as a message carries it."""
+    outer = AlgorithmIdentifier(CEK_HKDF_SHA256_OID, bytes.fromhex(identifier))
+    parameters = codec.content_parameters(outer)
+    key = SessionKey(bytearray.fromhex("c702e7d0a9e064b09ba55245fb733cf3"))
+    assert content._content_key(parameters, key).material == bytes.fromhex(derived)
+    assert codec.content_encryption(parameters) == outer

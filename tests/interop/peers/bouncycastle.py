@@ -56,6 +56,13 @@ class BouncyCastle(Peer):
             self._process = None
 
     def encrypt(self, content: bytes, recipients: Sequence[Keypair], spec: Spec) -> bytes:
+        return self._ask(self._encryption(content, recipients, spec))
+
+    def encrypt_derived(self, content: bytes, recipients: Sequence[Keypair], spec: Spec) -> bytes:
+        """Return an envelope whose content key is derived from the session key (RFC 9709)."""
+        return self._ask([*self._encryption(content, recipients, spec), ("derived", "yes")])
+
+    def _encryption(self, content: bytes, recipients: Sequence[Keypair], spec: Spec) -> list[tuple[str, str]]:
         request = [("do", "encrypt"), ("content", spec.content.name), ("data", _base64(content))]
         request += [("encoding", "ber" if spec.stream else "der"), ("identifier", spec.identifier)]
         if spec.transport.hash and spec.transport.mgf_hash:
@@ -63,7 +70,7 @@ class BouncyCastle(Peer):
             request += [("label", _base64(spec.transport.label))]
         else:
             request += [("transport", "v1.5")]
-        return self._ask([*request, *(("rsa", _certificate(keypair)) for keypair in recipients)])
+        return [*request, *(("rsa", _certificate(keypair)) for keypair in recipients)]
 
     def encrypt_by_agreement(  # noqa: PLR0917  # what a sender chooses
         self,
