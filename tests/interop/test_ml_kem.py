@@ -305,3 +305,13 @@ def test_everything_that_bouncy_castle_can_choose(
     (recipient,) = smime_session.inspect(envelope).recipients
     named = {"kdf": f"HKDF-{hash_name}", "wrap": wrap.name}
     assert recipient.summary.parameters == named | ({} if ukm is None else {"ukm": f"{len(ukm)} octets"})
+
+
+@with_bouncy_castle
+def test_bouncy_castle_opens_the_profile_pq(peer: Peer, reader: Reader) -> None:
+    """A message under ``pq``, whose content key is derived, is opened."""
+    target = io.BytesIO()
+    smime_session.encrypt_stream(
+        io.BytesIO(ours.ENTITY), target, [reader.made.certificate], profile=smime_session.PQ, form="der"
+    )
+    assert _bouncy_castle_decrypt(peer, reader, target.getvalue()) == ours.ENTITY
