@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -79,7 +80,9 @@ class Gpgsm(Peer):
             checked(
                 attempt([program("gpgconf", "system"), "--kill", "gpg-agent"], environment={"GNUPGHOME": str(home)})
             )
-            shutil.rmtree(home)
+            while home.exists():  # the agent, on its way out, removes its sockets at the same time
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(home)
         self._homes.clear()
 
     def _gpgsm(self, keypair: Keypair | None, arguments: Sequence[str], stdin: bytes) -> CompletedProcess[bytes]:
