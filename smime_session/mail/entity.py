@@ -8,14 +8,14 @@ is there to hide (RFC 5322, 3.6.3).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from smime_session.errors import LimitError, NotMailError
 from smime_session.mail.fields import (
     Field,
     begins_like_mail,
+    find_body,
     find_value,
     parse_fields,
     parse_media_type,
@@ -27,21 +27,18 @@ from smime_session.mail.line_endings import CRLF, LF, canonical
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
 
 HIDDEN_FIELDS: Final = frozenset({"bcc", "resent-bcc"})
-BLANK_LINE: Final = re.compile(rb"\A\r?\n|\n\r?\n")
-"""Ends a head: its first line, or the second line ending of the match."""
 
 _BARE_RETURN: Final = re.compile(rb"\r(?!\n)")
 _TELLING_FIELDS: Final = frozenset({"from", "date", "sender", "received", "message-id"})
 
 
-@dataclass(frozen=True, slots=True)
-class MailHead:
+class MailHead(NamedTuple):
     """A mail's head, split.
 
     Attributes:
@@ -111,13 +108,13 @@ def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple
     while block := next_block():
         seen = max(0, len(read) - len(CRLF))
         read = b"".join((read, block))
-        match = BLANK_LINE.search(read, seen)
-        if (match.end() if match else len(read)) > limit:
+        end = find_body(read, seen)
+        if (end or len(read)) > limit:
             if not begins_like_mail(read):
                 raise NotMailError("line 1 is not a mail header field")
             raise LimitError("the mail header", limit)
-        if match:
-            return read[: match.end()], memoryview(read)[match.end() :]
+        if end:
+            return read[:end], memoryview(read)[end:]
     if not read:
         raise NotMailError("the input is empty")
     return read, b""
@@ -141,11 +138,11 @@ def split_head(
     eol = CRLF if head.partition(LF)[0].endswith(b"\r") else LF
     content = tuple([field for field in fields if _is_content(field)])
     if content:
-        inner = canonical(_ended(b"".join([field.raw for field in content])))
+        inner = canonical(_ended(_joined(content)))
     else:
         inner = _default_content_fields(find_charset())
         content = parse_fields(inner)
-    removed = [field for field in fields if field.name in hidden]
+    removed = [field for field in fields if field.name in hidden] if hidden else ()
     return MailHead(
         fields=fields,
         content_fields=content,
@@ -198,11 +195,15 @@ def _is_content(field: Field) -> bool:
 
 
 def _outer(mbox_line: bytes, fields: tuple[Field, ...], eol: bytes, dropped: Collection[str]) -> bytes:
-    kept = [field for field in fields if not _is_content(field) and field.name not in dropped]
-    outer = mbox_line + _ended(b"".join([field.raw for field in kept]), eol)
-    if "mime-version" in dropped or any(field.name == "mime-version" for field in kept):
+    kept = [field for field in fields if not (_is_content(field) or field.name in dropped)]
+    outer = mbox_line + _ended(_joined(kept), eol)
+    if "mime-version" in dropped or "mime-version" in [field.name for field in kept]:
         return outer
     return outer + b"MIME-Version: 1.0" + eol
+
+
+def _joined(fields: Iterable[Field]) -> bytes:
+    return b"".join([field.raw for field in fields])
 
 
 def _ended(text: bytes, eol: bytes = CRLF) -> bytes:

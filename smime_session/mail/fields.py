@@ -7,8 +7,12 @@ from typing import Final, NamedTuple
 
 from smime_session.errors import NotMailError
 
-_FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)")
-_FIELD_START: Final = re.compile(rb"[!-9;-~]++[ \t]*+:")
+_NAME: Final = rb"[!-9;-~]++"
+_COLON: Final = rb"[ \t]*+:"
+_VALUE: Final = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)"
+_FIELD: Final = re.compile(rb"((" + _NAME + rb")" + _COLON + _VALUE + rb")")
+_FIELDS: Final = re.compile(rb"(?:" + _NAME + _COLON + _VALUE + rb")*+")
+_FIELD_START: Final = re.compile(_NAME + _COLON)
 _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 _COMMENT: Final = re.compile(
@@ -43,6 +47,22 @@ def begins_like_mail(text: bytes) -> bool:
     return bool(_MBOX_LINE.match(text) or _FIELD_START.match(text))
 
 
+def find_body(text: bytes, start: int = 0) -> int:
+    """Return where the body begins, which is after the first blank line; 0 if ``text`` has none.
+
+    Args:
+        text: a mail, or its beginning.
+        start: an octet no later than the third before the end of the first blank line.
+    """
+    if text.startswith((b"\n", b"\r\n")):
+        return text.index(b"\n") + 1
+    usual, other = (b"\n\r\n", b"\n\n") if text[: text.find(b"\n")].endswith(b"\r") else (b"\n\n", b"\n\r\n")
+    found = text.find(usual, start)
+    end = found + len(usual) if found >= 0 else 0
+    earlier = text.find(other, start, end or None)
+    return earlier + len(other) if earlier >= 0 else end
+
+
 def split_mbox_line(head: bytes) -> tuple[bytes, bytes]:
     """Split the ``From `` line that mail stores put before a mail from the head proper."""
     match = _MBOX_LINE.match(head)
@@ -64,15 +84,11 @@ def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
     if position >= 0:
         line = first_line + head.count(b"\n", 0, position)
         raise NotMailError(f"line {line} is not a line of a mail header: it holds a NUL octet")
-    fields = []
-    position = 0
-    while position < len(head) and (match := _FIELD.match(head, position)):
-        fields.append(Field(match[1].decode("ascii").lower(), match[0]))
-        position = match.end()
-    if not fields or head[position:] not in (b"", b"\n", b"\r\n"):
-        line = first_line + head.count(b"\n", 0, position)
+    end = match.end() if (match := _FIELDS.match(head)) else 0
+    if not end or head[end:] not in (b"", b"\n", b"\r\n"):
+        line = first_line + head.count(b"\n", 0, end)
         raise NotMailError(f"line {line} is not a mail header field")
-    return tuple(fields)
+    return tuple([Field(name.decode("ascii").lower(), raw) for raw, name in _FIELD.findall(head, 0, end)])
 
 
 def find_value(fields: tuple[Field, ...], name: str) -> str:

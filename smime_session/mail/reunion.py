@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smime_session.errors import NotMailError
-from smime_session.mail.entity import BLANK_LINE
-from smime_session.mail.fields import find_value, parse_fields, parse_token
+from smime_session.mail.fields import find_body, find_value, parse_fields, parse_token
 from smime_session.mail.line_endings import CRLF, LineFeeds, with_line_feeds
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
@@ -42,8 +41,8 @@ class Reunion:
             return
         seen = max(0, len(self._held) - len(CRLF))
         self._held = b"".join((self._held, data))
-        if match := BLANK_LINE.search(self._held, seen):
-            self._begin(self._held, match.end())
+        if body := find_body(self._held, seen):
+            self._begin(self._held, body)
         elif len(self._held) > MAX_MAIL_HEADER_SIZE:
             self._begin(self._held, 0)
 
@@ -91,5 +90,4 @@ def entity_fields(head: bytes) -> tuple[Field, ...] | None:
 
 def begins_like_entity(data: bytes) -> bool:
     """Tell whether ``data`` begins with the head of a MIME entity, complete in ``data``."""
-    match = BLANK_LINE.search(data)
-    return entity_fields(data[: match.end()] if match else data) is not None
+    return entity_fields(data[: find_body(data) or len(data)]) is not None

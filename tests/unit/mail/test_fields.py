@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
+
 import pytest
 
 from smime_session.errors import NotMailError
 from smime_session.mail.fields import (
     _COMMENT,
+    find_body,
     parse_fields,
     parse_media_type,
     parse_parameters,
@@ -41,6 +45,26 @@ def test_a_line_that_is_no_field_is_named_by_number(head: bytes, line: int) -> N
     with pytest.raises(NotMailError) as refused:
         parse_fields(head)
     assert str(refused.value) == f"line {line} is not a mail header field"
+
+
+@pytest.mark.parametrize("size", range(8))
+def test_the_body_begins_after_the_first_blank_line(size: int) -> None:
+    """Whatever line endings are mixed, and wherever the search may begin after an earlier one found nothing."""
+    blank_line = re.compile(rb"\A\r?\n|\n\r?\n")
+    for octets in product((b"a", b"\r", b"\n"), repeat=size):
+        text = b"".join(octets)
+        match = blank_line.search(text)
+        expected = match.end() if match else 0
+        assert find_body(text) == expected
+        for start in range(max(0, (expected or size) - 2)):
+            assert find_body(text, start) == expected
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_thousand_folded_fields_are_as_many_fields(end: bytes) -> None:
+    """How many fields and lines there are plays no part."""
+    one = b"X-List: a,\r\n b,\r\n\tc\r\n"
+    assert [field.raw for field in parse_fields(one * 1000 + end)] == [one] * 1000
 
 
 def test_a_nul_octet_is_refused() -> None:

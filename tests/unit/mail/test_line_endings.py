@@ -40,6 +40,13 @@ def test_counting_foretells_the_size(text: bytes, cuts: list[int]) -> None:
     assert sum(stream.count(block) for block in cut(text, cuts)) == len(reference(text)) - len(text)
 
 
+@given(TEXT, TEXT)
+def test_among_many_lines_a_bare_line_feed_is_seen_wherever_it_stands(before: bytes, after: bytes) -> None:
+    """A long text of uneven lines is counted as a short one is."""
+    text = before + b"ab\r\ncde\r\nf\r\n" * 100 + after
+    assert Canonicaliser().count(text) == text.count(b"\n") - text.count(b"\r\n")
+
+
 @given(TEXT, CUTS)
 def test_the_way_back_drops_the_return_of_crlf_only(text: bytes, cuts: list[int]) -> None:
     """CRLF becomes a line feed, a lone return stays, wherever the borders fall."""
