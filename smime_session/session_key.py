@@ -31,10 +31,11 @@ class SessionKey:
         message: the fingerprint of the one message that it opens, where its user saved that with the key.
     """
 
-    __slots__ = ("_material", "checked", "message")
+    __slots__ = ("_material", "_octets", "checked", "message")
 
     def __init__(self, material: bytearray, *, checked: bool = False, message: bytes = b"") -> None:
         self._material = material
+        self._octets = b""
         self.checked = checked
         self.message = message
 
@@ -55,8 +56,17 @@ class SessionKey:
         """The octets themselves, not a copy: for cryptographic calls, and for nothing else."""
         return self._material
 
+    @property
+    def octets(self) -> bytes:
+        """The octets for calls that insist on ``bytes``: one copy for all of them, overwritten with the key."""
+        if not self._octets:
+            self._octets = bytes(self._material)
+        return self._octets
+
     def wipe(self) -> None:
         """Overwrite the key; it is empty from then on."""
+        erase(self._octets)
+        self._octets = b""
         self._material[:] = bytes(len(self._material))
         self._material = bytearray()
 

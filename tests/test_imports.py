@@ -25,6 +25,7 @@ FLOORS: Final = {
     "smime_session.cms.structures": 0,
     "smime_session.errors": 0,
     "smime_session.memory": 0,
+    "smime_session.parallel": 0,
     "smime_session.profiles": 0,
     "smime_session.session_key": 0,
     "smime_session.text": 0,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast, runtime_checkable
 
+from smime_session.parallel import in_parts
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
@@ -180,14 +182,18 @@ def _technique_of(wrapped: WrappedKey) -> Technique | None:
 
 def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedKey, ...]:
     """Wrap the session key for every recipient, for those of one group (:class:`GroupRecipient`) together."""
-    wrapped: list[WrappedKey] = []
+    alone: list[Recipient] = []
     groups: dict[Hashable, list[GroupRecipient]] = {}
     for recipient in recipients:
         group = getattr(recipient, "group", None)
         if group is None:
-            wrapped.append(recipient.wrap(key))
+            alone.append(recipient)
         else:
             groups.setdefault(group, []).append(cast("GroupRecipient", recipient))
+    wrapped = [recipient.wrap(key) for recipient in alone[:1]]  # makes what the key's users share, before threads do
+    if len(alone) > 1:
+        threads = min([getattr(recipient, "THREADS", 1) for recipient in alone])
+        wrapped += in_parts(lambda part: [recipient.wrap(key) for recipient in part], alone[1:], threads)
     for members in groups.values():
         parts = (members[at : at + MOST_TOGETHER] for at in range(0, len(members), MOST_TOGETHER))
         wrapped += [part[0].wrap_together(part, key) for part in parts]

@@ -18,6 +18,7 @@ from smime_session.algorithms import TRIPLE_DES_WRAP, key_wrap_for, name_of
 from smime_session.cms import key_agree
 from smime_session.cms.structures import OriginatorKey, RecipientIdentifier
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
+from smime_session.parallel import in_parts
 from smime_session.recipients import curves
 from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.key_wrap import unwrap
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 TAG: Final = key_agree.TAG
 KEY_USAGE: Final = "key_agreement"
 POST_QUANTUM: Final = False
+
+_THREADS: Final = 4  # with which wrapping for many on one curve becomes faster, if that is not Curve25519 or Curve448
 
 
 def accepts(public_key: object) -> bool:
@@ -204,13 +207,18 @@ class KeyAgreementRecipient:
         wrap = key_wrap_for(len(key))
         info = key_agree.shared_info(key_agree.key_info(wrap), None, wrap.key_size * 8)
         ephemeral = curves.generate(curve)
-        encrypted_keys = []
-        for member in recipients:
-            with curves.agree(ephemeral, member.public_key) as secret:
-                key_encryption_key = derive(curve.agreement, secret.material, info, b"", wrap.key_size)
-            with key_encryption_key:
-                encrypted = aes_key_wrap(key_encryption_key.material, key.material)
-            encrypted_keys.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
+
+        def encrypted_keys_for(members: Sequence[KeyAgreementRecipient]) -> list[bytes]:
+            made = []
+            for member in members:
+                with curves.agree(ephemeral, member.public_key) as secret:
+                    key_encryption_key = derive(curve.agreement, secret.material, info, b"", wrap.key_size)
+                with key_encryption_key:
+                    encrypted = aes_key_wrap(key_encryption_key.material, key.material)
+                made.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
+            return made
+
+        encrypted_keys = in_parts(encrypted_keys_for, recipients, _THREADS)
         return key_agree.encode(curve, curves.point_of(ephemeral.public_key()), wrap, encrypted_keys, len(key))
 
 

@@ -14,11 +14,22 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 
-from smime_session import COMPAT, MODERN, Password, PresharedKey, SmimeError, decrypt, encrypt, encrypt_stream
+from smime_session import (
+    COMPAT,
+    MODERN,
+    Password,
+    PresharedKey,
+    SmimeError,
+    decrypt,
+    encrypt,
+    encrypt_stream,
+    parallel,
+)
 from smime_session.algorithms import AES_128_GCM, CHACHA20_POLY1305
 from smime_session.cms.structures import SubjectKeyIdentifier
 from smime_session.recipients import encapsulation, technique_for
@@ -208,6 +219,10 @@ def main() -> None:
     planted.wipe()
     sealed = {kind: encrypt(_MAIL, [who], profile=profile) for kind, (who, _, profile) in everybody.items()}
     tell("encrypted")
+    with patch.multiple(parallel, _LEAST=1, _processors=lambda: 4):
+        for kind in ("RSA", "P-256"):
+            encrypt(_MAIL, [everybody[kind][0]] * 9)
+    tell("encrypted in threads")
     for kind, (_, identity, _) in everybody.items():
         assert decrypt(sealed[kind], [identity]).message.endswith(b"At eight?\r\n")
     tell("decrypted")

@@ -64,6 +64,16 @@ def test_the_end_of_a_message_wipes_its_key(*, fails: bool) -> None:
     assert buffer == bytes(16)
 
 
+def test_the_copy_for_other_libraries_ends_with_the_key(key: SessionKey) -> None:
+    """It is made once, however many calls ask for it, and overwritten where it is."""
+    octets = key.octets
+    assert octets == OCTETS
+    assert key.octets is octets
+    key.wipe()
+    assert octets == bytes(16)
+    assert key.octets == b""
+
+
 @pytest.mark.parametrize("show", [repr, str, format, "{}".format, "%s".__mod__, lambda key: f"{[key]!r}"])
 def test_no_octet_is_shown(show: Callable[[SessionKey], str], key: SessionKey) -> None:
     """Whatever shows a key to somebody shows its size and nothing of it."""
