@@ -220,7 +220,7 @@ def main() -> None:
     sealed = {kind: encrypt(_MAIL, [who], profile=profile) for kind, (who, _, profile) in everybody.items()}
     tell("encrypted")
     with patch.multiple(parallel, _LEAST=1, _processors=lambda: 4):
-        for kind in ("RSA", "P-256"):
+        for kind in ("RSA", "P-256") * 4:
             encrypt(_MAIL, [everybody[kind][0]] * 9)
     tell("encrypted in threads")
     for kind, (_, identity, _) in everybody.items():
