@@ -39,7 +39,7 @@ TAG: Final = key_agree.TAG
 KEY_USAGE: Final = "key_agreement"
 POST_QUANTUM: Final = False
 
-_THREADS: Final = 4  # with which wrapping for many on one curve becomes faster, if that is not Curve25519 or Curve448
+_THREADS: Final = 4  # with which agreeing with many becomes faster
 
 
 def accepts(public_key: object) -> bool:
@@ -207,18 +207,17 @@ class KeyAgreementRecipient:
         wrap = key_wrap_for(len(key))
         info = key_agree.shared_info(key_agree.key_info(wrap), None, wrap.key_size * 8)
         ephemeral = curves.generate(curve)
-
-        def encrypted_keys_for(members: Sequence[KeyAgreementRecipient]) -> list[bytes]:
-            made = []
-            for member in members:
-                with curves.agree(ephemeral, member.public_key) as secret:
-                    key_encryption_key = derive(curve.agreement, secret.material, info, b"", wrap.key_size)
-                with key_encryption_key:
-                    encrypted = aes_key_wrap(key_encryption_key.material, key.material)
-                made.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
-            return made
-
-        encrypted_keys = in_parts(encrypted_keys_for, recipients, _THREADS)
+        threads = _THREADS if curve.is_parameter else 1  # X25519 and X448 hold Python's lock
+        secrets = in_parts(
+            lambda members: [curves.agree(ephemeral, member.public_key) for member in members], recipients, threads
+        )
+        encrypted_keys = []
+        for member, secret in zip(recipients, secrets, strict=True):
+            with secret:
+                key_encryption_key = derive(curve.agreement, secret.material, info, b"", wrap.key_size)
+            with key_encryption_key:
+                encrypted = aes_key_wrap(key_encryption_key.material, key.material)
+            encrypted_keys.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
         return key_agree.encode(curve, curves.point_of(ephemeral.public_key()), wrap, encrypted_keys, len(key))
 
 

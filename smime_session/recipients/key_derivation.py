@@ -30,6 +30,8 @@ def derive(algorithm: KeyAgreement, secret: bytes | bytearray, info: bytes, salt
     """
     name = algorithm.hash.replace("-", "").lower()
     whole = _hkdf(name, secret, info, salt, size) if algorithm.kdf == "HKDF" else _x963(name, secret, info, size)
+    if len(whole) == size:
+        return whole
     with whole:
         return SessionKey(whole.material[:size])
 
