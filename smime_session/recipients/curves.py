@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -13,6 +14,8 @@ from smime_session.errors import MalformedError
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from smime_session.algorithms import Curve
 
 PrivateKey = ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey
@@ -76,6 +79,13 @@ def curve_through(point: bytes) -> Curve | None:
             public_key_from(curve, point)
             return curve
     return None
+
+
+def agreeing(private_key: PrivateKey) -> Callable[[Any], bytes]:
+    """Return the function that agrees on secrets with public keys of the same curve; whoever calls it erases them."""
+    if isinstance(private_key, ec.EllipticCurvePrivateKey):
+        return partial(private_key.exchange, _ECDH)
+    return private_key.exchange
 
 
 def agree(private_key: PrivateKey, public_key: PublicKey) -> SessionKey:

@@ -18,6 +18,7 @@ from smime_session.algorithms import TRIPLE_DES_WRAP, key_wrap_for, name_of
 from smime_session.cms import key_agree
 from smime_session.cms.structures import OriginatorKey, RecipientIdentifier
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
+from smime_session.memory import erase
 from smime_session.parallel import in_parts
 from smime_session.recipients import curves
 from smime_session.recipients.key_derivation import derive
@@ -208,14 +209,12 @@ class KeyAgreementRecipient:
         info = key_agree.shared_info(key_agree.key_info(wrap), None, wrap.key_size * 8)
         ephemeral = curves.generate(curve)
         threads = _THREADS if curve.is_parameter else 1  # X25519 and X448 hold Python's lock
-        secrets = in_parts(
-            lambda members: [curves.agree(ephemeral, member.public_key) for member in members], recipients, threads
-        )
+        agree = curves.agreeing(ephemeral)
+        secrets = in_parts(lambda members: [agree(member.public_key) for member in members], recipients, threads)
         encrypted_keys = []
         for member, secret in zip(recipients, secrets, strict=True):
-            with secret:
-                key_encryption_key = derive(curve.agreement, secret.material, info, b"", wrap.key_size)
-            with key_encryption_key:
+            with derive(curve.agreement, secret, info, b"", wrap.key_size) as key_encryption_key:
+                erase(secret)
                 encrypted = aes_key_wrap(key_encryption_key.material, key.material)
             encrypted_keys.append(key_agree.recipient_encrypted_key(member.encoded_identifier, encrypted))
         return key_agree.encode(curve, curves.point_of(ephemeral.public_key()), wrap, encrypted_keys, len(key))

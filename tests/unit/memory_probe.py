@@ -32,7 +32,8 @@ from smime_session import (
 )
 from smime_session.algorithms import AES_128_GCM, CHACHA20_POLY1305
 from smime_session.cms.structures import SubjectKeyIdentifier
-from smime_session.recipients import encapsulation, technique_for
+from smime_session.recipients import encapsulation, key_agreement, technique_for
+from smime_session.recipients.key_derivation import derive
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from smime_session import Profile
+    from smime_session.algorithms import KeyAgreement
 
 COPY: Final = 16
 """Octets in a row that count as a copy: what an allocator's bookkeeping leaves of 32 that were freed."""
@@ -138,15 +140,20 @@ def watch(notes: Notes) -> None:
         notes.take(self.material)
         wipe(self)
 
-    derive = encapsulation._key_encryption_key
+    encapsulating = encapsulation._key_encryption_key
 
-    def noting_derive(secret: bytes, *others: Any) -> SessionKey:  # noqa: ANN401  # as it is called
+    def noting_encapsulating(secret: bytes, *others: Any) -> SessionKey:  # noqa: ANN401  # as it is called
         notes.take(bytearray_view(secret))
-        return derive(secret, *others)
+        return encapsulating(secret, *others)
+
+    def noting_agreeing(algorithm: KeyAgreement, secret: bytes, *others: Any) -> SessionKey:  # noqa: ANN401  # the same
+        notes.take(bytearray_view(secret))
+        return derive(algorithm, secret, *others)
 
     SessionKey.__init__ = noting_initialise  # type: ignore[method-assign]
     SessionKey.wipe = noting_wipe  # type: ignore[method-assign]
-    encapsulation._key_encryption_key = noting_derive  # type: ignore[assignment]
+    encapsulation._key_encryption_key = noting_encapsulating  # type: ignore[assignment]
+    key_agreement.derive = noting_agreeing  # type: ignore[attr-defined,assignment]
 
 
 def bytearray_view(secret: bytes) -> bytearray:
