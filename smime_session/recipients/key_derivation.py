@@ -54,8 +54,9 @@ def _hkdf(name: str, secret: bytes | bytearray, info: bytes, salt: bytes, size: 
         made = SessionKey(bytearray(-(-size // width) * width))
         for count, at in enumerate(range(0, size, width), start=1):
             before = memoryview(made.material)[max(at - width, 0) : at]
-            with SessionKey(bytearray().join((before, info, bytes((count,))))) as message:
-                _move(hmac.digest(pseudorandom.material, message.material, name), made, at)
+            message = bytearray().join((before, info, bytes((count,))))
+            _move(hmac.digest(pseudorandom.material, message, name), made, at)
+            message[: len(before)] = bytes(len(before))  # the rest is public
     return made
 
 
