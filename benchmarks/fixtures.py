@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from smime_session import RecipientError, load_identities, recipient_for
+from smime_session import load_identities
 from smime_session.credentials.creation import KEY_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from smime_session import Identity, Profile
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificateIssuerPrivateKeyTypes,
+        CertificatePublicKeyTypes,
+        PrivateKeyTypes,
+    )
 
-KINDS: Final = {"rsa2048": "RSA-2048", "p256": "P-256", "x25519": "X25519", "mlkem768": "ML-KEM-768"}
-"""Kinds of key by the name that the library has for them; those it does not have are not measured."""
+    from smime_session import Identity
 
-
-_DISTINCT_KEYS: Final = 8  # making a thousand RSA keys would take minutes; certificates and key objects are distinct
 _FIRST_SERIAL: Final = 1 << 63  # all of one size, so that the order in an envelope is theirs
-_ISSUER: Final = x509.Name(
+_NAME: Final = x509.Name(
     [
         x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "NL"),
         x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Example Mail"),
@@ -58,90 +62,136 @@ _HEAD: Final = (
 _LINE: Final = b"The figures for March are complete, and nobody but you should read them."
 
 
-@dataclass(frozen=True, slots=True)
+class _Keys:
+    """As many private keys of one kind as are needed, every one another.
+
+    Making ten thousand RSA keys would take half an hour, so they are made of a few primes: each
+    pair of them is a key, and a good one for everything but secrecy.
+    """
+
+    def __init__(self, kind: str, count: int) -> None:
+        if kind != "rsa2048":
+            self._keys = [KEY_TYPES[kind].generate() for _ in range(count)]
+            return
+        made = (math.isqrt(2 * count) + 3) // 2  # two primes each: n of them make n (n - 1) / 2 pairs
+        numbers = [rsa.generate_private_key(65537, 2048).private_numbers() for _ in range(made)]
+        primes = [prime for number in numbers for prime in (number.p, number.q)]
+        self._pairs = list(islice(combinations(primes, 2), count))
+        self._keys = []
+
+    def private(self, number: int) -> PrivateKeyTypes:
+        """Return one of them."""
+        return self._keys[number] if self._keys else _rsa_key(*self._pairs[number])
+
+    def public(self, number: int) -> CertificatePublicKeyTypes:
+        """Return its public key."""
+        if self._keys:
+            key: CertificatePublicKeyTypes = self._keys[number].public_key()  # type: ignore[assignment]  # never DH
+            return key
+        p, q = self._pairs[number]
+        return rsa.RSAPublicNumbers(65537, p * q).public_key()
+
+
+def _rsa_key(p: int, q: int) -> rsa.RSAPrivateKey:
+    d = pow(65537, -1, math.lcm(p - 1, q - 1))
+    crt = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    return rsa.RSAPrivateNumbers(p, q, d, *crt, rsa.RSAPublicNumbers(65537, p * q)).private_key()
+
+
+@dataclass(frozen=True)
 class Group:
-    """Recipients with keys of one kind.
+    """Recipients with keys of one kind, all of them different.
 
     Attributes:
-        kind: a name of :data:`KINDS`.
+        kind: a name that the library has for a kind of key.
         certificates: one for each recipient, in the order of their serial numbers.
-        folder: holds ``N.pem`` for each, and ``first.key`` and ``last.key`` with key and certificate.
+        issuer: who signed them.
+        folder: where files for other programs are made when they are asked for.
     """
 
     kind: str
     certificates: Sequence[x509.Certificate]
+    issuer: x509.Certificate
     folder: Path
+    keys: _Keys = field(repr=False)
 
     def files(self, count: int) -> list[Path]:
         """Return the files of the first ``count`` certificates."""
-        return [self.folder / f"{number}.pem" for number in range(count)]
+        return [self._certificate_file(number) for number in range(count)]
 
     def bundle(self, count: int) -> Path:
         """Return one file with the first ``count`` certificates."""
         path = self.folder / f"first-{count}.pem"
         if not path.exists():
-            path.write_bytes(b"".join(_pem(certificate) for certificate in self.certificates[:count]))
+            path.write_bytes(b"".join(pem(certificate) for certificate in self.certificates[:count]))
         return path
 
-    def key_file(self, which: str) -> Path:
-        """Return the file with the key and the certificate of the ``first`` or the ``last``."""
-        return self.folder / f"{which}.key"
+    def key_file(self, number: int) -> Path:
+        """Return the file with the key and the certificate of one of them."""
+        path = self.folder / f"{number}.key"
+        if not path.exists():
+            private = self.keys.private(number).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            path.write_bytes(private + pem(self.certificates[number]))
+        return path
 
-    def identities(self, which: str) -> list[Identity]:
+    def identities(self, number: int) -> list[Identity]:
         """Load that key."""
-        return load_identities(self.key_file(which).read_bytes())
+        return load_identities(self.key_file(number).read_bytes())
 
-    def fits(self, profile: Profile) -> bool:
-        """Tell whether a profile can use keys of this kind."""
-        try:
-            recipient_for(self.certificates[0], profile=profile)
-        except RecipientError:
-            return False
-        return True
+    @cached_property
+    def issuer_file(self) -> Path:
+        """The issuer's certificate, for programs that want to see a chain."""
+        path = self.folder / "issuer.pem"
+        path.write_bytes(pem(self.issuer))
+        return path
+
+    def _certificate_file(self, number: int) -> Path:
+        path = self.folder / f"{number}.pem"
+        if not path.exists():
+            path.write_bytes(pem(self.certificates[number]))
+        return path
 
 
-def make_groups(count: int, folder: Path) -> dict[str, Group]:
-    """Make ``count`` recipients of every kind that the library has, below ``folder``."""
-    return {kind: _make_group(kind, count, folder / kind) for kind in KINDS if kind in KEY_TYPES}
-
-
-def _make_group(kind: str, count: int, folder: Path) -> Group:
-    folder.mkdir()
+def make_group(kind: str, count: int, folder: Path) -> Group:
+    """Make ``count`` recipients with keys of one kind; their files will be in a new folder below ``folder``."""
+    own = folder / kind
+    own.mkdir()
     issuer_key = ec.generate_private_key(ec.SECP256R1())
-    keys = [KEY_TYPES[kind].generate() for _ in range(min(count, _DISTINCT_KEYS))]
-    certificates = []
-    for number in range(count):
-        key = keys[number % len(keys)]
-        certificate = _builder(key.public_key(), kind, number).sign(issuer_key, hashes.SHA256())
-        certificates.append(certificate)
-        (folder / f"{number}.pem").write_bytes(_pem(certificate))
-    for which, number in (("first", 0), ("last", count - 1)):
-        key = keys[number % len(keys)]
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (folder / f"{which}.key").write_bytes(private + _pem(certificates[number]))
-    return Group(kind, certificates, folder)
+    authority = x509.BasicConstraints(ca=True, path_length=0)
+    issuer = (
+        _builder(_NAME, issuer_key.public_key(), 1, {"key_cert_sign"})
+        .add_extension(authority, critical=True)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    keys = _Keys(kind, count)
+    certificates = [_certificate(keys.public(number), kind, number, issuer_key) for number in range(count)]
+    return Group(kind, certificates, issuer, own, keys)
 
 
-def _builder(public_key: object, kind: str, number: int) -> x509.CertificateBuilder:
+def _certificate(
+    key: CertificatePublicKeyTypes, kind: str, number: int, issuer_key: CertificateIssuerPrivateKeyTypes
+) -> x509.Certificate:
     address = f"recipient{number}@example.org"
-    now = datetime.now(UTC)
-    usage = x509.KeyUsage(**{bit: bit in KEY_TYPES[kind].key_usage for bit in _USAGES})
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)])
     return (
-        x509.CertificateBuilder(
-            _ISSUER,
-            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)]),
-            public_key,  # type: ignore[arg-type]  # any kind that the library makes
-            _FIRST_SERIAL + number,
-            now - timedelta(days=1),
-            now + timedelta(days=1),
-        )
-        .add_extension(usage, critical=True)
+        _builder(subject, key, _FIRST_SERIAL + number, KEY_TYPES[kind].key_usage)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(address)]), critical=False)
+        .sign(issuer_key, hashes.SHA256())
     )
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def _builder(
+    subject: x509.Name, key: CertificatePublicKeyTypes, serial: int, usages: frozenset[str] | set[str]
+) -> x509.CertificateBuilder:
+    now, day = datetime.now(UTC), timedelta(days=1)
+    usage = x509.KeyUsage(**{bit: bit in usages for bit in _USAGES})
+    builder = x509.CertificateBuilder(_NAME, subject, key, serial, now - day, now + day)
+    return builder.add_extension(usage, critical=True)
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """Return a certificate as PEM."""
     return certificate.public_bytes(Encoding.PEM)
 
 
@@ -152,7 +202,7 @@ def text_mail(size: int) -> bytes:
     return b"".join((_HEAD, fields, *(line + b"\r\n" for line in lines)))
 
 
-def write_large_mail(path: Path, size: int) -> None:
+def write_mail(path: Path, size: int) -> None:
     """Write a mail of about ``size`` octets, nearly all of it an attachment in base64 as large mails are."""
     octets = os.urandom(57 * 1000)
     lines = base64.encodebytes(octets).replace(b"\n", b"\r\n")
@@ -160,6 +210,7 @@ def write_large_mail(path: Path, size: int) -> None:
         file.write(_HEAD + b'Content-Type: multipart/mixed; boundary="part"\r\n\r\n')
         file.write(b"--part\r\nContent-Type: text/plain\r\n\r\nSee the attachment.\r\n--part\r\n")
         file.write(b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-        for _ in range(max(1, size // len(lines))):
+        for _ in range(size // len(lines)):
             file.write(lines)
+        file.write(lines[: size % len(lines) // 78 * 78])  # whole lines
         file.write(b"--part--\r\n")

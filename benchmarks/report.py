@@ -1,99 +1,104 @@
-"""Tables as Markdown and as JSON."""
+"""What was measured, as Markdown and as JSON."""
 
 from __future__ import annotations
 
-import platform
-import shutil
-import statistics
-import subprocess
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks import machine
+from benchmarks.contest import Row
+from benchmarks.stages import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
 
-    from benchmarks.measuring import Table
-
-
-def markdown(table: Table) -> str:
-    """Return a table: medians, and in brackets how many times better than the reference."""
-    columns = _columns(table)
-    compared = f"; in brackets, {table.comparison} {table.reference}" if table.reference else ""
-    lines = [
-        f"### {table.title}",
-        "",
-        f"{table.unit}{compared}",
-        "",
-        f"| | {' | '.join(columns)} |",
-        f"| --- |{' ---: |' * len(columns)}",
-    ]
-    lines += [f"| {peer} | {' | '.join(_cell(table, peer, column) for column in columns)} |" for peer in table.results]
-    return "\n".join(lines) + "\n"
+_HEAD: Final = ("work", "peer", "peer's", "ours", "ratio", "target")
 
 
-def as_json(tables: Iterable[Table]) -> dict[str, Any]:
-    """Return all that was measured, and where."""
-    return {"environment": environment(), "tables": [_table_as_json(table) for table in tables]}
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that one run found.
+
+    Attributes:
+        rows: the table.
+        profiles: where the time goes.
+        left_out: what is not in the table, and why.
+        seconds: how long it took.
+        environment: what it was measured with.
+    """
+
+    rows: Sequence[Row]
+    profiles: Sequence[Profile]
+    left_out: Mapping[str, str]
+    seconds: float
+    environment: Mapping[str, str] = field(default_factory=machine.environment)
+
+    def markdown(self) -> str:
+        """Return it for people."""
+        parts = ["\n".join(f"- {name}: {value}" for name, value in self.environment.items())]
+        if self.rows:
+            parts.append(table(_HEAD, [_cells(row) for row in self.rows], right=2))
+        if self.profiles:
+            parts.append("Where the time goes:")
+            parts.append(_stage_table(self.profiles))
+        if self.left_out:
+            parts.append("\n".join(f"- left out: {name} ({reason})" for name, reason in self.left_out.items()))
+        parts.append(f"Measured in {self.seconds:.0f} seconds.")
+        return "\n\n".join(parts) + "\n"
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Report:
+        """Return what :meth:`as_json` returned as JSON."""
+        rows = [Row(**row) for row in values["rows"]]
+        return cls(**{**values, "rows": rows, "profiles": [Profile(**profile) for profile in values["profiles"]]})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs: every value, by the names of :class:`Row` and :class:`Profile`."""
+        return asdict(self)
 
 
-def environment() -> dict[str, str]:
-    """Say what was measured with."""
-    import pybase64
-    from cryptography import __version__
-    from cryptography.hazmat.backends.openssl import backend
-
-    openssl = shutil.which("openssl")
-    return {
-        "Python": platform.python_version(),
-        "cryptography": f"{__version__} with {backend.openssl_version_text()}",
-        "pybase64": pybase64.get_version(),
-        "openssl": subprocess.check_output((openssl, "version"), text=True).strip() if openssl else "not installed",
-        "processor": _processor(),
-    }
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: int) -> str:
+    """Return a Markdown table whose columns from number ``right`` on are aligned to the right."""
+    rule = ["---" if column < right else "---:" for column in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  # one line of it
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
-
-
-def _columns(table: Table) -> list[str]:
-    return list(dict.fromkeys(column for row in table.results.values() for column in row))
-
-
-def _cell(table: Table, peer: str, column: str) -> str:
-    values = table.results[peer].get(column)
-    if not values:
-        return "-"
-    ratio = table.ratio(peer, column)
-    return _number(statistics.median(values)) + (f" ({ratio:.2f})" if ratio is not None else "")
-
-
-def _number(value: float) -> str:
-    if value >= 100:  # noqa: PLR2004  # three digits are enough
+def number(value: float) -> str:
+    """Return a number with three digits, or with all that stand before the point."""
+    if value >= 100:  # noqa: PLR2004  # three digits
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"  # noqa: PLR2004  # the same
+    return f"{value:#.3g}" if value else "0"
 
 
-def _table_as_json(table: Table) -> dict[str, Any]:
-    rows = [
-        {
-            "peer": peer,
-            "column": column,
-            "median": statistics.median(values),
-            "ratio": table.ratio(peer, column),
-            "rounds": values,
-        }
-        for peer, row in table.results.items()
-        for column, values in row.items()
-    ]
-    return {
-        "name": table.name,
-        "title": table.title,
-        "unit": table.unit,
-        "reference": table.reference,
-        "more_is_better": table.more_is_better,
-        "rows": rows,
-    }
+def duration(seconds: float) -> str:
+    """Return a time in the unit that shows it best."""
+    units = (("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
+    unit, factor = next((one for one in units if seconds * one[1] >= 1), units[-1] if seconds else units[0])
+    return f"{number(seconds * factor)} {unit}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    theirs = "-" if row.theirs is None else f"{number(row.theirs)} {row.unit}"
+    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+    return row.work, row.peer or "-", theirs, f"{number(row.ours)} {row.unit}", ratio, _aim(row)
+
+
+def _aim(row: Row) -> str:
+    """Say what a row ought to reach, and whether it does."""
+    aims = [] if row.target is None else [f"≥ {row.target:.3g}"]
+    if row.bound is not None:
+        aims.append(f"{'≥' if row.more_is_better else '≤'} {row.bound:,.0f} {row.unit}")
+    return " ".join([*aims, "met" if row.met else "missed"]) if aims else ""
+
+
+def _stage_table(profiles: Sequence[Profile]) -> str:
+    head = ["stage", *(profile.work for profile in profiles)]
+    whole = ["all, CPU time", *(duration(profile.seconds) for profile in profiles)]
+    stages = dict.fromkeys(stage for profile in profiles for stage in profile.shares)
+    rows = [[stage, *(_share(profile, stage) for profile in profiles)] for stage in stages]
+    return table(head, [*rows, whole], right=1)
+
+
+def _share(profile: Profile, stage: str) -> str:
+    share = profile.shares[stage]
+    return f"{duration(profile.seconds * share)} ({share:.0%})"

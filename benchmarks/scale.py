@@ -10,34 +10,37 @@ class Scale:
     """How much is measured.
 
     Attributes:
-        counts: numbers of recipients in process.
-        command_counts: numbers of recipients where each mail is a process.
-        seconds: for one point in process.
-        rounds: how often each point is measured.
-        command_rounds: the same where each mail is a process.
+        counts: numbers of recipients.
+        certificates: how many are loaded at once; at least as many as recipients.
+        mails: how many are encrypted one after the other.
+        sampled: how many of them a peer that needs a process for each is given, to be scaled up.
         large: octets of the large mail.
-        large_rounds: how often it is encrypted and decrypted.
-        whole_peers: whether peers that hold the whole mail in memory, many times, get the large mail too.
+        seconds: for one point in process.
+        rounds: how often each point is measured at most.
+        repeats: how often a small process runs in one round.
+        budget: seconds after which no further round begins.
     """
 
     counts: tuple[int, ...] = (1, 10, 100, 1000)
-    command_counts: tuple[int, ...] = (1, 10, 100)
+    certificates: int = 10_000
+    mails: int = 2_000
+    sampled: int = 100
+    large: int = 1_000_000_000
     seconds: float = 0.25
-    rounds: int = 5
-    command_rounds: int = 15
-    large: int = 100_000_000
-    large_rounds: int = 5
-    whole_peers: bool = True
+    rounds: int = 9
+    repeats: int = 3
+    budget: float = 420
 
 
 FULL = Scale()
-LARGE = Scale(large=1_000_000_000, large_rounds=3, whole_peers=False)
 QUICK = Scale(
     counts=(1, 10),
-    command_counts=(1,),
-    seconds=0.02,
-    rounds=1,
-    command_rounds=1,
+    certificates=20,
+    mails=4,
+    sampled=2,
     large=4_000_000,
-    large_rounds=1,
+    seconds=0.01,
+    rounds=1,
+    repeats=1,
+    budget=0,
 )

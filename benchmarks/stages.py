@@ -1,131 +1,150 @@
-"""Where the time of encrypting goes: each stage on its own, next to the whole."""
+"""Where the time goes: the stages of encrypting and decrypting, seen by looking at what runs every millisecond.
+
+The function that runs is looked up among the library's modules; each belongs to a stage. What
+C code does on its behalf, as hashing or encrypting, counts for the function that called it.
+"""
 
 from __future__ import annotations
 
-import io
-import os
+import linecache
+import re
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from benchmarks.measuring import Point, Table, duration
-from smime_session import MODERN, SessionKey, encrypt, encrypt_stream, recipient_for
-from smime_session.cms.structures import ContentParameters
-from smime_session.content import SLACK, seal, sealer
-from smime_session.mail.entity import read_head, split_head
-from smime_session.mail.line_endings import Canonicaliser, canonical
-from smime_session.mail.transfer import Base64Writer, encode_base64
-from smime_session.recipients import wrap_all
-from smime_session.sources import BLOCK_SIZE
+import smime_session
+from smime_session import decrypt, decrypt_stream, encrypt, encrypt_stream, recipient_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from types import FrameType
 
     from benchmarks.fixtures import Group
     from benchmarks.scale import Scale
 
-    Stages = dict[str, Callable[[], object]]
+STAGES: Final = ("read", "parse", "wrap", "seal", "base64", "write", "the rest")
+"""In the order in which a mail meets them; decrypting unwraps and opens."""
 
-_ALGORITHM: Final = MODERN.content
-_WRITE_SIZE: Final = 78_000  # octets: what the writer of base64 hands on at once
-
-
-def tables(group: Group, small: Path, large: Path, scale: Scale) -> Iterator[Table]:
-    """Yield a table for the small mail and one for the large."""
-    key = SessionKey.generate(_ALGORITHM.key_size)
-    recipients = [recipient_for(group.certificates[0])]
-    wrap: Stages = {"wrap": partial(wrap_all, recipients, key)}
-    mail = small.read_bytes()
-    stages = wrap | _small_stages(mail, key) | {"whole": partial(encrypt, mail, recipients)}
-    yield _table("10 KB", "µs of CPU time", stages, scale, 1e6)
-    file = _LargeMail(large, key)
-    stages = wrap | file.stages() | {"whole": lambda: file.convert(partial(encrypt_stream, recipients=recipients))}
-    yield _table(f"{scale.large // 1_000_000:,} MB", "ms of CPU time", stages, scale, 1e3)
-
-
-def _table(size: str, unit: str, stages: Stages, scale: Scale, factor: float) -> Table:
-    points = [Point(name, partial(_timed, step, scale.seconds, factor)) for name, step in stages.items()]
-    title = f"Stages of encrypting {size} for one recipient: RSA-2048, AES-256-GCM, RSAES-OAEP"
-    return Table("stages", title, unit, points, ("whole",), comparison="as a share of the")
+_INTERVAL: Final = 0.001  # seconds
+_PACKAGE: Final = str(Path(smime_session.__file__).parent) + "/"
+_MODULES: Final = (
+    ("base64", re.compile(r"mail/(transfer|\w*base64\w*|pem)\.py|strided\.py")),
+    ("parse", re.compile(r"mail/|sources\.py|\w*source\w*\.py")),
+    ("wrap", re.compile(r"recipients/|credentials/|cms/(key_\w+|kem|kek|pwri)\.py|session_key\.py")),
+    ("seal", re.compile(r"content\w*\.py|\w*cipher\w*\.py")),
+)
+"""The stage of a module by its path in the package: the first that matches."""
+_CALLS: Final = (
+    ("read", re.compile(r"[\w.]*\b(read|readinto|readv|preadv?)\(")),
+    ("write", re.compile(r"[\w.]*\b(write|writelines|writev|pwritev?|fsync)\(")),
+)
+"""The stages of what the system does, by what is called wherever that is."""
+_WAITING: Final = re.compile(r"[\w.]*\b(get|put|join|acquire|wait)\(")
+_THREADED: Final = re.compile(r"(pipeline|parallel)\.py")
+"""Modules in which a call of that kind waits for another thread."""
+_THREADING: Final = re.compile(r"/(threading|queue|selectors)\.py$|/concurrent/futures/")
 
 
-def _timed(step: Callable[[], object], seconds: float, factor: float) -> dict[str, float]:
-    return {"time": duration(step, seconds) * factor}
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where the time of one kind of work goes.
 
-
-def _parameters() -> ContentParameters:
-    return ContentParameters(_ALGORITHM, os.urandom(_ALGORITHM.nonce_size), _ALGORITHM.tag_size)
-
-
-def _small_stages(mail: bytes, key: SessionKey) -> Stages:
-    def split() -> bytes:
-        head, body = read_head(io.BytesIO(mail).read)
-        return split_head(head).inner + canonical(bytes(body))
-
-    return {
-        "read and split": split,
-        "seal": lambda: seal(_parameters(), key, mail),
-        "base64": partial(encode_base64, (mail,)),
-    }
-
-
-class _LargeMail:
-    """The stages that a mail in a file goes through.
-
-    Args:
-        path: the mail.
-        key: the session key.
+    Attributes:
+        work: what was done.
+        seconds: CPU time that it takes.
+        shares: of the stages; they add up to 1.
     """
 
-    def __init__(self, path: Path, key: SessionKey) -> None:
-        self._path = path
-        self._out = path.with_suffix(".out")
-        self._key = key
-        self._block = next(self._blocks())
-        self._count = path.stat().st_size // len(self._block)
-
-    def stages(self) -> Stages:
-        return {"read and split": self._split, "seal": self._seal, "base64": self._encode, "write": self._write}
-
-    def convert(self, operation: Callable[[BinaryIO, BinaryIO], object]) -> None:
-        """Do something from the file to another."""
-        with self._path.open("rb") as source, self._out.open("wb") as target:
-            operation(source, target)
-
-    def _blocks(self) -> Iterator[bytes]:
-        with self._path.open("rb") as file:
-            yield from iter(partial(file.read, BLOCK_SIZE), b"")
-
-    def _split(self) -> None:
-        """Read twice as a file is: to know how long the content will be, and to seal it."""
-        counting, converting = Canonicaliser(), Canonicaliser()
-        for block in self._blocks():
-            counting.count(block)
-        for block in self._blocks():
-            converting.convert(block)
-
-    def _seal(self) -> None:
-        stream = sealer(_parameters(), self._key)
-        buffer = memoryview(bytearray(BLOCK_SIZE + SLACK))
-        for _ in range(self._count):
-            stream.update_into(self._block, buffer)
-        stream.finish()
-
-    def _encode(self) -> None:
-        writer = Base64Writer(_Nowhere())
-        for _ in range(self._count):
-            writer.write(self._block)
-        writer.finish()
-
-    def _write(self) -> None:
-        lines = bytes(_WRITE_SIZE)
-        with self._out.open("wb") as file:
-            for _ in range(self._count * len(self._block) * 4 // 3 // _WRITE_SIZE):
-                file.write(lines)
+    work: str
+    seconds: float
+    shares: dict[str, float]
 
 
-class _Nowhere:
-    """A target that takes everything and keeps nothing."""
+class Sampler:
+    """Look at every thread each millisecond, and count the stages they are in.
 
-    def write(self, data: bytes | memoryview) -> int:
-        return len(data)
+    It must be used in the main thread.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGALRM, self._look)
+        signal.setitimer(signal.ITIMER_REAL, _INTERVAL, _INTERVAL)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)
+
+    def _look(self, _signal: int, frame: FrameType | None) -> None:
+        frames: dict[int, FrameType | None] = dict(sys._current_frames())  # noqa: SLF001  # the documented way to see all threads
+        frames[threading.get_ident()] = frame  # not this function
+        self.counts.update(stage for stage in map(stage_of, frames.values()) if stage)
+
+
+def stage_of(frame: Any) -> str | None:  # noqa: ANN401  # a frame, or what looks like one
+    """Return the stage that a thread is in, or None if it waits for another or is not in the library."""
+    if frame is None or _THREADING.search(frame.f_code.co_filename):
+        return None
+    while frame and not frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    module, call = frame.f_code.co_filename.removeprefix(_PACKAGE), _call(frame)
+    if _THREADED.match(module) and _WAITING.match(call):
+        return None
+    by_call = next((stage for stage, pattern in _CALLS if pattern.match(call)), None)
+    return by_call or next((stage for stage, pattern in _MODULES if pattern.match(module)), "the rest")
+
+
+def _call(frame: FrameType) -> str:
+    """Return the expression that a function evaluates now: a call of something that is none of ours."""
+    positions = islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
+    line, _, begin, end = next(positions, (None, None, None, None))
+    if line is None:
+        return ""
+    source = linecache.getline(frame.f_code.co_filename, line).encode()  # columns count octets
+    return source[begin:end].decode()
+
+
+def profile(work: str, step: Callable[[], object], seconds: float) -> Profile:
+    """Do something for some seconds, at least once, and return where the time went."""
+    step()
+    count, cpu, end = 0, time.process_time(), time.perf_counter() + seconds
+    with Sampler() as sampler:
+        while not count or time.perf_counter() < end:
+            step()
+            count += 1
+    spent = (time.process_time() - cpu) / count
+    seen = max(1, sampler.counts.total())
+    return Profile(work, spent, {stage: sampler.counts[stage] / seen for stage in STAGES})
+
+
+def profiles(group: Group, small: Path, large: Path | None, scale: Scale) -> Iterator[Profile]:
+    """Yield the profiles of the small mail and of the large one, if there is one."""
+    recipients, identities, mail = [recipient_for(group.certificates[0])], group.identities(0), small.read_bytes()
+    sealed = encrypt(mail, recipients)
+    seconds = scale.seconds * 8
+    yield profile("encrypt 10 KB", partial(encrypt, mail, recipients), seconds)
+    yield profile("decrypt 10 KB", partial(decrypt, sealed, identities), seconds)
+    if large:
+        size = f"{scale.large // 1_000_000:,} MB"
+        out, back = large.with_suffix(".sealed"), large.with_suffix(".opened")
+        yield profile(f"encrypt {size}", partial(_convert, encrypt_stream, large, out, recipients), seconds)
+        yield profile(f"decrypt {size}", partial(_convert, decrypt_stream, out, back, identities), seconds)
+        out.unlink()
+        back.unlink()
+
+
+def _convert(operation: Callable[..., object], source: Path, target: Path, keys: object) -> None:
+    with source.open("rb") as stream, target.open("wb") as out:
+        operation(stream, out, keys)

@@ -1,10 +1,9 @@
-"""The benchmark runs: every table comes out, with a row for each peer that is installed."""
+"""The benchmark runs: one table with a row for each peer that is installed, the others named, and all of it as JSON."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,79 +13,131 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
 pytestmark = pytest.mark.xdist_group("benchmarks")  # at the same time as itself it would measure itself
 
-_SCRIPT: Final = Path(__file__).parents[1] / "benchmarks" / "run.py"
+_FOLDER: Final = Path(__file__).parents[1] / "benchmarks"
+_PROGRAMS: Final = {
+    "openssl cms": "openssl",
+    "gpgsm": "gpgsm",
+    "NSS cmsutil": "cmsutil",
+    "Bouncy Castle (Java)": "javac",
+}
+
+
+def _run(script: str, values: Path, *arguments: str, **environment: str) -> tuple[str, dict[str, Any]]:
+    command = (sys.executable, str(_FOLDER / script), *arguments, "--json", str(values))
+    surroundings = {**os.environ, **environment}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=surroundings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(values.read_text())
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """Run ``--quick`` once; return its tables as text and as values."""
-    path = tmp_path_factory.mktemp("benchmarks") / "values.json"
-    command = (sys.executable, _SCRIPT, "--quick", "--json", path)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(path.read_text())
+    """Run ``--quick`` once; return what it printed, and its values."""
+    return _run("run.py", tmp_path_factory.mktemp("benchmarks") / "values.json", "--quick")
 
 
-def _row_peers(table: dict[str, Any]) -> set[str]:
-    return {row["peer"] for row in table["rows"]}
+def _table(text: str, head: str) -> list[list[str]]:
+    """Return the cells of the table that begins with a line, without the rule under it."""
+    lines = text[text.index(head) :].splitlines()
+    rows = lines[: next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in [rows[0], *rows[2:]]]
 
 
-def _in_process(title: str) -> set[str]:
-    peers = {"smime-session"}
-    if "Encrypt" in title:
-        peers.add("smime-session, from certificates")
-    if "AES-128-CBC, RSAES" in title:
-        peers |= {"cryptography", "cryptography, DER only"} if "Encrypt" in title else {"cryptography"}
-    if os.environ.get("SMIME_SESSION_CMSBENCH") and re.search("RSA-2048|P-256|recipients", title):
-        peers.add("libcrypto (C)")
-    return peers
+def _peers(values: Mapping[str, Any], words: str) -> set[str | None]:
+    return {row["peer"] for row in values["rows"] if words in row["work"]}
 
 
-def _commands(title: str) -> set[str]:
-    peers = {"smime-session"} | ({"cryptography, a script"} if "CBC" in title else set())
-    return peers | ({"openssl cms"} if shutil.which("openssl") else set())
-
-
-def _stages(title: str) -> set[str]:
-    return {"read and split", "wrap", "seal", "base64", "whole"} | ({"write"} if " MB " in title else set())
-
-
-_EXPECTED: Final[dict[str, Callable[[str], set[str]]]] = {
-    "encrypt": _in_process,
-    "decrypt": _in_process,
-    "recipients": _in_process,
-    "command": _commands,
-    "large": _commands,
-    "stages": _stages,
-}
-
-
-def test_every_kind_of_table_has_its_peers(measured: tuple[str, dict[str, Any]]) -> None:
-    """Each kind of table comes out, and its rows are those of the peers that are installed."""
-    tables = measured[1]["tables"]
-    assert {table["name"] for table in tables} == set(_EXPECTED)
-    for table in tables:
-        assert _row_peers(table) == _EXPECTED[table["name"]](table["title"]), table["title"]
-
-
-def test_every_value_is_positive_and_the_reference_is_its_own_equal(measured: tuple[str, dict[str, Any]]) -> None:
-    """Every cell holds a measured value, and the peer that others are compared with has the ratio one."""
-    for table in measured[1]["tables"]:
-        for row in table["rows"]:
-            assert row["median"] > 0, row
-            assert row["peer"] != table["reference"] or row["ratio"] == pytest.approx(1)
-
-
-def test_the_text_holds_every_table(measured: tuple[str, dict[str, Any]]) -> None:
-    """Standard output is Markdown with the title and the rows of each table, every row as wide as its head."""
+@pytest.mark.parametrize("operation", ["encrypt", "decrypt"])
+def test_every_peer_is_in_the_table_or_named_as_left_out(measured: tuple[str, dict[str, Any]], operation: str) -> None:
+    """A program that is installed has a row for a process of its own; one that is not has a line that says so."""
     text, values = measured
-    sections = {section.partition("\n")[0]: section for section in text.split("### ")[1:]}
-    assert list(sections) == [table["title"] for table in values["tables"]]
-    for table in values["tables"]:
-        rows = [line for line in sections[table["title"]].splitlines() if line.startswith("|")]
-        assert {row.split(" | ")[0].removeprefix("| ") for row in rows[2:]} == _row_peers(table)
-        assert len({row.count("|") for row in rows}) == 1
+    there = _peers(values, f"a process: {operation} 10 KB: RSA-2048, AES-128-CBC")
+    for name, program in _PROGRAMS.items():
+        assert (name in there) != (name in values["left_out"]), name
+        if not shutil.which(program):
+            assert f"- left out: {name} (" in text
+
+
+def test_the_peer_in_c_is_in_the_table_or_named_as_left_out(measured: tuple[str, dict[str, Any]]) -> None:
+    """Where it cannot be compiled, a line says why."""
+    text, values = measured
+    there = "libcrypto (C)" in _peers(values, "encrypt 10 KB, 1 recipient: P-256")
+    assert there != ("- left out: libcrypto (C) (cc " in text)
+
+
+def test_peers_that_are_not_installed_are_named(tmp_path: Path) -> None:
+    """With nothing on the PATH the run succeeds, with our rows, and names every program with the reason."""
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    only = ("--only", "process", "--only", "recipients")
+    text, values = _run(
+        "run.py", tmp_path / "values.json", "--quick", *only, PATH=str(empty), SMIME_SESSION_CMSBENCH=""
+    )
+    assert set(values["left_out"]) == {*_PROGRAMS, "libcrypto (C)"}
+    assert "- left out: gpgsm (gpgsm and gpg-agent and gpgconf not found on the PATH)" in text
+    assert _peers(values, "a process") == {"Python, click and cryptography alone", "cryptography, a script", None}
+
+
+def test_every_row_is_complete(measured: tuple[str, dict[str, Any]]) -> None:
+    """Our value is positive; a peer's comes with it and a ratio; a target or bound comes with a verdict."""
+    for row in measured[1]["rows"]:
+        assert row["ours"] > 0, row
+        assert (row["peer"] is None) == (row["theirs"] is None) == (row["ratio"] is None), row
+        assert (row["met"] is None) == (row["target"] is None and row["bound"] is None), row
+        assert len(row["rounds"]) == 1
+
+
+def test_the_kinds_of_key_without_a_peer_have_a_bound(measured: tuple[str, dict[str, Any]]) -> None:
+    """What no peer can do is judged by itself."""
+    bounds = {row["work"]: row["bound"] for row in measured[1]["rows"] if row["unit"] == "recipients/s"}
+    assert len(bounds) == 2
+    assert set(bounds.values()) == {15_000}
+
+
+def test_the_text_is_one_table_and_where_the_time_goes(measured: tuple[str, dict[str, Any]]) -> None:
+    """Standard output is Markdown: a line for each row of the values, every one as wide as the head."""
+    text, values = measured
+    head, *rows = _table(text, "| work |")
+    assert head == ["work", "peer", "peer's", "ours", "ratio", "target"]
+    assert [row[:2] for row in rows] == [[row["work"], row["peer"] or "-"] for row in values["rows"]]
+    assert {len(row) for row in rows} == {len(head)}
+    stages = _table(text, "| stage |")
+    names = ["read", "parse", "wrap", "seal", "base64", "write", "the rest", "all, CPU time"]
+    assert [row[0] for row in stages[1:]] == names
+
+
+def test_the_shares_of_the_stages_are_a_whole(measured: tuple[str, dict[str, Any]]) -> None:
+    """Each profile took time, and its stages share all of it."""
+    assert [profile["work"] for profile in measured[1]["profiles"]] == [
+        *("encrypt 10 KB", "decrypt 10 KB", "encrypt 4 MB", "decrypt 4 MB"),
+    ]
+    for profile in measured[1]["profiles"]:
+        assert profile["seconds"] > 0
+        assert sum(profile["shares"].values()) == pytest.approx(1)
+
+
+def test_the_table_goes_into_the_page(measured: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
+    """What the run printed stands between the marks; what stands around them is kept."""
+    text, values = measured
+    page, results = tmp_path / "performance.md", tmp_path / "results.json"
+    page.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n")
+    results.write_text(json.dumps(values))
+    command = (sys.executable, str(_FOLDER / "document.py"), "--page", str(page), "--results", str(results))
+    subprocess.run(command, check=True, timeout=60)
+    assert page.read_text() == f"before\n<!-- results -->\n\n{text}\n<!-- end of results -->\nafter\n"
+
+
+def test_growth_is_measured_in_three_dimensions(tmp_path: Path) -> None:
+    """Recipients, mails and sizes each have a series of ours with memory, and a line of slopes for each series."""
+    text, values = _run("growth.py", tmp_path / "growth.json", "--quick")
+    own = [series for series in values["series"] if series["ours"] and series["points"][0]["memory"]]
+    assert [series["dimension"] for series in own] == ["recipients", "mails", *(["octets of a mail"] * 2)]
+    for series in own:
+        assert [point["amount"] for point in series["points"]] == sorted(point["amount"] for point in series["points"])
+        assert all(point["seconds"] > 0 and point["memory"] > 0 for point in series["points"])
+    _, *rows = _table(text, "| what grows |")
+    assert [row[:2] for row in rows] == [[one["dimension"], one["label"]] for one in values["series"]]
