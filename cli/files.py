@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import sys
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from _typeshed import ReadableBuffer
+
 BUFFER_SIZE: Final = 1 << 18  # octets gathered before a write to a file
+WRITTEN_BACK: Final = 1 << 24  # octets after which a file is told to set out for the disk
 PRIVATE: Final = 0o600  # permissions of what only its owner may read: private keys, decrypted mail
 SHARED: Final = 0o666  # permissions of anything else, less the umask
 
@@ -134,7 +138,7 @@ class AtomicFile:
             if not os.access(self._path, os.W_OK):  # a rename asks the folder only, but a protected file means it
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._name)
         try:
-            self._stream = open(self._temporary, "xb", BUFFER_SIZE, opener=self._create)
+            self._stream = io.BufferedWriter(_EarlyFile(self._temporary, "xb", opener=self._create), BUFFER_SIZE)
         except OSError as error:
             error.filename = os.path.dirname(self._path)  # the name made up here would tell nobody anything
             raise
@@ -180,6 +184,24 @@ class AtomicFile:
                 self._stream.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._temporary)
+
+
+class _EarlyFile(io.FileIO):
+    """A file that sets out for the disk while it is still being written, so that ``fsync`` waits for its end alone."""
+
+    _written = 0
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write like :meth:`io.FileIO.write`."""
+        count = super().write(data)
+        self._written += count
+        if self._written >= WRITTEN_BACK:
+            # What is dirty stays cached: Linux takes "not needed" for a wish to write it back, and waits for nothing.
+            with contextlib.suppress(OSError, AttributeError):  # a hint, which not every system knows
+                begin = max(0, self.tell() - self._written)
+                os.posix_fadvise(self.fileno(), begin, self._written, os.POSIX_FADV_DONTNEED)
+            self._written = 0
+        return count
 
 
 def _link_to(descriptor: int) -> str:

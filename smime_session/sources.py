@@ -3,18 +3,25 @@
 Decrypting reads its input twice: the first pass checks the tag, the second releases plaintext on
 the strength of it. A file that changes between the passes would slip unchecked plaintext through,
 so the first pass keeps a short tag of each block and the second compares.
+
+Once a message turns out to be large, what can seek is read and written in threads beside the work
+(:mod:`~smime_session.pipeline`), in larger blocks. A small one never loads what that takes.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
 from io import BytesIO
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from smime_session.errors import MalformedError
 
+if TYPE_CHECKING:
+    from smime_session.pipeline import ReadAhead, WriteBehind
+
 BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
+LARGE_BLOCK_SIZE: Final = 512 << 10  # octets: drowns the cost of handing a block from thread to thread
+LARGE: Final = 8 << 20  # octets after which a message is large: what it loads then takes as long as a tenth of this
 SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; what is larger goes to a file
 _TAG_SIZE: Final = 16
 
@@ -43,9 +50,80 @@ class Whole:
             rest = rest[written:]
 
 
+class Outlet(Whole):
+    """Writes all it is given to a target; once that is much, in a thread beside the work.
+
+    Only :meth:`flush` makes sure that all of it was written. The ``with`` block ends the thread, and
+    drops what was not flushed.
+
+    Args:
+        target: where to write; it is never closed here.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        super().__init__(target)
+        self._left = LARGE
+        self._behind: WriteBehind | None = None
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Write all of ``data``, now or soon; it may be overwritten as soon as this returns.
+
+        Raises:
+            BlockingIOError: the target is not ready and does not wait.
+        """
+        if self._behind is not None:
+            self._behind.write(data)
+            return
+        super().write(data)
+        if self._left >= 0:
+            self._left -= len(data)
+            if self._left < 0:
+                self._write_behind()
+
+    def flush(self) -> None:
+        """Return when the target has got everything."""
+        if self._behind is not None:
+            self._behind.flush()
+
+    def close(self) -> None:
+        """Drop what was not flushed; the target stays open, and nothing writes to it any more."""
+        if self._behind is not None:
+            self._behind.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _write_behind(self) -> None:
+        if not _gains_by_threads(self._target):
+            return
+        from smime_session.pipeline import WriteBehind
+
+        behind = WriteBehind(super().write)
+        self._behind = behind  # before it starts, so that whatever interrupts that finds it there to be closed
+        try:
+            behind.start()
+        except RuntimeError:
+            self._behind = None
+
+
 def is_seekable(source: bytes | BinaryIO) -> bool:
     """Tell whether ``source`` can be read again without keeping a copy of it."""
     return isinstance(source, bytes) or source.seekable()
+
+
+def _gains_by_threads(stream: BinaryIO) -> bool:
+    """Tell whether a thread may use ``stream`` and gains by it.
+
+    A pipe could keep it waiting, memory needs no wait, and an object of somebody's own may want to stay in its thread.
+    """
+    try:
+        stream.fileno()
+    except (AttributeError, OSError):
+        return False
+    return stream.seekable()
 
 
 class Replay:
@@ -63,11 +141,15 @@ class Replay:
 
     def __init__(self, source: bytes | BinaryIO, *, replayable: bool = True) -> None:
         self._replayable = replayable
-        self._memory = memoryview(source) if isinstance(source, bytes) else None
+        self._memory: bytes | memoryview | None = None
+        if isinstance(source, bytes):
+            self._memory = source if len(source) <= BLOCK_SIZE else memoryview(source)  # whole, or in views of it
         self._position = 0
         self._source = BytesIO() if isinstance(source, bytes) else source
         self._tags: _BlockTags | None = None
         self._spool: _Spool | None = None
+        self._ahead: ReadAhead | None = None
+        self._may_read_ahead = True
         self._start = 0
         if replayable and self._memory is None:
             self._tags = _BlockTags()
@@ -77,22 +159,53 @@ class Replay:
                 self._spool = _Spool()
 
     def read_block(self) -> bytes | memoryview:
-        """Return the next octets, at most :data:`BLOCK_SIZE`; none at the end.
+        """Return the next octets, at most :data:`LARGE_BLOCK_SIZE`; none at the end.
 
         Raises:
             MalformedError: this pass meets other octets than the first.
         """
         if self._memory is not None:
-            view = self._memory[self._position : self._position + BLOCK_SIZE]
-            self._position += len(view)
-            return view
-        if self._tags is None:
-            return _read(self._source, BLOCK_SIZE)
-        block = _fill(self._source, BLOCK_SIZE)
-        if self._spool is not None:
-            self._spool.keep(block)
-        self._tags.check(block)
+            block = self._memory[self._position : self._position + BLOCK_SIZE]
+            self._position += len(block)
+            return block
+        if self._ahead is not None:
+            return self._ahead()
+        block = self._read_from_file()
+        if self._position >= LARGE and self._may_read_ahead:
+            self._may_read_ahead = False
+            self._read_ahead()
         return block
+
+    def _read_from_file(self) -> bytes:
+        """Read the next block; where it ends depends on nothing but where it begins."""
+        size = BLOCK_SIZE if self._position < LARGE else LARGE_BLOCK_SIZE
+        if self._tags is None:
+            block = _read(self._source, size)
+        else:
+            block = _fill(self._source, size)
+            if self._spool is not None:
+                self._spool.keep(block)
+            self._tags.check(block, last=len(block) < size)
+        self._position += len(block)
+        return block
+
+    def _read_ahead(self) -> None:
+        if not _gains_by_threads(self._source):
+            return
+        from smime_session.pipeline import ReadAhead
+
+        ahead = ReadAhead(self._read_from_file)
+        self._ahead = ahead  # before it starts, so that whatever interrupts that finds it there to be closed
+        try:
+            ahead.start()
+        except RuntimeError:
+            self._ahead = None
+
+    def _stop_reading_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+        self._may_read_ahead = True
 
     def rewind(self) -> None:
         """Go back to the beginning; what the first pass left unread is read first, so that it is known too.
@@ -103,18 +216,20 @@ class Replay:
         """
         if not self._replayable:
             raise RuntimeError("the source was opened for a single pass")
+        self._stop_reading_ahead()
+        while self._tags is not None and not self._tags.complete:
+            self._read_from_file()
         self._position = 0
         if self._tags is None:
             return
-        while not self._tags.complete:
-            self.read_block()
         if self._spool is not None:
             self._source = self._spool.finish()
         self._source.seek(self._start)
         self._tags.restart()
 
     def close(self) -> None:
-        """Drop what was kept of a pipe; the caller's source stays open."""
+        """Drop what was kept of a pipe; the caller's source stays open, and nothing reads it any more."""
+        self._stop_reading_ahead()
         if self._spool is not None:
             self._spool.finish().close()
 
@@ -140,17 +255,17 @@ class _BlockTags:
         self._count = 0
         self.complete = False
 
-    def check(self, block: bytes) -> None:
-        """Learn ``block``; compare it once the end, a block that is not full, is known.
+    def check(self, block: bytes, *, last: bool) -> None:
+        """Learn ``block``; compare it once the end, the ``last`` one, is known.
 
         Raises:
             MalformedError: it is not the block that stood here in the first pass.
         """
-        tag = self._tag(block) if block else b""
         if not self.complete:
-            self._known += tag
-            self.complete = len(block) < BLOCK_SIZE
-        elif not hmac.compare_digest(tag, self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]):
+            if block:
+                self._known += self._mac.encrypt(self._nonce, b"", block)
+            self.complete = last
+        elif not self._is_known(block):
             raise MalformedError("the input changed while it was being read")
         self._count += bool(block)
 
@@ -158,9 +273,22 @@ class _BlockTags:
         """Begin another pass."""
         self._count = 0
 
-    def _tag(self, block: bytes) -> bytes:
+    @property
+    def _nonce(self) -> bytes:
         # Each pass uses the same nonces again. That would help somebody who sees tags; none leaves this object.
-        return self._mac.encrypt(self._count.to_bytes(12, "big"), b"", block)
+        return self._count.to_bytes(12, "big")
+
+    def _is_known(self, block: bytes) -> bool:
+        from cryptography.exceptions import InvalidTag
+
+        tag = self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]
+        if not block or not tag:
+            return not block and not tag
+        try:
+            self._mac.decrypt(self._nonce, tag, block)
+        except InvalidTag:
+            return False
+        return True
 
 
 class _Spool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
-from cli.files import PRIVATE, SHARED, AtomicFile, Output, new_files
+from cli.files import PRIVATE, SHARED, WRITTEN_BACK, AtomicFile, Output, new_files
 from cli.root import run
 from cli.streams import Source
 
@@ -48,6 +48,29 @@ def test_new_file(tmp_path: Path, permissions: int, mode: int) -> None:
     assert path.read_bytes() == b"new"
     assert _mode(path) == mode
     assert _names(tmp_path) == ["out.eml"]
+
+
+@pytest.mark.parametrize("sizes", [(WRITTEN_BACK - 1,), (WRITTEN_BACK,), (5, WRITTEN_BACK, 7, WRITTEN_BACK + 1, 100)])
+@pytest.mark.parametrize("known", [True, False])
+def test_large_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sizes: tuple[int, ...], *, known: bool) -> None:
+    """What sets out for the disk early is all there, on a system that knows no such hint too."""
+    hints: list[tuple[int, int]] = []
+    if known:
+        monkeypatch.setattr(
+            os, "posix_fadvise", lambda _, start, size, _advice: hints.append((start, size)), raising=False
+        )
+    else:
+        monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_DONTNEED", 4, raising=False)
+    path = tmp_path / "out.eml"
+    data = [bytes((number,)) * size for number, size in enumerate(sizes)]
+    with AtomicFile(str(path)) as stream:
+        for piece in data:
+            stream.write(piece)
+    assert path.read_bytes() == b"".join(data)
+    ends = [start + size for start, size in hints]
+    assert [start for start, _ in hints] == [0, *ends][: len(hints)]
+    assert len(hints) == (sum(sizes) // WRITTEN_BACK if known else 0)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
