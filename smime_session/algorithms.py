@@ -6,8 +6,7 @@ be read, and only when asked for by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 DATA: Final = "1.2.840.113549.1.7.1"
 SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
@@ -29,8 +28,7 @@ CONTENT_TYPES: Final = {
 """CMS content types by object identifier (RFC 5652, RFC 5083, RFC 3274)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContentEncryption:
+class ContentEncryption(NamedTuple):
     """A content-encryption algorithm; every size is in octets.
 
     Attributes:
@@ -111,6 +109,8 @@ RSAES_PKCS1_V1_5_OID: Final = "1.2.840.113549.1.1.1"
 RSAES_OAEP_OID: Final = "1.2.840.113549.1.1.7"
 MGF1_OID: Final = "1.2.840.113549.1.1.8"
 P_SPECIFIED_OID: Final = "1.2.840.113549.1.1.9"
+RSASSA_PSS_OID: Final = "1.2.840.113549.1.1.10"
+"""Marks RSA keys that only sign (RFC 4055, 1.2)."""
 
 SHA1_OID: Final = "1.3.14.3.2.26"
 
@@ -127,8 +127,7 @@ HASHES: Final[dict[str, HashName]] = {
 HASH_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in HASHES.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class KeyTransport:
+class KeyTransport(NamedTuple):
     """A way to encrypt a content-encryption key with an RSA key (RFC 3370, 4.2.1; RFC 3560).
 
     Attributes:
@@ -165,8 +164,7 @@ RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
 OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP_SHA512)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyWrap:
+class KeyWrap(NamedTuple):
     """An algorithm that encrypts a session key with another key (RFC 3394, RFC 3565).
 
     Attributes:
@@ -193,8 +191,7 @@ def key_wrap_for(size: int) -> KeyWrap:
     return next(wrap for wrap in KEY_WRAPS.values() if wrap.key_size >= size)
 
 
-@dataclass(frozen=True, slots=True)
-class Kem:
+class Kem(NamedTuple):
     """A key encapsulation mechanism (RFC 9936; FIPS 203).
 
     Attributes:
@@ -216,6 +213,8 @@ KEMS: Final = {kem.oid: kem for kem in (ML_KEM_768, ML_KEM_1024)}
 ML_KEM_512_OID: Final = "2.16.840.1.101.3.4.4.1"
 """Named but not spoken: the library underneath has none of its keys."""
 ML_KEM_OIDS: Final = frozenset((*KEMS, ML_KEM_512_OID))
+RSA_KEM_OID: Final = "1.0.18033.2.2.4"
+"""Named but not spoken (RFC 9690): it wants RSA's bare private operation."""
 
 KEM_RECIPIENT_OID: Final = "1.2.840.113549.1.9.16.13.3"
 """Marks an OtherRecipientInfo as a KEMRecipientInfo (RFC 9629, 3)."""
@@ -229,6 +228,8 @@ HKDFS: Final[dict[str, HashName]] = {
 HKDF_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in HKDFS.items()}
 
 PBKDF2_OID: Final = "1.2.840.113549.1.5.12"
+PBES2_OID: Final = "1.2.840.113549.1.5.13"
+PBMAC1_OID: Final = "1.2.840.113549.1.5.14"
 PWRI_KEK_OID: Final = "1.2.840.113549.1.9.16.3.9"
 
 PRFS: Final[dict[str, HashName]] = {
@@ -251,8 +252,7 @@ TRIPLE_DES_WRAP: Final = KeyWrap("Triple-DES key wrap", "1.2.840.113549.1.9.16.3
 """What mail used before AES: only read, and only with ``insecure_legacy`` (RFC 3217)."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyAgreement:
+class KeyAgreement(NamedTuple):
     """Elliptic curve Diffie-Hellman with a key derivation (RFC 5753, 7.1.4; RFC 8418, 2).
 
     Attributes:
@@ -303,8 +303,7 @@ KEY_AGREEMENTS: Final = {
 """Key agreements by object identifier."""
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(NamedTuple):
     """An elliptic curve on which keys are agreed (RFC 5480, RFC 5639, RFC 8410).
 
     Attributes:
@@ -363,6 +362,21 @@ OTHER_NAMES: Final = {
     PBKDF2_OID: "PBKDF2",
     "1.3.6.1.4.1.11591.4.11": "scrypt",
     ML_KEM_512_OID: "ML-KEM-512",
+    RSA_KEM_OID: "RSA-KEM",
+    "1.2.840.113549.1.9.16.3.14": "RSA-KEM as RFC 5990 has it",
+    "1.3.133.16.840.9.44.1.1": "KDF2",
+    "1.3.133.16.840.9.44.1.2": "KDF3",
+    RSASSA_PSS_OID: "RSASSA-PSS",
+    PBES2_OID: "PBES2",
+    PBMAC1_OID: "PBMAC1",
+    "1.2.840.113549.1.5.3": "PBE with MD5 and DES",  # RFC 8018, A.3
+    "1.2.840.113549.1.5.10": "PBE with SHA-1 and DES",
+    "1.2.840.113549.1.12.1.1": "PBE with SHA-1 and RC4 of 128 bits",  # RFC 7292, C
+    "1.2.840.113549.1.12.1.2": "PBE with SHA-1 and RC4 of 40 bits",
+    "1.2.840.113549.1.12.1.3": "PBE with SHA-1 and Triple-DES",
+    "1.2.840.113549.1.12.1.4": "PBE with SHA-1 and Triple-DES of two keys",
+    "1.2.840.113549.1.12.1.5": "PBE with SHA-1 and RC2 of 128 bits",
+    "1.2.840.113549.1.12.1.6": "PBE with SHA-1 and RC2 of 40 bits",
 }
 """Names of what is met in the field but not spoken here, for errors and inspection."""
 

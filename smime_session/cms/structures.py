@@ -1,19 +1,17 @@
-"""CMS values as frozen dataclasses: no behaviour, nothing to fill in later.
+"""CMS values as named tuples: no behaviour, nothing to fill in later.
 
 Encodings are octets as they stand in a message, so that whoever keeps them keeps every byte.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption, Curve, HashName, Kem, KeyAgreement, KeyTransport, KeyWrap
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerAndSerialNumber:
+class IssuerAndSerialNumber(NamedTuple):
     """Names a certificate by who issued it and its number (RFC 5652, 10.2.4).
 
     Attributes:
@@ -25,8 +23,7 @@ class IssuerAndSerialNumber:
     serial_number: int
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectKeyIdentifier:
+class SubjectKeyIdentifier(NamedTuple):
     """Names a certificate by its subject key identifier extension (RFC 5652, 6.2.1).
 
     Attributes:
@@ -39,8 +36,7 @@ class SubjectKeyIdentifier:
 RecipientIdentifier = IssuerAndSerialNumber | SubjectKeyIdentifier
 
 
-@dataclass(frozen=True, slots=True)
-class AlgorithmIdentifier:
+class AlgorithmIdentifier(NamedTuple):
     """An algorithm and its parameters (RFC 5280, 4.1.1.2).
 
     Attributes:
@@ -52,8 +48,7 @@ class AlgorithmIdentifier:
     parameters: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
+class WrappedKey(NamedTuple):
     """One RecipientInfo: the session key, encrypted for one recipient (RFC 5652, 6.2).
 
     Attributes:
@@ -67,8 +62,7 @@ class WrappedKey:
     key_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class KeyTransRecipientInfo:
+class KeyTransRecipientInfo(NamedTuple):
     """A session key encrypted with an RSA key (RFC 5652, 6.2.1).
 
     Attributes:
@@ -82,8 +76,7 @@ class KeyTransRecipientInfo:
     encrypted_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KemRecipientInfo:
+class KemRecipientInfo(NamedTuple):
     """A session key encrypted with a key that a KEM agreed on (RFC 9629, 3).
 
     Attributes:
@@ -105,8 +98,7 @@ class KemRecipientInfo:
     user_keying_material: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KekIdentifier:
+class KekIdentifier(NamedTuple):
     """Names a key that was shared beforehand (RFC 5652, 6.2.3).
 
     Attributes:
@@ -118,8 +110,7 @@ class KekIdentifier:
     date: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KekRecipientInfo:
+class KekRecipientInfo(NamedTuple):
     """A session key encrypted with a key that was shared beforehand (RFC 5652, 6.2.3).
 
     Attributes:
@@ -133,8 +124,7 @@ class KekRecipientInfo:
     encrypted_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Pbkdf2:
+class Pbkdf2(NamedTuple):
     """How a key is made of a password (RFC 8018, 5.2); its size is its user's.
 
     Attributes:
@@ -148,8 +138,7 @@ class Pbkdf2:
     prf: HashName
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordRecipientInfo:
+class PasswordRecipientInfo(NamedTuple):
     """A session key encrypted with a password (RFC 5652, 6.2.4; RFC 3211).
 
     Attributes:
@@ -165,8 +154,7 @@ class PasswordRecipientInfo:
     encrypted_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OriginatorKey:
+class OriginatorKey(NamedTuple):
     """The public key with which a sender agrees on a key, made for one message (RFC 5652, 6.2.2).
 
     Attributes:
@@ -178,8 +166,7 @@ class OriginatorKey:
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientEncryptedKey:
+class RecipientEncryptedKey(NamedTuple):
     """A session key as one of the recipients of a KeyAgreeRecipientInfo gets it (RFC 5652, 6.2.2).
 
     Attributes:
@@ -191,8 +178,7 @@ class RecipientEncryptedKey:
     encrypted_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeyAgreeRecipientInfo:
+class KeyAgreeRecipientInfo(NamedTuple):
     """A session key wrapped with keys that the sender agrees on with each recipient (RFC 5652, 6.2.2).
 
     Attributes:
@@ -212,8 +198,7 @@ class KeyAgreeRecipientInfo:
     user_keying_material: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ContentParameters:
+class ContentParameters(NamedTuple):
     """A content-encryption algorithm with what one message gives it.
 
     Attributes:
@@ -230,8 +215,7 @@ class ContentParameters:
     derivation_info: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeHeader:
+class EnvelopeHeader(NamedTuple):
     """All that stands before the sealed content (RFC 5652, 6.1; RFC 5083, 2.1).
 
     Attributes:
@@ -251,8 +235,7 @@ class EnvelopeHeader:
     originator_info: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeTrailer:
+class EnvelopeTrailer(NamedTuple):
     """All that stands after the sealed content.
 
     Attributes:
@@ -261,6 +244,11 @@ class EnvelopeTrailer:
         unauthenticated_attributes: encoded as they stand; empty if absent.
     """
 
-    tag: bytes = field(default=b"", repr=False)
+    tag: bytes = b""
     authenticated_attributes: bytes = b""
     unauthenticated_attributes: bytes = b""
+
+    def __repr__(self) -> str:
+        """Show everything but the tag, which belongs to the content."""
+        shown = {name: value for name, value in self._asdict().items() if name != "tag"}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"

@@ -1,0 +1,49 @@
+"""Arguments parsed as click parses them, but for what it overlooks and what it loads to find out about mistakes."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from .options import MisuseError
+
+
+class Command(click.Command):
+    """A command that refuses what it would ignore: all but the last value of an option that takes one.
+
+    It also gives click the long names of the options that it was given. A short name is a mistaken long
+    one to click at first, so that it loads what seeks similar names, which takes longer than encrypting a mail.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments as :meth:`click.Command.parse_args` does.
+
+        Raises:
+            MisuseError: an option that takes one value is given more than once.
+        """
+        arguments = self._with_long_names(args)
+        self._refuse_repeated(ctx, list(arguments))
+        return super().parse_args(ctx, arguments)
+
+    def _refuse_repeated(self, ctx: click.Context, arguments: list[str]) -> None:
+        _, _, given = self.make_parser(ctx).parse_args(arguments)
+        seen: set[str | None] = set()
+        for each in given:
+            single = isinstance(each, click.Option) and not (each.multiple or each.is_flag)
+            if single and each.name in seen:
+                raise MisuseError(f"{max(each.opts, key=len)} is given more than once, and takes one value")
+            seen.add(each.name)
+
+    def _with_long_names(self, arguments: list[str]) -> list[str]:
+        options = {name: each for each in self.params if isinstance(each, click.Option) for name in each.opts}
+        found: list[str] = []
+        rest = iter(arguments)
+        for argument in rest:
+            if argument == "--":
+                return [*found, argument, *rest]
+            option = options.get(argument)
+            found.append(max(option.opts, key=len) if option else argument)
+            if option and not option.is_flag:
+                found += islice(rest, option.nargs)
+        return found
