@@ -3,9 +3,15 @@
 =================  ================================================================================
 ``files``          what a credential file holds: PEM, DER, PKCS#7, PKCS#12, or something else
 ``certificates``   load certificates
-``private_keys``   load private keys as identities
-``addresses``      the mail addresses in a certificate, and how to name it to people
+``private_keys``   load private keys as identities; ``pkcs8``: what stands around one
+``ml_kem``         load those of ML-KEM, locked (``pbes2``) and in PKCS#12 (``pkcs12``) too
+``names``          the mail addresses in a certificate, and how to name it to people
 ``fitness``        check a certificate, make a recipient of it, choose by mail address
+``authorities``    tell certificate authorities, who are nobody to write to
+``loading``        all that in one step: load, check, make recipients
+``reader``         read a certificate as most are, straight from its octets; ``extensions``: what it is for
+``preparation``    make recipients of what was read so
+``held``           a certificate beside its private key
 ``creation``       make a new key with a self-signed certificate
 =================  ================================================================================
 

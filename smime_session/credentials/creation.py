@@ -19,6 +19,7 @@ from smime_session.algorithms import (
 )
 from smime_session.cms import tlv
 from smime_session.credentials.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
+from smime_session.credentials.preparation import moment
 from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def new_identity(
     """
     from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
-    local, domain = _parsed(address)
+    local, domain = parse_address(address)
     if key_type not in KEY_TYPES:
         raise CredentialError(f"there is no key type {key_type!r}: choose one of {', '.join(KEY_TYPES)}")
     if not 1 <= days <= MAX_DAYS:
@@ -176,7 +177,7 @@ def new_identity(
     )
 
 
-def _parsed(address: str) -> tuple[str, str]:
+def parse_address(address: str) -> tuple[str, str]:
     """Split a mail address into its local part and its domain with A-labels.
 
     Raises:
@@ -209,9 +210,9 @@ def _encryption(passphrase: bytes | None) -> KeySerializationEncryption:
 
 
 def _validity(at: datetime | None, days: int) -> tuple[datetime, datetime]:
-    from datetime import UTC, datetime, timedelta
+    from datetime import timedelta
 
-    start = at or datetime.now(UTC)
+    start = moment(at)
     try:
         return start - timedelta(minutes=_CLOCK_SKEW_MINUTES), start + timedelta(days=days)
     except OverflowError as error:

@@ -1,28 +1,46 @@
-"""From certificates to recipients: check each one, prepare it, choose by mail address."""
+"""From certificates to recipients: check each one, prepare it, choose by mail address.
+
+A certificate authority is no recipient, though files often hold its certificate beside those that it issued, and
+its key could decrypt. That basic constraints say ``cA`` does not tell: many programs write that into the
+certificate that a user makes without an issuer. An authority's is a certificate that says so and
+
+- has a key usage with keyCertSign, and no mail address; or
+- issued another one that was given with it: by its name, and by the other's signature.
+
+The second is no matter of one certificate: :func:`recipients_for` refuses such a one, while from a file
+:func:`~smime_session.credentials.loading.load_recipients` leaves it out. ``insecure_key_usage`` lifts the refusals.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from smime_session.algorithms import name_of
+from smime_session.algorithms import RSASSA_PSS_OID, name_of
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier
-from smime_session.credentials.names import addresses_of, describe, issuer_of, same_mailbox
+from smime_session.credentials.authorities import AUTHORITY, is_only_authority, without_issuers
+from smime_session.credentials.names import (
+    addresses_of,
+    describe,
+    extension_among,
+    extension_of,
+    extensions_of,
+    issuer_of,
+    same_mailbox,
+)
+from smime_session.credentials.preparation import moment, preparer
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN, Profile
 from smime_session.recipients import technique_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from cryptography import x509
 
     from smime_session.recipients import KeyTechnique, Recipient
 
-    ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
-
-_RSASSA_PSS = "1.2.840.113549.1.1.10"
 _SIGNING_KINDS = ("DSA", "Ed25519", "Ed448", "MLDSA", "SLHDSA")
 
 
@@ -40,12 +58,14 @@ def recipients_for(
         RecipientError: there is none, or at least one cannot be used; it names every one that cannot.
         TypeError: something else was given as a recipient or as the profile.
     """
-    _check_profile(profile)
+    check_profile(profile)
     if isinstance(recipients, str | bytes):
         raise TypeError(_not_a_recipient(recipients))
     ready: list[Recipient] = []
     seen: set[x509.Certificate] = set()
+    usable: list[x509.Certificate] = []
     refused: list[str] = []
+    judge: Callable[[x509.Certificate], Recipient] | None = None
     for recipient in recipients:
         if hasattr(recipient, "wrap"):
             ready.append(recipient)
@@ -55,16 +75,18 @@ def recipients_for(
             continue
         seen.add(recipient)
         try:
-            at = at or _now()
-            ready.append(recipient_for(recipient, profile=profile, at=at))
+            judge = judge or judging(profile, at)
+            ready.append(judge(recipient))
+            usable.append(recipient)
         except RecipientError as error:
             refused += error.refused
+    if len(usable) > 1 and not profile.insecure_key_usage:
+        refused += without_issuers(usable)[1]
     if refused or not ready:
         raise RecipientError(refused)
     return ready
 
 
-@quietly()
 def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, at: datetime | None = None) -> Recipient:
     """Check a certificate and prepare it, to be used as often as you like.
 
@@ -79,8 +101,26 @@ def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, a
         RecipientError: it cannot be used, with every reason.
         TypeError: something else was given as the certificate or the profile.
     """
-    _check_profile(profile)
+    check_profile(profile)
     _check_certificate(certificate)
+    return judging(profile, at)(certificate)
+
+
+def judging(profile: Profile, at: datetime | None) -> Callable[[x509.Certificate], Recipient]:
+    """Return a function that checks certificates and prepares them as :func:`recipient_for` does."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    at = moment(at)
+    prepare = preparer(profile, at)
+
+    def judge(certificate: x509.Certificate) -> Recipient:
+        return prepare(certificate.public_bytes(Encoding.DER)) or _judged_by_library(certificate, profile, at)
+
+    return judge
+
+
+@quietly()
+def _judged_by_library(certificate: x509.Certificate, profile: Profile, at: datetime) -> Recipient:
     reasons = reasons_against(certificate, profile=profile, at=at)
     key = _public_key(certificate)
     technique = technique_for(key)
@@ -103,7 +143,7 @@ def certificates_for(
     Certificates outside their validity time are left out if there is a usable one within it; they
     stay if there is none, so that the caller can say what became of them.
     """
-    at = at or _now()
+    at = moment(at)
     matching = [
         certificate
         for certificate in dict.fromkeys(certificates)
@@ -125,17 +165,24 @@ def reasons_against(
     """
     reasons: list[str] = []
     if not profile.insecure_expired:
-        reasons += _outside_validity(certificate, at or _now())
+        reasons += _outside_validity(certificate, moment(at))
     key = _public_key(certificate)
     technique = technique_for(key)
     reasons += _unfit_key(certificate, key, technique, profile)
-    extensions = _extensions(certificate)
+    extensions = extensions_of(certificate)
     if extensions is None:
         return [*reasons, "has an extension that cannot be read"]
+    if not profile.insecure_key_usage and is_only_authority(certificate, extensions):
+        return [*reasons, AUTHORITY]
     return [*reasons, *_unfit_usage(extensions, technique, profile), *_unfit_extensions(extensions, profile)]
 
 
-def _check_profile(profile: object) -> None:
+def check_profile(profile: object) -> None:
+    """Check that this is a profile.
+
+    Raises:
+        TypeError: it is not.
+    """
     if not isinstance(profile, Profile):
         found = type(profile).__name__
         raise TypeError(f"a profile is MODERN, COMPAT, PQ or made of one, and is not an object of type {found}")
@@ -151,12 +198,6 @@ def _check_certificate(certificate: object) -> None:
 def _not_a_recipient(found: object) -> str:
     wanted = "what load_certificates() or recipient_for() returns"
     return f"a recipient is {wanted}, or has a method wrap, and is not an object of type {type(found).__name__}"
-
-
-def _now() -> datetime:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)
 
 
 def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
@@ -195,7 +236,7 @@ def _unfit_key(
         kind = kind_of_key(key)
         does = "only signs" if only_signs(kind) else "is not supported"
         yield f"has a kind of key that {does}: {kind}"
-    elif oid == _RSASSA_PSS:  # RFC 4055, 1.2: an issuer writes this to keep the key from anything else
+    elif oid == RSASSA_PSS_OID:  # RFC 4055, 1.2: an issuer writes this to keep the key from anything else
         yield "has a kind of key that only signs: RSASSA-PSS"
     elif profile.post_quantum_only and not technique.POST_QUANTUM:
         yield f"has no post-quantum key ({kind_of_key(key)}), which profile {profile.name} requires"
@@ -203,30 +244,12 @@ def _unfit_key(
         yield reason
 
 
-def _extensions(certificate: x509.Certificate) -> x509.Extensions | None:
-    from cryptography import x509
-
-    try:
-        return certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return None
-
-
-def _extension(extensions: x509.Extensions, kind: type[ExtensionT]) -> ExtensionT | None:
-    from cryptography import x509
-
-    try:
-        return extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
 def _unfit_usage(extensions: x509.Extensions, technique: KeyTechnique | None, profile: Profile) -> Iterator[str]:
     """Check what the key is for; a certificate that does not say is for anything (RFC 8550, 4.4.2 and 4.4.4)."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    usage = _extension(extensions, x509.KeyUsage)
+    usage = extension_among(extensions, x509.KeyUsage)
     if (
         usage is not None
         and technique is not None
@@ -234,7 +257,7 @@ def _unfit_usage(extensions: x509.Extensions, technique: KeyTechnique | None, pr
         and not getattr(usage, technique.KEY_USAGE)
     ):
         yield f"is not for encrypting keys: its key usage lacks {_camel_case(technique.KEY_USAGE)}"
-    purposes = _extension(extensions, x509.ExtendedKeyUsage)
+    purposes = extension_among(extensions, x509.ExtendedKeyUsage)
     mail = {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if purposes is not None and not profile.insecure_extended_key_usage and mail.isdisjoint(purposes):
         yield "is not for mail: its extended key usage lacks emailProtection"
@@ -243,7 +266,7 @@ def _unfit_usage(extensions: x509.Extensions, technique: KeyTechnique | None, pr
 def _unfit_extensions(extensions: x509.Extensions, profile: Profile) -> Iterator[str]:
     from cryptography import x509
 
-    if profile.identifier == "key-identifier" and _extension(extensions, x509.SubjectKeyIdentifier) is None:
+    if profile.identifier == "key-identifier" and extension_among(extensions, x509.SubjectKeyIdentifier) is None:
         yield "cannot be named by its key identifier: it has none"
     for extension in extensions:
         if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
@@ -262,7 +285,5 @@ def _identifier(certificate: x509.Certificate, profile: Profile) -> RecipientIde
 
     if profile.identifier == "issuer-serial":
         return IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
-    if (extensions := _extensions(certificate)) is None:
-        return None
-    found = _extension(extensions, x509.SubjectKeyIdentifier)
+    found = extension_of(certificate, x509.SubjectKeyIdentifier)
     return None if found is None else SubjectKeyIdentifier(found.digest)

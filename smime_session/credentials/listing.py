@@ -11,8 +11,16 @@ from smime_session.cms import codec
 from smime_session.credentials.certificates import certificates_in
 from smime_session.credentials.files import Kind, Piece, read
 from smime_session.credentials.fitness import kind_of_key, only_signs, reasons_against
+from smime_session.credentials.ml_kem import UnusableKeyError
 from smime_session.credentials.names import addresses_of, issuer_of, subject_of
-from smime_session.credentials.private_keys import encoded_key, load_key, load_pkcs12, public_key_in
+from smime_session.credentials.preparation import moment
+from smime_session.credentials.private_keys import (
+    encoded_key,
+    is_only_for_signing,
+    load_key,
+    load_pkcs12,
+    public_key_in,
+)
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.profiles import PROFILES
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
 _LABELLED: Final = re.compile(rb"-----BEGIN ([A-Z]+) PRIVATE KEY-----")
 """What older files tell of a key that is locked; ``ENCRYPTED`` tells nothing."""
+_ONLY_SIGNS: Final = "only signs"
 _LISTED: Final = {Kind.CERTIFICATE, Kind.PKCS7, Kind.PRIVATE_KEY, Kind.PKCS12}
 
 
@@ -87,8 +96,9 @@ class ListedPrivateKey:
     Attributes:
         key: its kind and size; of one that stays locked as much as its file tells, or None.
         locked: whether a passphrase locks it in the file.
-        use: what it does; None if it stays locked.
-        key_identifier: the usual one (RFC 5280, 4.2.1.2, method 1), hexadecimal; None if it stays locked.
+        use: what it does, or why it does nothing here; None if it stays locked.
+        key_identifier: the usual one (RFC 5280, 4.2.1.2, method 1), hexadecimal; None if it stays locked or is not
+            usable.
         matching_certificates: the certificates in the file that belong to it, counted from 1.
     """
 
@@ -117,8 +127,8 @@ class Listing:
         """Return the same as plain values for JSON; its keys are the attributes' names and stay."""
         found = asdict(self)
         for certificate in found["certificates"]:
-            for moment in ("not_before", "not_after"):
-                certificate[moment] = f"{certificate[moment]:%Y-%m-%dT%H:%M:%SZ}"
+            for bound in ("not_before", "not_after"):
+                certificate[bound] = f"{certificate[bound]:%Y-%m-%dT%H:%M:%SZ}"
         return found
 
 
@@ -147,18 +157,19 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
         raise CredentialError(f"this is {pieces[0].kind}, neither a certificate nor a private key")
     return Listing(
         private_keys=tuple(_listed_key(key, certificates) for key in keys),
-        certificates=tuple(_listed_certificate(each, keys, at or _now()) for each in certificates),
+        certificates=tuple(_listed_certificate(each, keys, moment(at)) for each in certificates),
         others=tuple(str(piece.kind) for piece in pieces if piece.kind not in _LISTED),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A private key that was unlocked, or as much as is known of one that was not."""
+    """A private key that was unlocked, or as much as is known of one that was not, or is not usable."""
 
     found: PrivateKeyTypes | None
     locked: bool
     label: str | None = None
+    use: str | None = None
 
     def belongs_to(self, certificate: x509.Certificate) -> bool:
         """Tell whether a certificate is of this key; False if it stays locked."""
@@ -171,32 +182,35 @@ class _Key:
 def _unlocked(piece: Piece, passphrase: bytes | None) -> tuple[_Key | None, Sequence[x509.Certificate]]:
     """Return the private key in a piece and the certificates beside it; a PKCS#12 file need not have a key."""
     try:
-        key, enclosed = _load(piece, None)
+        return _load(piece, None, locked=False)
     except PassphraseError:
-        if not passphrase:
-            match = _LABELLED.match(piece.octets)
-            label = match[1].decode("ascii") if match and match[1] != b"ENCRYPTED" else None
-            return _Key(None, locked=True, label=label), ()
-        key, enclosed = _load(piece, passphrase)
-        return _Key(key, locked=True) if key else None, enclosed
-    return _Key(key, locked=False) if key else None, enclosed
+        if passphrase:
+            return _load(piece, passphrase, locked=True)
+        match = _LABELLED.match(piece.octets)
+        label = match[1].decode("ascii") if match and match[1] != b"ENCRYPTED" else None
+        return _Key(None, locked=True, label=label), ()
 
 
-def _load(piece: Piece, passphrase: bytes | None) -> tuple[PrivateKeyTypes | None, Sequence[x509.Certificate]]:
-    if piece.kind is Kind.PKCS12:
-        return load_pkcs12(piece.octets, passphrase)
-    return load_key(piece, passphrase), ()
+def _load(piece: Piece, passphrase: bytes | None, *, locked: bool) -> tuple[_Key | None, Sequence[x509.Certificate]]:
+    try:
+        if piece.kind is Kind.PKCS12:
+            key, enclosed = load_pkcs12(piece.octets, passphrase)
+            return _Key(key, locked) if key else None, enclosed
+        use = _ONLY_SIGNS if is_only_for_signing(piece) else None
+        return _Key(load_key(piece, passphrase), locked, use=use), ()
+    except UnusableKeyError as error:
+        return _Key(None, locked, label=error.name, use=error.use), ()
 
 
 def _listed_key(key: _Key, certificates: Iterable[x509.Certificate]) -> ListedPrivateKey:
     if key.found is None:
-        return ListedPrivateKey(key.label, locked=True)
+        return ListedPrivateKey(key.label, key.locked, key.use)
     public_key = key.found.public_key()
-    otherwise = "only signs" if only_signs(kind_of_key(public_key)) else "is not supported"
+    otherwise = _ONLY_SIGNS if only_signs(kind_of_key(public_key)) else "is not supported"
     return ListedPrivateKey(
         key=name_of_key(public_key),
         locked=key.locked,
-        use="opens messages" if technique_for(public_key) else otherwise,
+        use=key.use or ("opens messages" if technique_for(public_key) else otherwise),
         key_identifier=key_identifier(public_key).hex(),
         matching_certificates=tuple(number for number, each in enumerate(certificates, 1) if key.belongs_to(each)),
     )
@@ -241,9 +255,3 @@ def name_of_key(public_key: object) -> str:
         curve = curve_of(public_key)
         return curve.name if curve else public_key.curve.name
     return next((kem.name for kem in KEMS.values() if kem.name.replace("-", "") == kind), kind)
-
-
-def _now() -> datetime:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from smime_session.cms import tlv
 from smime_session.credentials.quiet import quietly
@@ -15,10 +14,14 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+
 SMTP_UTF8_MAILBOX: Final = "1.3.6.1.5.5.7.8.9"  # RFC 9598, 3
 UTF8_STRING: Final = 0x0C
 _ISSUER, _SUBJECT, _KEY = 2, 4, 5
 """Places in a TBSCertificate after its version (RFC 5280, 4.1): serial, signature, issuer, validity, subject, key."""
+
+_UNREADABLE_NAME: Final = (ValueError, TypeError)  # the latter is for a BIT STRING where the library wants text
 
 MAX_NAME_SIZE: Final = 320  # characters of a name shown to people: the longest mail address, 64 + 1 + 255
 
@@ -47,6 +50,32 @@ def describe(certificate: x509.Certificate) -> str:
     return f"{printable(name)} (serial {certificate.serial_number:#x})"
 
 
+def extensions_of(certificate: x509.Certificate) -> x509.Extensions | None:
+    """Return the extensions of a certificate, or None if one of them cannot be read."""
+    from cryptography import x509
+
+    try:
+        return certificate.extensions
+    except (*_UNREADABLE_NAME, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return None
+
+
+def extension_of(certificate: x509.Certificate, kind: type[ExtensionT]) -> ExtensionT | None:
+    """Return the value of an extension; None without it, or if any of the certificate's cannot be read."""
+    extensions = extensions_of(certificate)
+    return None if extensions is None else extension_among(extensions, kind)
+
+
+def extension_among(extensions: x509.Extensions, kind: type[ExtensionT]) -> ExtensionT | None:
+    """Return the value of an extension, or None if it is not among these."""
+    from cryptography import x509
+
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
 def same_mailbox(one: str, other: str) -> bool:
     """Tell whether two mail addresses are the same to those who write them.
 
@@ -62,7 +91,7 @@ def ascii_domain(domain: str) -> str:
 
     Labels are taken as IDNA 2008 takes them: ``straße`` is not ``strasse``, as it was to IDNA 2003.
     """
-    return ".".join(_ascii_label(label) for label in unicodedata.normalize("NFC", domain.lower()).split("."))
+    return ".".join(_ascii_label(label) for label in _normalized(domain).split("."))
 
 
 def issuer_of(certificate: x509.Certificate) -> bytes:
@@ -92,7 +121,16 @@ def _part(certificate: x509.Certificate, place: int) -> bytes:
 
 def _mailbox(address: str) -> tuple[str, str]:
     local, _, domain = address.rpartition("@")
-    return unicodedata.normalize("NFC", local.lower()), ascii_domain(domain)
+    return _normalized(local), ascii_domain(domain)
+
+
+def _normalized(text: str) -> str:
+    """Return ``text`` in lower case and in Unicode's composed form (NFC)."""
+    if text.isascii():
+        return text.lower()
+    from unicodedata import normalize  # large, and seldom needed
+
+    return normalize("NFC", text.lower())
 
 
 def _ascii_label(label: str) -> str:
@@ -102,11 +140,7 @@ def _ascii_label(label: str) -> str:
 def _alternative_names(certificate: x509.Certificate) -> Iterator[str]:
     from cryptography import x509
 
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        return
-    for name in extension.value:
+    for name in extension_of(certificate, x509.SubjectAlternativeName) or ():
         if isinstance(name, x509.RFC822Name):
             yield name.value
         elif isinstance(name, x509.OtherName) and name.type_id.dotted_string == SMTP_UTF8_MAILBOX:
@@ -129,7 +163,7 @@ def _subject_addresses(certificate: x509.Certificate) -> Iterator[str]:
 def _subject_values(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> Iterator[str]:
     try:
         attributes = certificate.subject.get_attributes_for_oid(oid)
-    except ValueError:
+    except _UNREADABLE_NAME:
         return
     for attribute in attributes:
         value = attribute.value
@@ -143,5 +177,5 @@ def _subject_name(certificate: x509.Certificate) -> str:
         return name
     try:
         return certificate.subject.rfc4514_string() or "an unnamed subject"
-    except ValueError:
+    except _UNREADABLE_NAME:
         return "a subject whose name cannot be read"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from smime_session.algorithms import RSASSA_PSS_OID
 from smime_session.credentials import ml_kem
 from smime_session.credentials.certificates import certificates_in
 from smime_session.credentials.files import Kind, Piece, der_of, read
-from smime_session.credentials.fitness import kind_of_key, only_signs
+from smime_session.credentials.pkcs8 import algorithm_and_key
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.recipients import technique_for
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 
+    from smime_session.credentials.held import HeldCertificate
     from smime_session.recipients import Identity
 
-_LOCKED_WITH_MORE: Final = "holds an ML-KEM key that is not stored as its seed alone"  # this cannot be unlocked here
+    Certificate = x509.Certificate | HeldCertificate
+
+_LOCKED_WITH: Final = re.compile(rb"^[ \t]*DEK-Info[ \t]*:[ \t]*([^\s,]+),([0-9A-Fa-f]+)[ \t]*$", re.MULTILINE)
+_BLOCK_SIZES: Final = {b"AES-128-CBC": 16, b"AES-192-CBC": 16, b"AES-256-CBC": 16, b"DES-EDE3-CBC": 8}
 
 
 @quietly()
@@ -37,22 +43,37 @@ def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identi
     """
     pieces = read(data)
     keys: list[PrivateKeyTypes] = []
-    certificates = certificates_in(pieces)
+    signing: list[PrivateKeyTypes] = []
+    certificates = _certificates_beside(pieces)
     for piece in pieces:
         if piece.kind is Kind.PRIVATE_KEY:
-            keys.append(load_key(piece, passphrase))
+            (signing if is_only_for_signing(piece) else keys).append(load_key(piece, passphrase))
         elif piece.kind is Kind.PKCS12:
             key, enclosed = load_pkcs12(piece.octets, passphrase)
             if key is None:
                 raise CredentialError("the PKCS#12 file holds no private key")
             keys.append(key)
             certificates += enclosed
+    if signing and not keys:
+        raise CredentialError("this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)")
     if not keys:
         raise CredentialError(f"this is {pieces[0].kind}, not a private key")
     return _identities(keys, certificates)
 
 
-def _identities(keys: list[PrivateKeyTypes], certificates: list[x509.Certificate]) -> list[Identity]:
+def _certificates_beside(pieces: list[Piece]) -> list[Certificate]:
+    """Return the certificates among the pieces of a file; the library loads them all, or need not load any."""
+    holders = [piece for piece in pieces if piece.kind in {Kind.CERTIFICATE, Kind.PKCS7, Kind.PKCS12}]
+    if not holders:
+        return []
+    from smime_session.credentials.held import hold
+
+    held = [hold(piece.octets) if piece.complete and piece.kind is Kind.CERTIFICATE else None for piece in holders]
+    plain = [certificate for certificate in held if certificate is not None]
+    return [*plain] if len(plain) == len(holders) else [*certificates_in(pieces)]
+
+
+def _identities(keys: list[PrivateKeyTypes], certificates: list[Certificate]) -> list[Identity]:
     """Pair keys with certificates; keys that cannot decrypt are left out as long as another can."""
     identities: list[Identity] = []
     seen: set[bytes] = set()
@@ -62,14 +83,17 @@ def _identities(keys: list[PrivateKeyTypes], certificates: list[x509.Certificate
         if technique is None or spki in seen:
             continue
         seen.add(spki)
-        own: list[x509.Certificate | None] = [each for each in dict.fromkeys(certificates) if _key_in(each) == spki]
+        own: list[Certificate | None] = [each for each in dict.fromkeys(certificates) if _key_in(each) == spki]
         identities += [technique.identity(key, certificate, certificates) for certificate in own or [None]]
     if not identities:
-        raise CredentialError(_unusable(kind_of_key(keys[0])))
+        raise CredentialError(_unusable(keys[0]))
     return identities
 
 
-def _unusable(kind: str) -> str:
+def _unusable(key: PrivateKeyTypes) -> str:
+    from smime_session.credentials.fitness import kind_of_key, only_signs
+
+    kind = kind_of_key(key)
     if only_signs(kind):
         return f"this kind of key cannot decrypt mail: {kind}"
     return f"this kind of key is not supported: {kind}"
@@ -83,7 +107,11 @@ def encoded_key(public_key: object) -> bytes:
     return encoded
 
 
-def _key_in(certificate: x509.Certificate) -> bytes | None:
+def _key_in(certificate: Certificate) -> bytes | None:
+    from smime_session.credentials.held import HeldCertificate
+
+    if isinstance(certificate, HeldCertificate):
+        return certificate.plain.public_key
     public_key = public_key_in(certificate)
     return None if public_key is None else encoded_key(public_key)
 
@@ -114,30 +142,73 @@ def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
     load = load_pem_private_key if piece.octets.startswith(b"-----") else load_der_private_key
     # the library's own check of RSA keys takes many times as long as opening a message;
     # making an identity checks that the numbers belong together
-    return _unlock(partial(load, piece.octets, unsafe_skip_rsa_key_validation=True), passphrase)
+    load_with = partial(load, piece.octets, unsafe_skip_rsa_key_validation=True)
+    return _load_unlocked(load_with) or _unlock(load_with, piece, passphrase)
 
 
-def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], passphrase: bytes | None) -> PrivateKeyTypes:
+def is_only_for_signing(piece: Piece) -> bool:
+    """Tell whether a piece keeps its RSA key for signatures (RFC 4055, 1.2), which the key itself does not tell.
+
+    Of a key that is locked nothing is known.
+    """
+    oid, _ = algorithm_and_key(der_of(piece)) or ("", b"")
+    return oid == RSASSA_PSS_OID
+
+
+def _load_unlocked(load: Callable[[bytes | None], PrivateKeyTypes]) -> PrivateKeyTypes | None:
+    """Return a private key, or None if it is locked.
+
+    Raises:
+        CredentialError: it is broken, or of a kind that is not supported.
+    """
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
     try:
         return load(None)
-    except TypeError as error:  # this is how the library says that the key is locked
-        if not passphrase:
-            raise _failure(passphrase) from error
+    except TypeError:  # this is how the library says that the key is locked
+        return None
     except UnsupportedAlgorithm as error:
         raise CredentialError("this kind of private key is not supported") from error
     except (ValueError, InternalError) as error:  # the latter for a key of one kind that is labelled as another
         raise CredentialError("the private key is broken, or of a kind that is not supported") from error
+
+
+def _unlock(load: Callable[[bytes | None], PrivateKeyTypes], piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
+    """Return a private key that is locked; those of ML-KEM, of which the library loads few, are unlocked here.
+
+    Raises:
+        PassphraseError: the passphrase is missing or wrong.
+        CredentialError: the lock is broken, not supported, or takes too long.
+    """
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+
+    from smime_session.credentials.pbes2 import check_work
+
+    _check_headers(piece)
+    check_work(der_of(piece))
+    if not passphrase:
+        raise _failure(passphrase)
     try:
         return load(passphrase)
     except (ValueError, InternalError, UnsupportedAlgorithm) as error:
-        if "Unknown key encryption algorithm" in str(error):
+        if "Unknown key encryption algorithm" in str(error) or "unknown cipher" in str(error):
             raise CredentialError("the private key is locked with an algorithm that is not supported") from error
-        if "deserialize" in str(error):  # one wrong passphrase in 256 comes this far too
-            words = f"the passphrase does not fit, or the file {_LOCKED_WITH_MORE}"
-            raise PassphraseError(words, missing=False) from error
+        # one wrong passphrase in 256 comes as far as a key of a kind that the library does not know
+        if "deserialize" in str(error) and (key := ml_kem.unlock(der_of(piece), passphrase)):
+            return key
         raise _failure(passphrase) from error
+
+
+def _check_headers(piece: Piece) -> None:
+    """Check the headers of a PEM block that say how it is locked (RFC 1421, 4.6.1.3): the library does not.
+
+    Raises:
+        CredentialError: an initialisation vector is not as long as the cipher's blocks.
+    """
+    found = _LOCKED_WITH.findall(piece.octets)
+    sound = all(len(vector) == 2 * _BLOCK_SIZES.get(cipher, len(vector) // 2) for cipher, vector in found)
+    if not sound or len(found) != piece.octets.count(b"DEK-Info"):
+        raise CredentialError("the private key is broken")
 
 
 def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes | None, list[x509.Certificate]]:
@@ -151,6 +222,9 @@ def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes 
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
+    from smime_session.credentials import pkcs12
+
+    pkcs12.check_work(data)
     for attempt in (passphrase, None) if passphrase and _possible_in_pkcs12(passphrase) else (None,):
         try:
             key, certificate, others = load_key_and_certificates(data, attempt)
@@ -161,11 +235,36 @@ def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes 
         except InternalError as error:
             raise CredentialError("the PKCS#12 file holds a broken private key") from error
         except ValueError as error:
-            if "deserialize" in str(error):
-                raise CredentialError(f"the PKCS#12 file is broken, or {_LOCKED_WITH_MORE}") from error
+            if found := _ml_kem_in_pkcs12(data, attempt, unknown="deserialize" in str(error)):
+                return found
             continue  # the library has one error for a wrong passphrase and for a damaged file
         return key, [certificate, *others] if certificate else others
     raise _failure(passphrase)
+
+
+def _ml_kem_in_pkcs12(
+    data: bytes, passphrase: bytes | None, *, unknown: bool
+) -> tuple[PrivateKeyTypes, list[x509.Certificate]] | None:
+    """Return the ML-KEM key in a PKCS#12 file with the certificates, or None if the passphrase seems not to fit.
+
+    Args:
+        data: the file.
+        passphrase: perhaps its passphrase.
+        unknown: whether the library got as far as a key that it does not know.
+
+    Raises:
+        CredentialError: the key cannot be used; or it is unknown, and the file broken or not supported.
+    """
+    from smime_session.credentials import pkcs12
+
+    try:
+        return pkcs12.load(data, passphrase)
+    except ml_kem.UnusableKeyError:
+        raise
+    except CredentialError:
+        if unknown:
+            raise
+        return None
 
 
 def _possible_in_pkcs12(passphrase: bytes) -> bool:

@@ -18,11 +18,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from smime_session import new_identity
+from smime_session.algorithms import ML_KEM_512_OID
+from smime_session.cms import tlv
 from smime_session.credentials.creation import KEY_TYPES
 from smime_session.credentials.listing import list_credentials, name_of_key
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.profiles import PROFILES
 from smime_session.recipients.naming import key_identifier
+from tests.unit.credentials.locking import locked, octet_string, pkcs8
 from tests.unit.credentials.making import DAY, NOW, altered, certificate, der, pem, rsa_key, subject_with
 
 ALICE = certificate("alice@example.org", serial=1, usage="key_encipherment")
@@ -108,6 +111,22 @@ def test_a_key_that_only_signs_is_listed() -> None:
     assert (listed.key, listed.use) == ("Ed25519", "only signs")
 
 
+def test_an_ml_kem_key_without_its_seed_is_listed() -> None:
+    """A key that cannot be used is told by name with the reason, unlocked and locked."""
+    alone = pkcs8(octet_string(bytes(2400)))
+    for made, passphrase in ((alone, None), (locked(alone, b"pw"), b"pw")):
+        (key,) = list_credentials(made, passphrase).private_keys
+        assert (key.key, key.use) == ("ML-KEM-768", "not usable: lacks its seed")
+        assert key.locked is (passphrase is not None)
+        assert (key.key_identifier, key.matching_certificates) == (None, ())
+
+
+def test_an_ml_kem_key_of_another_size_is_listed() -> None:
+    """So is a key of a size that is not spoken."""
+    (key,) = list_credentials(pkcs8(tlv.encode(0x80, bytes(64)), ML_KEM_512_OID)).private_keys
+    assert (key.key, key.use) == ("ML-KEM-512", "is not supported")
+
+
 def test_a_key_of_a_kind_that_is_not_spoken_is_listed() -> None:
     """A curve that nothing here uses is no reason to say nothing."""
     key = ec.generate_private_key(ec.SECP256K1())
@@ -159,9 +178,9 @@ def test_a_passphrase_unlocks() -> None:
 
 def test_a_wrong_passphrase_is_an_error() -> None:
     """Whoever gives one wants to see what it unlocks."""
-    for locked in (LOCKED, CHEST):
+    for closed in (LOCKED, CHEST):
         with pytest.raises(PassphraseError) as wrong:
-            list_credentials(locked, b"other")
+            list_credentials(closed, b"other")
         assert not wrong.value.missing
 
 

@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
-from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from smime_session.algorithms import ML_KEM_512_OID, ML_KEM_768, ML_KEM_1024
+from smime_session.algorithms import (
+    AES_128_CBC,
+    AES_192_CBC,
+    AES_256_CBC,
+    ML_KEM_512_OID,
+    ML_KEM_768,
+    ML_KEM_1024,
+    ContentEncryption,
+    HashName,
+)
 from smime_session.cms import tlv
-from smime_session.credentials import ml_kem
+from smime_session.credentials import ml_kem, pbes2
 from smime_session.credentials.creation import NewIdentity, new_identity
 from smime_session.credentials.fitness import recipient_for
 from smime_session.credentials.private_keys import load_identities
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.profiles import MODERN, PQ
+from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MODERN, PQ
 from smime_session.session_key import SessionKey
-from tests.unit.credentials.making import rsa_key
+from tests.unit.credentials.locking import locked, pem_block, pkcs8
+from tests.unit.credentials.making import der, rsa_key
 
 if TYPE_CHECKING:
     from smime_session.recipients.encapsulation import PrivateKey
@@ -35,12 +41,6 @@ LARGER_KEY = MLKEM1024PrivateKey.from_seed_bytes(SEED)
 BOTH = pytest.mark.parametrize(
     ("oid", "key"), [(ML_KEM_768.oid, KEY), (ML_KEM_1024.oid, LARGER_KEY)], ids=["ML-KEM-768", "ML-KEM-1024"]
 )
-
-
-def pkcs8(private_key: bytes, oid: str = ML_KEM_768.oid, more: bytes = b"") -> bytes:
-    """Encode a PrivateKeyInfo (RFC 5958, 2)."""
-    algorithm = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(oid))
-    return tlv.encode(tlv.SEQUENCE, tlv.integer(0), algorithm, tlv.encode(tlv.OCTET_STRING, private_key), more)
 
 
 def expanded(key: PrivateKey) -> bytes:
@@ -87,7 +87,7 @@ def test_a_seed_with_its_expanded_key_is_loaded(oid: str, key: PrivateKey) -> No
     loaded = ml_kem.load(made)
     assert loaded is not None
     assert loaded.public_key() == key.public_key()
-    assert str(load_identities(made)[0]) == str(load_identities(_pem("PRIVATE KEY", made))[0])
+    assert str(load_identities(made)[0]) == str(load_identities(pem_block("PRIVATE KEY", made))[0])
 
 
 @pytest.mark.parametrize("position", [-1, -32, -33, -64, -65, -1248])
@@ -152,60 +152,111 @@ def test_ml_kem_512_is_refused_by_name() -> None:
 def test_other_keys_are_left_to_the_library() -> None:
     """Whatever is no ML-KEM key in the clear is somebody else's matter."""
     rsa = rsa_key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    for octets in (rsa, b"", b"\x30\x00", _locked(pkcs8(seed_form(SEED)), b"pw")):
+    for octets in (rsa, b"", b"\x30\x00", locked(pkcs8(seed_form(SEED)), b"pw")):
         assert ml_kem.load(octets) is None
 
 
 # --- locked
 
 
-def _pem(label: str, der: bytes) -> bytes:
-    from base64 import encodebytes
-
-    return f"-----BEGIN {label}-----\n{encodebytes(der).decode()}-----END {label}-----\n".encode()
-
-
-def _locked(made: bytes, passphrase: bytes) -> bytes:
-    """Lock a PrivateKeyInfo with PBES2 (RFC 8018, 6.2), as other programs do."""
-    salt, vector = bytes(16), bytes(16)
-    key = PBKDF2HMAC(hashes.SHA256(), 32, salt, 2048).derive(passphrase)
-    padder = PKCS7(128).padder()
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
-    sealed = encryptor.update(padder.update(made) + padder.finalize()) + encryptor.finalize()
-
-    def algorithm(oid: str, *parameters: bytes) -> bytes:
-        return tlv.encode(tlv.SEQUENCE, tlv.object_identifier(oid), *parameters)
-
-    pseudo_random = algorithm("1.2.840.113549.2.9", tlv.NULL)
-    derivation = tlv.encode(tlv.SEQUENCE, tlv.encode(tlv.OCTET_STRING, salt), tlv.integer(2048), pseudo_random)
-    scheme = tlv.encode(
-        tlv.SEQUENCE,
-        algorithm("1.2.840.113549.1.5.12", derivation),
-        algorithm("2.16.840.1.101.3.4.1.42", tlv.encode(tlv.OCTET_STRING, vector)),
-    )
-    return tlv.encode(tlv.SEQUENCE, algorithm("1.2.840.113549.1.5.13", scheme), tlv.encode(tlv.OCTET_STRING, sealed))
+@pytest.mark.parametrize("prf", ["SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"])
+@pytest.mark.parametrize("cipher", [AES_128_CBC, AES_192_CBC, AES_256_CBC], ids=lambda cipher: cipher.name)
+def test_a_locked_key_is_unlocked(cipher: ContentEncryption, prf: HashName) -> None:
+    """A seed with what it expands to is unlocked whatever PBES2 locks it with, in DER and in PEM."""
+    made = locked(pkcs8(both_form(SEED, expanded(KEY))), b"pw", cipher, prf)
+    for data in (made, pem_block("ENCRYPTED PRIVATE KEY", made)):
+        (identity,) = load_identities(data, b"pw")
+        assert str(identity) == str(load_identities(pkcs8(seed_form(SEED)))[0])
 
 
 def test_a_locked_seed_is_unlocked() -> None:
-    """A seed alone is unlocked with its passphrase."""
-    locked = _pem("ENCRYPTED PRIVATE KEY", _locked(pkcs8(seed_form(SEED)), b"pw"))
-    assert str(load_identities(locked, b"pw")[0]).startswith("ML-KEM-768 private key")
-    with pytest.raises(PassphraseError):
-        load_identities(locked)
+    """A seed alone is unlocked with its passphrase, which is missed without."""
+    data = pem_block("ENCRYPTED PRIVATE KEY", locked(pkcs8(seed_form(SEED)), b"pw"))
+    assert str(load_identities(data, b"pw")[0]).startswith("ML-KEM-768 private key")
+    with pytest.raises(PassphraseError) as caught:
+        load_identities(data)
+    assert caught.value.missing
 
 
-@pytest.mark.parametrize(
-    "private_key",
-    [both_form(SEED, expanded(KEY)), tlv.encode(tlv.OCTET_STRING, expanded(KEY))],
-    ids=["both", "expanded"],
-)
-def test_a_locked_key_of_another_form_is_refused(private_key: bytes) -> None:
-    """What the library cannot unlock is not blamed on the passphrase alone."""
-    locked = _locked(pkcs8(private_key), b"pw")
-    assert refusal(locked, b"pw") == (
-        "the passphrase does not fit, or the file holds an ML-KEM key that is not stored as its seed alone"
+def test_a_wrong_passphrase_is_told_as_for_other_keys() -> None:
+    """One in 256 leaves a sound padding behind, and says no more than the others."""
+    data = locked(pkcs8(both_form(SEED, expanded(KEY))), b"pw")
+    told = {refusal(data, b"other %d" % number) for number in range(1000)}
+    assert told == {"the passphrase does not unlock the private key"}
+
+
+def test_a_locked_key_without_its_seed_says_so() -> None:
+    """Once it is unlocked, a key is refused for what it is."""
+    data = locked(pkcs8(tlv.encode(tlv.OCTET_STRING, expanded(KEY))), b"pw")
+    assert refusal(data, b"pw") == "the ML-KEM-768 private key lacks its seed: export it again with the seed"
+    assert refusal(data, b"other") == "the passphrase does not unlock the private key"
+
+
+def test_a_lock_with_too_many_iterations_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of work are refused before they begin, with any key and any passphrase."""
+
+    def derive(*_arguments: object) -> None:
+        pytest.fail("a key was derived")
+
+    monkeypatch.setattr("smime_session.recipients.password.derive", derive)
+    for made in (pkcs8(both_form(SEED, expanded(KEY))), der(rsa_key())):
+        data = _with_iterations(made, MAX_PBKDF2_ITERATIONS + 1)
+        for passphrase in (None, b"pw"):
+            assert refusal(data, passphrase) == (
+                "the private key cannot be unlocked: the number of PBKDF2's iterations exceeds the limit of 10,000,000"
+            )
+
+
+def _with_iterations(made: bytes, iterations: int) -> bytes:
+    """Lock with one number of iterations and claim another."""
+    algorithm, ciphertext = tlv.parse(locked(made, b"pw")).children()
+    claimed = tlv.encode(tlv.SEQUENCE, *_renumbered(algorithm, iterations))
+    return tlv.encode(tlv.SEQUENCE, claimed, ciphertext.encoded)
+
+
+def _renumbered(element: tlv.Element, number: int) -> list[bytes]:
+    """Return the parts of a value with ``number`` for each INTEGER in it, however deep."""
+    return [
+        tlv.integer(number)
+        if part.tag == tlv.INTEGER
+        else tlv.encode(part.tag, *_renumbered(part, number))
+        if part.constructed
+        else part.encoded
+        for part in element
+    ]
+
+
+def test_another_lock_is_named() -> None:
+    """Of a lock that only the library opens, nobody can tell whether the passphrase or the key is at fault."""
+    data = locked(pkcs8(both_form(SEED, expanded(KEY))), b"pw", scrypt=True)
+    assert refusal(data, b"pw") == (
+        "the passphrase does not fit, or the file holds an ML-KEM key that is not locked with PBKDF2 and AES"
     )
-    assert refusal(locked, b"wrong passphrase") == "the passphrase does not unlock the private key"
+    assert refusal(data, b"wrong passphrase") == "the passphrase does not unlock the private key"
+
+
+def test_what_was_unlocked_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The buffers with the key in the clear, and the pieces that were cut out of it, are zeros afterwards."""
+    seen: list[SessionKey] = []
+    erased: list[bytes] = []
+    opened = pbes2.Lock.open
+
+    def spy(lock: pbes2.Lock, octets: bytes, passphrase: bytes) -> SessionKey | None:
+        found = opened(lock, octets, passphrase)
+        assert found is not None
+        seen.append(found)
+        assert SEED in found.material
+        return found
+
+    def erase(octets: bytes) -> None:
+        erased.append(bytes(bytearray(octets)))
+
+    monkeypatch.setattr(pbes2.Lock, "open", spy)
+    monkeypatch.setattr(ml_kem, "erase", erase)
+    load_identities(locked(pkcs8(both_form(SEED, expanded(KEY))), b"pw"), b"pw")
+    assert [len(each) for each in seen] == [0]
+    assert SEED in erased
+    assert sum(SEED[32:] in octets for octets in erased) == 4
 
 
 # --- new identities

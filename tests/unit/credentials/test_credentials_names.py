@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -10,10 +12,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smime_session.credentials.certificates import load_certificates
+from smime_session.credentials.fitness import reasons_against
+from smime_session.credentials.listing import list_credentials
 from smime_session.credentials.names import addresses_of, describe, issuer_of, key_of, subject_of
-from tests.unit.credentials.making import altered, certificate, der, rsa_key, smtp_utf8_mailbox, subject_with
+from smime_session.credentials.private_keys import load_identities
+from smime_session.profiles import PROFILES
+from tests.unit.credentials.making import NOW, altered, certificate, der, pem, rsa_key, smtp_utf8_mailbox, subject_with
 
 EMAIL = NameOID.EMAIL_ADDRESS
+OTHER = subject_with(NameOID.ORGANIZATION_NAME, "Example")
+FOLDER = x509.DirectoryName(subject_with(NameOID.COMMON_NAME, "Alice"))
+
+
+def with_bit_string(made: x509.Certificate) -> x509.Certificate:
+    """Return a certificate whose common name of Alice is a BIT STRING, which no text is."""
+    return altered(made, b"\x0c\x05Alice", b"\x03\x05\x00lice")
+
+
+BIT_STRINGS = {
+    "subject": with_bit_string(certificate("alice@example.org")),
+    "alternative name": with_bit_string(certificate("alice@example.org", names=[FOLDER], subject=OTHER)),
+    "issuer of the issuer": with_bit_string(
+        certificate(subject=OTHER, extensions=[(x509.AuthorityKeyIdentifier(None, [FOLDER], 5), False)])
+    ),
+    "distribution point": with_bit_string(
+        certificate(
+            subject=OTHER,
+            extensions=[(x509.CRLDistributionPoints([x509.DistributionPoint([FOLDER], None, None, None)]), False)],
+        )
+    ),
+}
+"""Names of a kind that the library underneath answers with a TypeError."""
+
+
+@pytest.mark.parametrize("place", BIT_STRINGS)
+def test_a_name_that_is_no_text_is_no_obstacle(place: str) -> None:
+    """Such a certificate is listed, its key opens messages, and encrypting for it works or is refused in words."""
+    made = BIT_STRINGS[place]
+    assert list_credentials(der(made), at=NOW).certificates[0].serial_number == "0x1a2b"
+    (identity,) = load_identities(pem(rsa_key()) + pem(made))
+    assert "0x1a2b" in str(identity)
+    for profile in PROFILES.values():
+        by_key = replace(profile, identifier="key-identifier")
+        for chosen in (profile, by_key):
+            reasons = reasons_against(made, profile=chosen, at=NOW)
+            assert (place == "subject") == ("has an extension that cannot be read" not in reasons)
 
 
 def test_addresses_come_from_every_place_in_their_order() -> None:
@@ -51,6 +94,7 @@ def test_an_address_in_several_places_is_given_once() -> None:
         altered(certificate("alice@example.org"), b"\x81\x11alice@", b"\x81\x11ali\x00e@"),
         altered(certificate("alice@example.org"), b"\x81\x11alice@", b"\x8f\x11alice@"),
         altered(certificate(), b"\x0c\x05Alice", b"\x14\x05\xc4lice"),
+        *BIT_STRINGS.values(),
     ],
 )
 def test_what_is_no_address_is_left_out(subject: x509.Certificate) -> None:
@@ -69,6 +113,7 @@ def test_what_is_no_address_is_left_out(subject: x509.Certificate) -> None:
             altered(certificate(None), b"\x0c\x05Alice", b"\x14\x05\xc4lice"),
             "a subject whose name cannot be read",
         ),
+        (with_bit_string(certificate(None)), "a subject whose name cannot be read"),
     ],
 )
 def test_a_certificate_is_named_by_the_best_it_has(subject: x509.Certificate, name: str) -> None:
