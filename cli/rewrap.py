@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -10,27 +9,31 @@ import click
 from .files import Output, reading
 from .options import (
     MisuseError,
-    chosen_profile,
+    algorithm_options,
+    changed_profile,
     guard_options,
     identity_option,
+    limit_options,
     message_argument,
     output_option,
     quiet_option,
     refuse_to_replace,
     session_key_option,
 )
-from .shared_secrets import shared_secret_options
+from .parsing import Command
+from .readers import Openers, Readers
+from .shared_secrets import added_secret_options, shared_secret_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, BinaryIO
 
-    from cryptography import x509
+    from smime_session import Profile, Rewrapped
 
     from .shared_secrets import SharedSecrets
 
 
-@click.command("rewrap")
+@click.command("rewrap", cls=Command)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Add the recipient whose certificate is in this file, or several; repeat it for more.",
 )
+@added_secret_options
 @click.option(
     "--remove",
     "removed",
@@ -68,18 +72,22 @@ if TYPE_CHECKING:
     help="Look up mail addresses after --remove here too, besides the files of -i.",
 )
 @click.option(
-    "--reseal", is_flag=True, help="Encrypt the content with a new key, for those after -r and --replace and no others."
+    "--reseal",
+    is_flag=True,
+    help="Encrypt the content with a new key, for those after -r, --replace and --add-... and no others.",
 )
 @output_option
 @click.option(
     "--profile",
     type=click.Choice(["modern", "compat", "pq"]),
-    default="modern",
-    show_default=True,
-    help="How the key is encrypted for new recipients and, with --reseal, the content.",
+    show_default="as the message is: compat for AES-CBC, else modern",
+    help="How the key is encrypted for new recipients and, with --reseal, the content; with pq, everybody who is a"
+    " recipient afterwards has an ML-KEM key.",
 )
+@algorithm_options
 @guard_options
 @click.option("--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2).")
+@limit_options("max_recipients", "max_trials")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
     *,
@@ -94,8 +102,10 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     passphrase_file: str | None,
     passphrase_env: str | None,
     secrets: SharedSecrets,
+    added_secrets: SharedSecrets,
     reseal: bool,
     insecure_legacy: bool,
+    limits: dict[str, Any],
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
 ) -> None:
@@ -106,93 +116,83 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     What is encrypted stays as it is, octet for octet, and so does everybody's key who stays.
 
     Somebody who is taken out may have kept the key of the message, and the message. With --reseal it
-    gets a new key; then a certificate is needed for everybody who is to read it.
+    gets a new key; then a certificate, a password or a shared key is needed of everybody who is to read it.
     """
     destination = Output(output)
-    wanted = (*added, *(new for _, new in replaced))
-    leaving = (*removed, *(old for old, _ in replaced))
-    _check_choices(wanted, leaving, identified=bool(identities or secrets or session_keys), reseal=reseal)
-    files = [path for path in leaving if os.path.isfile(path)]  # noqa: PTH113  # pathlib is slow to load
-    for option, paths in (
-        ("-i", identities),
-        ("--session-key", session_keys),
-        ("-r", wanted),
-        ("--remove", files),
-        ("--certificates", certificates),
-    ):
-        refuse_to_replace(destination, option, paths)
-    for option, path in secrets.files():
+    coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
+    openers = Openers(identities, session_keys, secrets, passphrase_file, passphrase_env)
+    readers = Readers(coming, added_secrets, leaving, certificates)
+    readers.check(identified=bool(openers), reseal=reseal)
+    _check_algorithms(reseal=reseal, **choices)
+    for option, path in (*openers.files(), *readers.files()):
         refuse_to_replace(destination, option, [path])
 
     from smime_session import Policy, rewrap_stream
 
-    from .credentials import certificates_in, given_passphrase, identities_in, recipients_in, session_keys_in
     from .progress import progress
 
-    profile = chosen_profile(**choices)
-    recipients_in(wanted, profile)  # which names the file of each certificate that it refuses
-    passphrase = given_passphrase(passphrase_file, passphrase_env)
-    selectors = [tuple(certificates_in([who])) if who in files else who for who in leaving]
-    book = [*certificates_in(certificates), *_certificates_beside(identities)] if leaving else []
+    profile = _profile(**choices)
+    newcomers, left_out = readers.newcomers(profile)
+    selectors, book = readers.selectors(), readers.book(identities)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        keys = [*identities_in(identities, passphrase), *session_keys_in(session_keys), *secrets.load(new=False)]
+        keys, new_secrets = openers.load(), added_secrets.load(new=True)
         with progress("rewrapping", source, destination, quiet=quiet), destination.open() as target:
             done = rewrap_stream(
                 source.stream,
                 _TextOnly(target).stream if destination.refuses_binary else target,
                 keys,
-                add=certificates_in(wanted),
+                add=[*newcomers, *new_secrets],
                 remove=selectors,
                 certificates=book,
                 reseal=reseal,
                 profile=profile,
-                policy=Policy(insecure_legacy=insecure_legacy),
+                policy=Policy(insecure_legacy=insecure_legacy, **limits),
                 transactional=destination.transactional,
             )
     if not quiet:
-        _tell(done.present, done.removed, reseal=reseal)
+        _tell(done, left_out)
 
 
-def _check_choices(wanted: Sequence[str], leaving: Sequence[str], *, identified: bool, reseal: bool) -> None:
-    """Check that the options go together.
+def _check_algorithms(
+    *, reseal: bool, cipher: str | None = None, derived_content_key: bool = False, **_others: object
+) -> None:
+    """Refuse choices for the content where it stays as it is.
 
     Raises:
-        MisuseError: they do not.
+        MisuseError: there are some.
     """
-    if reseal and not wanted:
-        raise MisuseError("--reseal needs to be told for whom", "-r CERT names everybody who is to read the message")
-    if not wanted and not leaving:
-        raise MisuseError("nobody is to be added or taken out", "-r CERT adds a recipient, --remove WHO takes one out")
-    if wanted and not identified:
-        raise MisuseError(
-            "no identity was given",
-            "adding somebody takes -i IDENTITY, --password or --shared-key FILE of somebody who reads the message",
-        )
+    for option, given in (("--cipher", cipher), ("--derive-content-key", derived_content_key)):
+        if given and not reseal:
+            raise MisuseError(f"{option} goes with --reseal", "without --reseal the content stays as it is")
 
 
-def _certificates_beside(paths: Iterable[str]) -> list[x509.Certificate]:
-    """Return the certificates that lie open beside the private keys in the files."""
-    from smime_session import CredentialError
+def _profile(profile: str | None = None, **choices: Any) -> Callable[[Profile], Profile]:  # noqa: ANN401  # of many types
+    """Return what changes the profile that is like the message as the options say."""
 
-    from .credentials import certificates_in
+    def choose(like: Profile) -> Profile:
+        from smime_session import PROFILES
 
-    found: list[x509.Certificate] = []
-    for path in paths:
-        try:
-            found += certificates_in([path])
-        except CredentialError:
-            continue  # a key alone, or locked together with its certificate
-    return found
+        return changed_profile(PROFILES[profile] if profile else like, **choices)
+
+    return choose
 
 
-def _tell(present: Sequence[str], removed: Sequence[str], *, reseal: bool) -> None:
+def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
+    """Say what came of it that the options do not say."""
     from .console import note
 
-    if present:
-        note(f"already a recipient, and left as it was: {'; '.join(present)}")
-    if removed and reseal:
-        note(f"a recipient no longer: {'; '.join(removed)}; whoever could read the message may have kept it as it was")
-    elif removed:
+    def names(those: Sequence[str]) -> str:
+        return "; ".join(those)
+
+    for sentence in left_out:
+        note(sentence)
+    if done.present:
+        note(f"already a recipient, and left as it was: {names(done.present)}")
+    if done.weakened_by:
+        note(f"the message was post-quantum and is no longer, because of {names(done.weakened_by)}")
+    if done.removed and done.resealed:
+        note(f"a recipient no longer: {names(done.removed)}; whoever could read the message may have kept it as it was")
+    elif done.removed:
         note(
             "removing is not revoking: whoever could read the message may have kept its key; --reseal gives it another"
         )

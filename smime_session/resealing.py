@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from smime_session.algorithms import DATA
+from smime_session.candidates import Candidates
 from smime_session.cms import tlv
 from smime_session.cms.revision import version_of
 from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import sealed_size
 from smime_session.errors import MessageError
 from smime_session.mail.armour import armour_of, for_kind
-from smime_session.opening import Candidates, Pass, prove
+from smime_session.opening import Pass, prove
 from smime_session.sealing import SMIME_TYPES, SealingWriter, prepare
 from smime_session.session_key import SessionKey
 from smime_session.sources import Whole
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smime_session.algorithms import ContentEncryption
+    from smime_session.candidates import Candidate
     from smime_session.mail.armour import Beginning
-    from smime_session.opening import Candidate
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients import Identity, Recipient
 
@@ -36,32 +36,30 @@ class Resealing:
     """One message on its way from one session key to another.
 
     Args:
-        replay: the message, at its beginning.
+        replay: the message.
+        reading: a pass over it whose content was not read yet.
         target: where the new message goes, in the form that the old one has.
         recipients: for whom.
         profile: how it is sealed.
         policy: what is accepted.
-
-    Attributes:
-        old: the header that the message has.
-        form: what the input is.
-        profile: how it is sealed.
-
-    Raises:
-        MessageError: it is no envelope, broken, not spoken here or against the policy.
     """
 
-    def __init__(
-        self, replay: Beginning, target: BinaryIO, recipients: Sequence[Recipient], profile: Profile, policy: Policy
+    def __init__(  # noqa: PLR0913, PLR0917  # an old message and all that a new one is made of
+        self,
+        replay: Beginning,
+        reading: Pass,
+        target: BinaryIO,
+        recipients: Sequence[Recipient],
+        profile: Profile,
+        policy: Policy,
     ) -> None:
         self._replay = replay
+        self._reading = reading
         self._target = target
         self._recipients = recipients
+        self._profile = profile
         self._policy = policy
-        self._reading = Pass(replay, policy)
-        self.profile = profile
-        self.old = self._reading.reader.header
-        self.form = self._reading.incoming.form
+        self._old = reading.reader.header
 
     def run(
         self, identities: Sequence[Identity], *, transactional: bool
@@ -78,7 +76,7 @@ class Resealing:
             NoMatchError: it is addressed to none of the identities.
             DecryptionError: it did not open.
         """
-        with Candidates(self.old.wrapped_keys, identities, self._policy) as candidates:
+        with Candidates(self._old.wrapped_keys, identities, self._policy) as candidates:
             if transactional and len(candidates.all) == 1:
                 start = self._target.tell()
                 size = self._expected_size()
@@ -102,15 +100,15 @@ class Resealing:
     def _pipe(self, candidate: Candidate, size: int | None, expected: EnvelopeTrailer) -> EnvelopeHeader | None:
         """Open the content with one key and seal it with a new one; None if other attributes follow than expected."""
         reading, incoming = self._reading, self._reading.incoming
-        with SessionKey.generate(self.profile.content.key_size) as key:
-            header, parameters = prepare(key, self._recipients, self.profile)
+        with SessionKey.generate(self._profile.content.key_size) as key:
+            header, parameters = prepare(key, self._recipients, self._profile)
             trailer = self._carried(expected)
-            header = replace(
-                header, inner_content_type=self.old.inner_content_type, originator_info=self.old.originator_info
+            header = header._replace(
+                inner_content_type=self._old.inner_content_type, originator_info=self._old.originator_info
             )
-            header = replace(header, version=version_of(header, trailer))
+            header = header._replace(version=version_of(header, trailer))
             armour = armour_of(incoming, self._replay.beginning)
-            if header.content_type != self.old.content_type:
+            if header.content_type != self._old.content_type:
                 armour = for_kind(armour, incoming.head, SMIME_TYPES[header.content_type])
             out = armour.around(Whole(self._target))
             with SealingWriter(out, header, parameters, key, size, trailer) as writer:
@@ -129,12 +127,12 @@ class Resealing:
         Raises:
             MessageError: the tag covered some, and there will be no tag.
         """
-        algorithm = self.profile.content
+        algorithm = self._profile.content
         attributes = old.authenticated_attributes
         if attributes and not algorithm.authenticated:
             raise MessageError(f"the message has authenticated attributes, which {algorithm.name} cannot protect")
-        if algorithm.authenticated and not attributes and self.old.inner_content_type != DATA:
-            attributes = _content_type_attribute(self.old.inner_content_type)
+        if algorithm.authenticated and not attributes and self._old.inner_content_type != DATA:
+            attributes = _content_type_attribute(self._old.inner_content_type)
         others = old.unauthenticated_attributes
         if others:
             others = bytes((_ATTRIBUTES_TAGS[algorithm.authenticated],)) + others[1:]
@@ -142,14 +140,14 @@ class Resealing:
 
     def _expected_size(self) -> int | None:
         """Return the octets of new ciphertext before the content is read, where the old ones tell them."""
-        same = self._reading.parameters.algorithm.block_size == self.profile.content.block_size
+        same = self._reading.parameters.algorithm.block_size == self._profile.content.block_size
         return self._reading.reader.announced_size if same else None
 
     def _proven_size(self) -> int:
         """Return the octets of new ciphertext after the content was opened."""
         reading = self._reading
         return sealed_size(
-            self.profile.content,
+            self._profile.content,
             _opened_size(reading.parameters.algorithm, reading.reader.ciphertext_size, reading.last),
         )
 

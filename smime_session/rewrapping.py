@@ -11,32 +11,36 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from smime_session.algorithms import name_of
+from smime_session.candidates import Candidates
+from smime_session.cms import content_algorithm
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
-from smime_session.cms.revision import version_of
-from smime_session.credentials.fitness import recipients_for
-from smime_session.errors import RecipientError
+from smime_session.credentials.fitness import check_profile, recipients_for
+from smime_session.errors import MessageError
 from smime_session.mail.armour import Beginning, armour_of
 from smime_session.mail.detection import open_message
-from smime_session.mail.objects import M, like, octets_of
-from smime_session.opening import Candidates, Pass, prove
-from smime_session.profiles import DEFAULT, MODERN, Policy, Profile
-from smime_session.recipients import refuse_classical, wrap_all
-from smime_session.recipients.selection import Member, Roster
+from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
+from smime_session.opening import Pass, prove
+from smime_session.profiles import COMPAT, DEFAULT, MODERN, Policy, Profile
+from smime_session.readership import Readership, remaining, weakening
+from smime_session.recipients.selection import Roster
 from smime_session.resealing import Resealing
+from smime_session.sealing import refuse_unreadable
 from smime_session.sources import Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from cryptography import x509
 
-    from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer, WrappedKey
+    from smime_session.cms.structures import AlgorithmIdentifier, EnvelopeHeader, EnvelopeTrailer
     from smime_session.recipients import Identity, Recipient
     from smime_session.recipients.selection import Selector
-    from smime_session.session_key import SessionKey
+
+    ProfileChoice = Profile | Callable[[Profile], Profile] | None
+    """A profile; None for the one that is like the message; or what makes another of that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Rewrapped:
         removed: the names of those who are recipients no longer.
         present: the names of those who were to be added, but were recipients already and stay as they were.
         resealed: whether the content has a new session key.
+        weakened_by: the names of those recipients who can be broken by a quantum computer, in a message that
+            could not be before (:attr:`~smime_session.inspection.Inspection.post_quantum`).
     """
 
     content_encryption: str
@@ -62,6 +68,7 @@ class Rewrapped:
     removed: tuple[str, ...]
     present: tuple[str, ...]
     resealed: bool
+    weakened_by: tuple[str, ...] = ()
 
 
 def rewrap(  # noqa: PLR0913  # a choice each
@@ -72,7 +79,7 @@ def rewrap(  # noqa: PLR0913  # a choice each
     remove: Iterable[Selector] = (),
     certificates: Iterable[x509.Certificate] = (),
     reseal: bool = False,
-    profile: Profile = MODERN,
+    profile: ProfileChoice = None,
     policy: Policy = DEFAULT,
 ) -> M:
     """Give a message that is in memory other recipients.
@@ -84,7 +91,7 @@ def rewrap(  # noqa: PLR0913  # a choice each
         remove: who is to be taken out.
         certificates: where a mail address in ``remove`` is looked up.
         reseal: whether to seal the content anew, for exactly those in ``add``.
-        profile: how session keys are wrapped for certificates, and what is asked of those.
+        profile: how session keys are wrapped for certificates, and what is asked of readers.
         policy: what is accepted.
 
     Returns:
@@ -120,7 +127,7 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
     remove: Iterable[Selector] = (),
     certificates: Iterable[x509.Certificate] = (),
     reseal: bool = False,
-    profile: Profile = MODERN,
+    profile: ProfileChoice = None,
     policy: Policy = DEFAULT,
     transactional: bool = False,
 ) -> Rewrapped:
@@ -142,7 +149,9 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
         certificates: where a mail address in ``remove`` is looked up.
         reseal: whether to seal the content with a new session key and the algorithm of ``profile``, for
             exactly those in ``add``: whoever else was a recipient is one no longer.
-        profile: how session keys are wrapped for certificates, and what is asked of those.
+        profile: how session keys are wrapped for certificates, and what is asked of all who are readers
+            afterwards. None takes it from the message (:func:`profile_like`); a function is called with that
+            profile and returns the one to take.
         policy: what is accepted.
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
             written to it is thrown away if an exception is raised; resealing then reads the message once.
@@ -153,107 +162,92 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
         MessageError: the message is no envelope, broken, not spoken here or against the policy.
         NoMatchError: it is addressed to none of the identities, and somebody is to be added.
         DecryptionError: it did not open.
+        TypeError: an argument is of a kind that is not accepted.
     """
-    wanted = tuple(add)
+    check_readable(source)
+    check_writable(target)
+    order = _Order(tuple(identities), tuple(add), remove, tuple(certificates), profile, policy)
     with Beginning(source) as replay:
         if reseal:
-            return _reseal(
-                Resealing(replay, target, recipients_for(wanted, profile=profile), profile, policy),
-                wanted,
-                tuple(identities),
-                remove=remove,
-                certificates=tuple(certificates),
-                transactional=transactional,
-            )
-        reading = Pass(replay, policy) if wanted else None
-        reader = reading.reader if reading else EnvelopeReader(open_message(replay.read_block).next_block, policy)
-        changes = _Changes(reader.header, wanted, remove, tuple(certificates))
-        if reading and changes.newcomers:
-            with Candidates(reader.header.wrapped_keys, tuple(identities), policy) as candidates:
-                reading, winner = prove(replay, reading, candidates, policy)
-                changes.wrap(winner.key, profile)
-            reader, trailer = reading.reader, reading.trailer
-        else:
-            for _ in reader.ciphertext():
-                pass
-            trailer = reader.trailer()
-        form = _copy(replay, target, changes.header(trailer), reader.ciphertext_size, trailer, policy)
-        return changes.outcome(form)
+            return _reseal(order, replay, target, transactional=transactional)
+        return _rewrap(order, replay, target)
 
 
-class _Changes:
-    """Who comes, who goes and who stays.
+def profile_like(content_encryption: AlgorithmIdentifier, *, reseal: bool = False) -> Profile:
+    """Return the profile whose readers are those of a message.
+
+    It is :data:`~smime_session.profiles.COMPAT` for content in CBC mode and :data:`~smime_session.profiles.MODERN`
+    for any other. What is broken by now is resealed with ``MODERN``. A content key that is derived from the
+    session key (RFC 9709) is so again.
 
     Args:
-        header: the envelope's header.
-        wanted: who is to be a recipient.
-        remove: who is not.
-        certificates: where mail addresses are looked up.
-
-    Attributes:
-        newcomers: those of ``wanted`` who are no recipients yet, as far as can be told before wrapping.
-
-    Raises:
-        RecipientError: somebody is not there to be removed, nobody would be left, or nothing would change.
+        content_encryption: how the message is sealed.
+        reseal: whether the content is sealed anew.
     """
+    try:
+        parameters = content_algorithm.parameters_from(content_encryption)
+    except MessageError:  # removing somebody goes without understanding how the content is sealed
+        return MODERN
+    algorithm = parameters.algorithm
+    compat = algorithm.mode == "cbc" and not (reseal and algorithm.legacy)
+    return replace(COMPAT if compat else MODERN, derived_content_key=bool(parameters.derivation_info))
 
-    def __init__(
-        self,
-        header: EnvelopeHeader,
-        wanted: Sequence[Recipient | x509.Certificate],
-        remove: Iterable[Selector],
-        certificates: Collection[x509.Certificate],
-    ) -> None:
-        self._header = header
-        everybody = Roster(header.wrapped_keys)
-        leaving = everybody.select(remove, certificates)
-        self._leaving = [member for member in everybody.members if member in leaving]
-        self._staying = Roster(everybody.without(leaving))
-        self._new = Roster(())
-        self._present: list[Member] = []
-        self.newcomers: list[Recipient | x509.Certificate] = []
-        for each in wanted:
-            there = [] if hasattr(each, "wrap") else self._staying.of(each)
-            self._present += there
-            self.newcomers += [] if there else [each]
-        if not wanted and not leaving:
-            raise RecipientError(("there is nobody to add and nobody to remove",))
-        if not wanted and not self._staying.members:
-            names = "; ".join(member.name for member in self._leaving)
-            raise RecipientError((f"nobody would be left to read the message without {names}",))
 
-    def wrap(self, key: SessionKey, profile: Profile) -> None:
-        """Wrap the session key for the newcomers.
+class _Order(NamedTuple):
+    """What is asked for, as :func:`rewrap_stream` has it."""
+
+    identities: tuple[Identity, ...]
+    wanted: tuple[Recipient | x509.Certificate, ...]
+    remove: Iterable[Selector]
+    certificates: tuple[x509.Certificate, ...]
+    profile: ProfileChoice
+    policy: Policy
+
+    def profile_for(self, header: EnvelopeHeader, *, reseal: bool = False) -> Profile:
+        """Return the profile for a message.
 
         Raises:
-            RecipientError: at least one cannot be used; every one is named.
+            TypeError: something else was given.
         """
-        wrapped = wrap_all(recipients_for(self.newcomers, profile=profile), key)
-        refuse_classical(wrapped, profile)
-        coming = Roster(wrapped)
-        repeated = coming.repeating(self._staying)
-        self._present += repeated
-        self._new = Roster(coming.without(repeated))
+        given = self.profile
+        if given is None or callable(given):
+            like = profile_like(header.content_encryption, reseal=reseal)
+            given = given(like) if given else like
+        check_profile(given)
+        return given
 
-    def header(self, trailer: EnvelopeTrailer) -> EnvelopeHeader:
-        """Return the new header."""
-        everybody: tuple[WrappedKey, ...] = (*self._staying.wrapped_keys, *self._new.wrapped_keys)
-        header = replace(self._header, wrapped_keys=everybody)
-        return replace(header, version=version_of(header, trailer))
 
-    def outcome(self, form: str) -> Rewrapped:
-        """Return what was done."""
-        oid = self._header.content_encryption.oid
-        return Rewrapped(
-            content_encryption=name_of(oid) or oid,
-            form=form,
-            encoding="DER",
-            kept=len(self._staying.members),
-            added=len(self._new.members),
-            removed=tuple(member.name for member in self._leaving),
-            present=tuple(dict.fromkeys(member.name for member in self._present)),
-            resealed=False,
-        )
+def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
+    """Change the readers and copy what is sealed."""
+    policy = order.policy
+    reading = Pass(replay, policy) if order.wanted else None
+    reader = reading.reader if reading else EnvelopeReader(open_message(replay.read_block).next_block, policy)
+    readers = Readership(reader.header, order.wanted, order.remove, order.certificates)
+    profile = order.profile_for(reader.header)
+    recipients = readers.prepared(profile)
+    if reading and recipients:
+        with Candidates(reader.header.wrapped_keys, order.identities, policy) as candidates:
+            reading, winner = prove(replay, reading, candidates, policy)
+            readers.admit(recipients, winner.key, profile)
+        reader, trailer = reading.reader, reading.trailer
+        refuse_unreadable(readers.header(trailer), readers.kept + readers.added, policy)
+    else:
+        for _ in reader.ciphertext():
+            pass
+        trailer = reader.trailer()
+    form = _copy(replay, target, readers.header(trailer), reader.ciphertext_size, trailer, policy)
+    oid = reader.header.content_encryption.oid
+    return Rewrapped(
+        content_encryption=name_of(oid) or oid,
+        form=form,
+        encoding="DER",
+        kept=readers.kept,
+        added=readers.added,
+        removed=readers.removed,
+        present=readers.present,
+        resealed=False,
+        weakened_by=readers.weakened_by,
+    )
 
 
 def _copy(  # noqa: PLR0913, PLR0917  # what an envelope is made of
@@ -272,33 +266,26 @@ def _copy(  # noqa: PLR0913, PLR0917  # what an envelope is made of
     return incoming.form
 
 
-def _reseal(  # noqa: PLR0913  # a choice each
-    resealing: Resealing,
-    wanted: Sequence[Recipient | x509.Certificate],
-    identities: Sequence[Identity],
-    *,
-    remove: Iterable[Selector],
-    certificates: Collection[x509.Certificate],
-    transactional: bool,
-) -> Rewrapped:
-    before = Roster(resealing.old.wrapped_keys)
-    before.select(remove, certificates)  # whoever is named has to be there
-    header, encoding = resealing.run(identities, transactional=transactional)
+def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional: bool) -> Rewrapped:
+    """Seal the content anew for those who are wanted."""
+    reading = Pass(replay, order.policy)
+    old, form = reading.reader.header, reading.incoming.form
+    before = Roster(old.wrapped_keys)
+    before.select(order.remove, order.certificates)  # whoever is named has to be there
+    profile = order.profile_for(old, reseal=True)
+    recipients = recipients_for(order.wanted, profile=profile)
+    resealing = Resealing(replay, reading, target, recipients, profile, order.policy)
+    header, encoding = resealing.run(order.identities, transactional=transactional)
     now = Roster(header.wrapped_keys)
-    names = {member.identifier for member in now.members} - {None}
-    staying = {member for member in before.members if member.identifier in names}
-    for each in wanted:
-        if not hasattr(each, "wrap"):
-            staying.update(before.of(each))
-    if any(member.by_password for member in now.members):
-        staying.update(member for member in before.members if member.by_password)
+    staying = remaining(before, now, order.wanted)
     return Rewrapped(
-        content_encryption=resealing.profile.content.name,
-        form=resealing.form,
+        content_encryption=profile.content.name,
+        form=form,
         encoding=encoding,
         kept=len(staying),
         added=max(0, len(now.members) - len(staying)),
         removed=tuple(member.name for member in before.members if member not in staying),
         present=(),
         resealed=True,
+        weakened_by=weakening(before.wrapped_keys, now.wrapped_keys),
     )

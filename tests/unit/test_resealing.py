@@ -68,7 +68,7 @@ def test_a_resealed_mail_says_what_it_is() -> None:
     """A mail that changes from one kind of envelope to the other says so, and keeps its other fields."""
     message = sealed_for(RSA, profile=COMPAT)
     assert b"smime-type=enveloped-data" in message
-    resealed = rewrap(message, RSA.identities, add=[RSA.recipient], reseal=True)
+    resealed = rewrap(message, RSA.identities, add=[RSA.recipient], reseal=True, profile=MODERN)
     assert b"smime-type=authEnveloped-data" in resealed
     assert resealed.startswith(b"From: a@example.org\r\nSubject: hello\r\nX-Odd:  kept \r\n")
     assert decrypt(resealed, RSA.identities).message == decrypt(message, RSA.identities).message
@@ -81,7 +81,13 @@ def test_resealing_keeps_attributes(authenticated: bool, transactional: bool) ->
     message, target = with_attributes(*prepared_for(RSA), authenticated=authenticated), io.BytesIO()
     target.write(b"before")
     rewrap_stream(
-        io.BytesIO(message), target, RSA.identities, add=[EC.recipient], reseal=True, transactional=transactional
+        io.BytesIO(message),
+        target,
+        RSA.identities,
+        add=[EC.recipient],
+        reseal=True,
+        profile=MODERN,
+        transactional=transactional,
     )
     assert target.getvalue().startswith(b"before")
     resealed = target.getvalue()[6:]

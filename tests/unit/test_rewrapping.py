@@ -31,7 +31,7 @@ from smime_session import (
     rewrap_stream,
 )
 from smime_session.algorithms import DES_EDE3_CBC
-from smime_session.cms import codec, tlv
+from smime_session.cms import codec, content_algorithm, tlv
 from smime_session.cms.structures import ContentParameters, EnvelopeHeader
 from smime_session.content import SLACK, sealer
 from smime_session.recipients import wrap_all
@@ -64,9 +64,10 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("opener", READERS.values(), ids=READERS)
 def test_every_technique_lets_every_other_in(opener: Reader, profile: Profile) -> None:
     """Whoever reads a message, with any kind of key, can add readers with keys of every other kind."""
-    message = sealed_for(opener, profile=replace(profile, encapsulation=True))
+    profile = replace(profile, encapsulation=True)
+    message = sealed_for(opener, profile=profile)
     others = [reader for reader in READERS.values() if reader is not opener]
-    wider = rewrap(message, opener.identities, add=[reader.recipient for reader in others])
+    wider = rewrap(message, opener.identities, add=[reader.recipient for reader in others], profile=profile)
     before, after = parts_of(message), parts_of(wider)
     assert after.unchanging == before.unchanging
     assert before.wrapped < after.wrapped
@@ -350,7 +351,7 @@ def _weak(*readers: Reader) -> bytes:
         buffer = memoryview(bytearray(len(MAIL) + SLACK))
         size = stream.update_into(MAIL, buffer)
         ciphertext = bytes(buffer[:size]) + stream.finish()[0]
-    encryption = codec.content_encryption(parameters)
+    encryption = content_algorithm.encode(parameters)
     header = EnvelopeHeader(
         smime_session.algorithms.ENVELOPED_DATA, 2, wrapped, smime_session.algorithms.DATA, encryption
     )

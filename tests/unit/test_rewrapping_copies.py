@@ -151,7 +151,8 @@ def test_the_version_is_computed(originator: bytes, readers: list[Reader], versi
     """The version follows the recipients that are left, the originator's certificates and the attributes."""
     message = with_attributes(*prepared_for(RSA, EC), authenticated=False, originator=originator or None)
     add = [reader.recipient for reader in readers]
-    changed = rewrap(message, EC.identities, add=add, remove=[] if EC in readers else [EC.certificate])
+    remove = [] if EC in readers else [EC.certificate]
+    changed = rewrap(message, EC.identities, add=add, remove=remove, profile=MODERN)
     assert parts_of(changed).header.version == version
 
 

@@ -1,0 +1,152 @@
+"""Who reads a message and who is to: the options of ``rewrap`` that name people, as values."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from .options import MisuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cryptography import x509
+
+    from smime_session import Identity, Profile
+
+    from .shared_secrets import SharedSecrets
+
+
+class Openers(NamedTuple):
+    """Who reads the message now.
+
+    Attributes:
+        identities: files with private keys.
+        session_keys: files with saved session keys.
+        secrets: passwords and shared keys.
+        passphrase_file: the file with the passphrase of the private keys, or None.
+        passphrase_env: the environment variable with it, or None.
+    """
+
+    identities: tuple[str, ...]
+    session_keys: tuple[str, ...]
+    secrets: SharedSecrets
+    passphrase_file: str | None
+    passphrase_env: str | None
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anybody."""
+        return bool(self.identities or self.session_keys or self.secrets)
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Yield each file with the option that names it."""
+        yield from (("-i", path) for path in self.identities)
+        yield from (("--session-key", path) for path in self.session_keys)
+        yield from self.secrets.files()
+
+    def load(self) -> list[Identity]:
+        """Load everybody; what is to be typed is asked for."""
+        from .credentials import given_passphrase, identities_in, session_keys_in
+
+        passphrase = given_passphrase(self.passphrase_file, self.passphrase_env)
+        keys = [*identities_in(self.identities, passphrase), *session_keys_in(self.session_keys)]
+        return [*keys, *self.secrets.load(new=False)]
+
+
+class Readers(NamedTuple):
+    """Who comes and who goes, as the options say.
+
+    Attributes:
+        coming: the files with the certificates of those who come.
+        secrets: the passwords and shared keys of others who come.
+        leaving: the names of those who go.
+        certificates: the files where mail addresses are looked up.
+    """
+
+    coming: tuple[str, ...]
+    secrets: SharedSecrets
+    leaving: tuple[str, ...]
+    certificates: tuple[str, ...]
+
+    def check(self, *, identified: bool, reseal: bool) -> None:
+        """Check that the options go together.
+
+        Raises:
+            MisuseError: they do not.
+        """
+        wanted = bool(self.coming or self.secrets)
+        if reseal and not wanted:
+            raise MisuseError(
+                "--reseal needs to be told for whom",
+                "-r CERT, --add-password and --add-shared-key FILE name everybody who is to read the message",
+            )
+        if not wanted and not self.leaving:
+            raise MisuseError(
+                "nobody is to be added or taken out",
+                "-r CERT adds a recipient, --add-password or --add-shared-key FILE another, --remove WHO takes one out",
+            )
+        if wanted and not identified:
+            raise MisuseError(
+                "no identity was given",
+                "adding somebody takes -i IDENTITY, --password or --shared-key FILE of somebody who reads the message",
+            )
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Yield each file with the option that names it."""
+        yield from (("-r", path) for path in self.coming)
+        yield from (("--remove", who) for who in self.leaving if _is_file(who))
+        yield from (("--certificates", path) for path in self.certificates)
+        yield from self.secrets.files()
+
+    def newcomers(self, profile: Callable[[Profile], Profile]) -> tuple[list[x509.Certificate], list[str]]:
+        """Load the certificates of those who come, and refuse those that will not do whatever the message is.
+
+        Args:
+            profile: makes the profile of one that is like the message.
+
+        Returns:
+            The certificates, and a sentence about each issuer that was left out.
+
+        Raises:
+            RefusedError: some will not do; each is named with its file.
+            CredentialError: a file holds no certificate.
+            OSError: a file cannot be read.
+        """
+        from smime_session import MODERN
+
+        from .credentials import newcomers_in, recipients_in
+
+        recipients_in(filter(_is_file, self.coming), profile(MODERN))
+        return newcomers_in(self.coming)
+
+    def selectors(self) -> list[str | tuple[x509.Certificate, ...]]:
+        """Return those who go, a file as its certificates."""
+        from .credentials import certificates_in
+
+        return [tuple(certificates_in([who])) if _is_file(who) else who for who in self.leaving]
+
+    def book(self, identities: Iterable[str]) -> list[x509.Certificate]:
+        """Return the certificates in which mail addresses are looked up, those beside the private keys among them."""
+        from .credentials import certificates_in
+
+        return [*certificates_in(self.certificates), *_certificates_beside(identities)] if self.leaving else []
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether this is the name of a file that can be read more than once."""
+    return name != "-" and os.path.isfile(name)  # noqa: PTH113  # pathlib is slow to load
+
+
+def _certificates_beside(paths: Iterable[str]) -> list[x509.Certificate]:
+    """Return the certificates that lie open beside the private keys in the files."""
+    from smime_session import CredentialError
+
+    from .credentials import certificates_in
+
+    found: list[x509.Certificate] = []
+    for path in filter(_is_file, paths):
+        try:
+            found += certificates_in([path])
+        except CredentialError:
+            continue  # a key alone, or locked together with its certificate
+    return found
