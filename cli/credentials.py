@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from smime_session import (
-    CredentialError,
-    PassphraseError,
-    RecipientError,
-    load_certificates,
-    load_identities,
-    recipient_for,
-)
+from smime_session import CredentialError, PassphraseError, RecipientError
 from smime_session.text import printable
 
 from .files import reading
@@ -49,30 +41,71 @@ class RefusedError(RecipientError):
         self.guard = guard
 
 
-def recipients_in(paths: Iterable[str], profile: Profile) -> list[Recipient]:
+class MisplacedKeyError(CredentialError):
+    """A saved session key was given where a private key belongs."""
+
+    def __init__(self) -> None:
+        super().__init__("this is a saved session key, not a private key")
+
+
+def recipients_in(paths: Iterable[str], profile: Profile) -> tuple[list[Recipient], list[str]]:
     """Prepare a recipient for each certificate in the files, once each.
+
+    Returns:
+        The recipients, and a sentence about each issuer that was left out.
 
     Raises:
         CredentialError: a file holds no certificate.
         RefusedError: ``profile`` refuses at least one; every one is named with its file.
         OSError: a file cannot be read.
     """
-    found: dict[x509.Certificate, str] = {}
+    from smime_session.credentials.loading import judged_in
+
+    found: dict[bytes, tuple[str, Recipient | RecipientError]] = {}
+    left_out: list[str] = []
     for path in paths:
-        for certificate in _load(path, load_certificates):
-            found.setdefault(certificate, path)
+        ((certificates, issuers),) = _load(path, lambda data: [judged_in(data, profile=profile)])
+        left_out += _named(path, issuers)
+        for octets, judged in certificates:
+            found.setdefault(octets, (path, judged))
     recipients: list[Recipient] = []
     refused: list[str] = []
     guards = set(GUARDS)
-    for certificate, path in found.items():
-        try:
-            recipients.append(recipient_for(certificate, profile=profile))
-        except RecipientError as error:
-            refused += [f"{path}: {sentence}" for sentence in error.refused]
-            guards &= _sole_guards(certificate, profile)
+    for octets, (path, judged) in found.items():
+        if isinstance(judged, RecipientError):
+            refused += [f"{path}: {sentence}" for sentence in judged.refused]
+            guards &= _sole_guards(octets, profile)
+        else:
+            recipients.append(judged)
     if refused:
         raise RefusedError(refused, min(guards, default=None))
-    return recipients
+    return recipients, left_out
+
+
+def newcomers_in(paths: Iterable[str]) -> tuple[list[x509.Certificate], list[str]]:
+    """Load the certificates in the files, less those of issuers of others in the same file.
+
+    Returns:
+        The certificates, and a sentence about each one that was left out.
+
+    Raises:
+        CredentialError: a file holds no certificate.
+        OSError: a file cannot be read.
+    """
+    from smime_session.credentials.authorities import without_issuers
+
+    certificates: list[x509.Certificate] = []
+    left_out: list[str] = []
+    for path in paths:
+        others, issuers = without_issuers(certificates_in([path]))
+        certificates += others
+        left_out += _named(path, issuers)
+    return certificates, left_out
+
+
+def _named(path: str, issuers: Iterable[str]) -> list[str]:
+    """Say of issuers in which file they were left out."""
+    return [f"{path}: left out: {sentence}" for sentence in issuers]
 
 
 def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
@@ -82,6 +115,8 @@ def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
         CredentialError: a file holds no certificate.
         OSError: a file cannot be read.
     """
+    from smime_session import load_certificates
+
     return [certificate for path in paths for certificate in _load(path, load_certificates)]
 
 
@@ -98,12 +133,15 @@ def listing_of(path: str, passphrase: bytes | None) -> Listing:
     return listing
 
 
-def _sole_guards(certificate: x509.Certificate, profile: Profile) -> set[str]:
+def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
     """Return the guards without which, each alone, ``profile`` would accept the certificate."""
+    from dataclasses import replace
+
+    from smime_session import load_recipients
 
     def accepts(changed: Profile) -> bool:
         try:
-            recipient_for(certificate, profile=changed)
+            load_recipients(certificate, profile=changed)
         except RecipientError:
             return False
         return True
@@ -123,6 +161,7 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
         CredentialError: a file holds no private key that can be used, or it stays locked.
         OSError: a file cannot be read.
     """
+    from smime_session import load_identities
 
     def unlocker(path: str) -> Callable[[bytes], list[Identity]]:
         def unlock(data: bytes) -> list[Identity]:
@@ -132,10 +171,20 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
                 if not error.missing or (answer := ask(f"Passphrase for {path}: ")) is None:
                     raise
                 return load_identities(data, answer)
+            except CredentialError:
+                if _is_saved_session_key(data):
+                    raise MisplacedKeyError from None
+                raise
 
         return unlock
 
     return [identity for path in paths for identity in _load(path, unlocker(path))]
+
+
+def _is_saved_session_key(data: bytes) -> bool:
+    from smime_session.saved_key import FORMAT
+
+    return FORMAT.encode() in data
 
 
 def session_keys_in(paths: Iterable[str]) -> list[Identity]:
@@ -145,9 +194,13 @@ def session_keys_in(paths: Iterable[str]) -> list[Identity]:
         CredentialError: a file holds none.
         OSError: a file cannot be read.
     """
-    from smime_session import load_session_key
 
-    return [key for path in paths for key in _load(path, lambda data: [load_session_key(data)])]
+    def load(data: bytes) -> list[Identity]:
+        from smime_session import load_session_key
+
+        return [load_session_key(data)]
+
+    return [key for path in paths for key in _load(path, load)]
 
 
 def given_passphrase(file: str | None, variable: str | None) -> bytes | None:

@@ -10,19 +10,23 @@ from .files import PRIVATE, Output, reading
 from .options import (
     MisuseError,
     identity_option,
+    limit_options,
     message_argument,
     output_option,
     quiet_option,
     refuse_to_replace,
     session_key_option,
 )
+from .parsing import Command
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .shared_secrets import SharedSecrets
 
 
-@click.command("decrypt")
+@click.command("decrypt", cls=Command)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
 )
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
+@limit_options("max_recipients", "max_trials")
 @quiet_option
 def command(  # noqa: PLR0913, PLR0917  # an argument for each option
     message: str,
@@ -44,6 +49,7 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
     secrets: SharedSecrets,
     insecure_legacy: bool,
     require_authenticated: bool,
+    limits: dict[str, Any],
     quiet: bool,
 ) -> None:
     """Decrypt a message with a private key.
@@ -76,7 +82,7 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
                 source.stream,
                 target,
                 keys,
-                policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy),
+                policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy, **limits),
                 transactional=destination.transactional,
             )
     if not opened.authenticated and not quiet:

@@ -9,6 +9,7 @@ import click
 from .files import Output, reading
 from .options import (
     MisuseError,
+    algorithm_options,
     chosen_profile,
     guard_options,
     message_argument,
@@ -16,26 +17,19 @@ from .options import (
     quiet_option,
     refuse_to_replace,
 )
+from .parsing import Command
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Literal
+
+    from smime_session import Sealed
 
     from .shared_secrets import SharedSecrets
 
-CIPHERS = (
-    "aes128-gcm",
-    "aes192-gcm",
-    "aes256-gcm",
-    "chacha20-poly1305",
-    "aes128-cbc",
-    "aes192-cbc",
-    "aes256-cbc",
-)
-RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkcs1-v1_5")
 
-
-@click.command("encrypt")
+@click.command("encrypt", cls=Command)
 @message_argument
 @click.option(
     "-r",
@@ -63,19 +57,7 @@ RSA_ALGORITHMS = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkc
     show_default=True,
     help="A whole mail, or any file as a bare CMS object.",
 )
-@click.option("--cipher", type=click.Choice(CIPHERS), help="Encrypt the content with this algorithm.")
-@click.option(
-    "--derive-content-key",
-    "derived_content_key",
-    is_flag=True,
-    help="Bind the content key to its algorithm (RFC 9709); older readers cannot open it.",
-)
-@click.option("--rsa", type=click.Choice(RSA_ALGORITHMS), help="Encrypt the session key for RSA keys this way.")
-@click.option(
-    "--identifier",
-    type=click.Choice(["issuer-serial", "key-identifier"]),
-    help="Name recipients in the envelope this way.",
-)
+@algorithm_options
 @guard_options
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
@@ -112,12 +94,21 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     from .progress import progress
 
     profile = chosen_profile(**choices)
-    recipients = recipients_in(certificates, profile)
+    recipients, left_out = recipients_in(certificates, profile)
     with reading(message) as source:  # before anybody is asked for a password
         recipients += secrets.load(new=True)
         with progress("encrypting", source, destination, quiet=quiet), destination.open() as target:
             sealed = encrypt_stream(source.stream, target, recipients, profile=profile, form=form)
-    if sealed.removed_fields and not quiet:
-        from .console import note
+    if not quiet and (left_out or sealed.removed_fields or sealed.already_encrypted):
+        _tell(sealed, left_out)
 
+
+def _tell(sealed: Sealed, left_out: Iterable[str]) -> None:
+    from .console import note
+
+    for sentence in left_out:
+        note(sentence)
+    if sealed.removed_fields:
         note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
+    if sealed.already_encrypted:
+        note("the mail is encrypted already: whoever opens it finds an encrypted mail")

@@ -9,7 +9,15 @@ from typing import Final
 
 import click
 
-from smime_session import NoMatchError, NotMailError, PassphraseError, PolicyError, SmimeError
+from smime_session import (
+    CredentialError,
+    LimitError,
+    NoMatchError,
+    NotMailError,
+    PassphraseError,
+    PolicyError,
+    SmimeError,
+)
 
 from .interruption import InterruptedBySignal
 
@@ -79,7 +87,7 @@ def _system_hint(error: OSError, command: str | None) -> str | None:
 
 
 def _hint(error: SmimeError, command: str | None) -> str | None:
-    from .credentials import RefusedError
+    from .credentials import MisplacedKeyError, RefusedError
 
     hint: str | None = None
     match error:
@@ -91,10 +99,16 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
             hint = "ask the sender for AES-GCM, or read it as it is without --require-authenticated"
         case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap", "session-key"):
             hint = "--insecure-legacy opens it all the same"
+        case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
+            hint = f"--{option.replace('_', '-')} N accepts more"
+        case NoMatchError(closest=str()):
+            hint = "-i with the private key alone, without its certificate, tries it with every recipient"
         case NoMatchError():
             hint = (
                 "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"
             )
+        case CredentialError(__cause__=MisplacedKeyError()) if command in ("decrypt", "rewrap"):
+            hint = "--session-key takes it"
         case RefusedError(guard=str(guard)):
             hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts what is wrong with it"
     return hint

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from .options import MisuseError, passphrase_options
+from .parsing import Command
 
 if TYPE_CHECKING:
     from smime_session.credentials.creation import NewIdentity
+
+MAX_DAYS: Final = 36_525
 
 _ENDINGS: Final = ("key", "pem", "issuer.pem")
 
@@ -37,7 +40,7 @@ def command() -> None:
     """Make private keys and certificates, or show what a file holds."""
 
 
-@command.command("new")
+@command.command("new", cls=Command)
 @click.argument("address")
 @click.option(
     "--type", "key_type", type=click.Choice(KEY_TYPES), default="rsa3072", show_default=True, help="The kind of key."
@@ -49,7 +52,13 @@ def command() -> None:
     type=click.Path(),
     help="Write PREFIX.key and PREFIX.pem.  [default: the address]",
 )
-@click.option("--days", type=int, default=730, show_default=True, help="How many days the certificate is valid.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MAX_DAYS),
+    default=730,
+    show_default=True,
+    help="How many days the certificate is valid.",
+)
 @click.option("--passphrase", "asks", is_flag=True, help="Lock the private key with a passphrase asked for twice.")
 @passphrase_options
 def new(  # noqa: PLR0913, PLR0917  # an argument for each option
@@ -75,11 +84,16 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     key_path, certificate_path, issuer_path = (f"{output or address}.{ending}" for ending in _ENDINGS)
     _refuse_existing(key_path, certificate_path, issuer_path)
 
+    from smime_session import CredentialError
     from smime_session.credentials import creation
 
     from .credentials import given_passphrase
     from .files import PRIVATE, SHARED, new_files
 
+    try:
+        creation.parse_address(address)
+    except CredentialError as error:
+        raise MisuseError(str(error)) from error
     passphrase = _chosen_passphrase(address) if asks else given_passphrase(passphrase_file, passphrase_env)
     wanted = [(key_path, PRIVATE), (certificate_path, SHARED)]
     if not creation.KEY_TYPES[key_type].signs:
@@ -95,7 +109,7 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
         _tell_issuer(issuer_path)
 
 
-@command.command("show")
+@command.command("show", cls=Command)
 @click.argument("file", type=click.Path())
 @passphrase_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -127,13 +141,16 @@ def _refuse_existing(*paths: str) -> None:
 
 
 def _chosen_passphrase(address: str) -> bytes:
-    from smime_session import CredentialError, PassphraseError
+    from smime_session import CredentialError
 
     from .credentials import ask
 
     passphrase = ask(f"New passphrase for {address}: ")
     if passphrase is None:
-        raise PassphraseError("there is no terminal to ask for a passphrase", missing=True)
+        raise MisuseError(
+            "there is no terminal to ask for a passphrase",
+            "--passphrase-file or --passphrase-env gives it where there is no terminal",
+        )
     if ask("The same again: ") != passphrase:
         raise CredentialError("the two passphrases are not the same")
     return passphrase

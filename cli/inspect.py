@@ -8,14 +8,17 @@ import click
 
 from .console import emit
 from .files import reading
-from .options import identity_option, message_argument
+from .options import identity_option, limit_options, message_argument
+from .parsing import Command
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .shared_secrets import SharedSecrets
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="A file with certificates, to tell which of them are addressed; repeat it for more.",
 )
+@limit_options("max_recipients")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,
@@ -37,6 +41,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     certificates: tuple[str, ...],
     *,
     secrets: SharedSecrets,
+    limits: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Show how a message is encrypted, for whom, and what opens it.
@@ -45,14 +50,14 @@ def command(  # noqa: PLR0913  # an argument for each option
     recipient a private key belongs to, or what comes closest, with a shared key likewise; a password
     could be anyone's.
     """
-    from smime_session import inspect
+    from smime_session import Policy, inspect
 
     from .credentials import certificates_in, given_passphrase, identities_in
 
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
-        found = inspect(source.stream, keys, certificates_in(certificates)).to_dict()
+        found = inspect(source.stream, keys, certificates_in(certificates), policy=Policy(**limits)).to_dict()
     if as_json:
         import json
 

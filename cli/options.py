@@ -9,11 +9,13 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, Literal
 
     from smime_session import Profile
 
     from .files import Output
+
+    Limit = Literal["max_recipients", "max_trials"]
 
 
 class MisuseError(click.UsageError):
@@ -24,7 +26,7 @@ class MisuseError(click.UsageError):
     """
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, click.get_current_context(silent=True))
         self.hint = hint
 
 
@@ -100,6 +102,40 @@ def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None
             raise MisuseError(f"-o would replace {path}, which {option} reads", "choose another file to write")
 
 
+_LIMITS: Final[dict[Limit, str]] = {
+    "max_recipients": "Read a message with up to N recipients.",
+    "max_trials": "Try up to N of its encrypted keys, where a private key does not tell which is for it.",
+}
+
+
+def limit_options(*names: Limit) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add what lifts limits of reading; the function gets those that are given as one argument, ``limits``.
+
+    They are fields of a policy. A header may grow with the number of recipients in it.
+
+    Args:
+        names: the limits, as the policy calls them.
+    """
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
+            limits: dict[str, Any] = {name: value for name in names if (value := options.pop(name)) is not None}
+            if count := limits.get("max_recipients"):
+                from smime_session import DEFAULT
+
+                grown = count * DEFAULT.max_header_size // DEFAULT.max_recipients
+                limits["max_header_size"] = max(DEFAULT.max_header_size, grown)
+            return function(*arguments, limits=limits, **options)
+
+        for name in reversed(names):
+            option = f"--{name.replace('_', '-')}"
+            click.option(option, metavar="N", type=click.IntRange(min=1), help=_LIMITS[name])(collect)
+        return collect
+
+    return add
+
+
 GUARD_OPTIONS: Final = {
     "--insecure-expired": "Accept certificates outside their validity time.",
     "--insecure-key-usage": "Accept certificates that are not for encrypting keys.",
@@ -115,13 +151,53 @@ def guard_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def chosen_profile(
-    profile: str, cipher: str | None = None, rsa: str | None = None, identifier: str | None = None, **switches: bool
-) -> Profile:
+CIPHERS: Final = (
+    "aes128-gcm",
+    "aes192-gcm",
+    "aes256-gcm",
+    "chacha20-poly1305",
+    "aes128-cbc",
+    "aes192-cbc",
+    "aes256-cbc",
+)
+RSA_ALGORITHMS: Final = ("oaep-sha1", "oaep-sha256", "oaep-sha384", "oaep-sha512", "pkcs1-v1_5")
+
+
+def algorithm_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the choices that a profile makes and that can be made one by one."""
+    for option in (
+        click.option(
+            "--identifier",
+            type=click.Choice(["issuer-serial", "key-identifier"]),
+            help="Name recipients in the envelope this way.",
+        ),
+        click.option("--rsa", type=click.Choice(RSA_ALGORITHMS), help="Encrypt the session key for RSA keys this way."),
+        click.option(
+            "--derive-content-key",
+            "derived_content_key",
+            is_flag=True,
+            help="Bind the content key to its algorithm (RFC 9709); older readers cannot open it.",
+        ),
+        click.option("--cipher", type=click.Choice(CIPHERS), help="Encrypt the content with this algorithm."),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen_profile(profile: str, **choices: Any) -> Profile:  # noqa: ANN401  # as changed_profile has them
     """Return the profile of that name with every choice that was made on its own."""
+    from smime_session import PROFILES
+
+    return changed_profile(PROFILES[profile], **choices)
+
+
+def changed_profile(
+    profile: Profile, cipher: str | None = None, rsa: str | None = None, identifier: str | None = None, **switches: bool
+) -> Profile:
+    """Return a profile with every choice that was made on its own."""
     from dataclasses import replace
 
-    from smime_session import PROFILES, algorithms
+    from smime_session import algorithms
 
     changes: dict[str, Any] = {name: True for name, on in switches.items() if on}
     if cipher:
@@ -130,10 +206,13 @@ def chosen_profile(
         changes["rsa"] = getattr(algorithms, f"RSAES_{rsa.replace('-', '_').upper()}")
     if identifier:
         changes["identifier"] = identifier
-    return replace(PROFILES[profile], **changes)
+    return replace(profile, **changes)
+
+
+_NO_INPUTS: Final = ("output", "shared_key_ids", "password_envs", "add_shared_key_ids", "add_password_envs")
 
 
 def _refuse_sharing_input(options: Mapping[str, object]) -> None:
-    named = [value for name, value in options.items() if name not in ("output", "shared_key_id")]
+    named = [value for name, value in options.items() if name not in _NO_INPUTS]
     if sum(value.count("-") if isinstance(value, tuple) else value == "-" for value in named) > 1:
         raise MisuseError("standard input is named for more than one thing", "put one of them into a file")

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from .files import PRIVATE, Output, reading
-from .options import MisuseError, identity_option, message_argument, output_option, quiet_option, refuse_to_replace
+from .options import (
+    MisuseError,
+    identity_option,
+    limit_options,
+    message_argument,
+    output_option,
+    quiet_option,
+    refuse_to_replace,
+)
+from .parsing import Command
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .shared_secrets import SharedSecrets
 
 
-@click.command("session-key")
+@click.command("session-key", cls=Command)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
 )
+@limit_options("max_recipients", "max_trials")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,
@@ -32,6 +44,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     *,
     secrets: SharedSecrets,
     insecure_legacy: bool,
+    limits: dict[str, Any],
     quiet: bool,
 ) -> None:
     """Save the session key of one message.
@@ -62,7 +75,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
-        policy = Policy(insecure_legacy=insecure_legacy)
+        policy = Policy(insecure_legacy=insecure_legacy, **limits)
         with progress("opening", source, destination, quiet=quiet):
             saved = export_session_key(source.stream, keys, policy=policy)
     with saved, destination.open(PRIVATE, inherit=False) as target:

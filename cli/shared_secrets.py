@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -26,34 +25,35 @@ _KEY_SIZES: Final = (16, 24, 32)
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 
 
-@dataclass(frozen=True, slots=True)
-class SharedSecrets:
+class SharedSecrets(NamedTuple):
     """What the options name.
 
     Attributes:
         password: whether to ask for a password.
-        password_file: the file with one, or None.
-        password_env: the environment variable with one, or None.
-        shared_key: the file with a shared key, or None.
-        shared_key_id: the shared key's identifier as it was given, or None.
+        password_files: the files with one each.
+        password_envs: the environment variables with one each.
+        shared_keys: the files with a shared key each.
+        shared_key_ids: the identifiers of the shared keys, in the same order, as they were given.
+        prefix: what the names of these options begin with.
     """
 
     password: bool
-    password_file: str | None
-    password_env: str | None
-    shared_key: str | None
-    shared_key_id: str | None
+    password_files: tuple[str, ...]
+    password_envs: tuple[str, ...]
+    shared_keys: tuple[str, ...]
+    shared_key_ids: tuple[str, ...]
+    prefix: str = ""
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
-        return self.password or any((self.password_file, self.password_env, self.shared_key))
+        return self.password or any((self.password_files, self.password_envs, self.shared_keys))
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yield each file with the option that names it."""
-        if self.password_file is not None:
-            yield "--password-file", self.password_file
-        if self.shared_key is not None:
-            yield "--shared-key", self.shared_key
+        for path in self.password_files:
+            yield f"--{self.prefix}password-file", path
+        for path in self.shared_keys:
+            yield f"--{self.prefix}shared-key", path
 
     def check(self) -> None:
         """Check that the options go together.
@@ -61,12 +61,12 @@ class SharedSecrets:
         Raises:
             MisuseError: they do not.
         """
-        if self.password + (self.password_file is not None) + (self.password_env is not None) > 1:
-            raise MisuseError("--password, --password-file and --password-env exclude each other")
-        if (self.shared_key is None) != (self.shared_key_id is None):
-            raise MisuseError("--shared-key and --shared-key-id go together")
-        if self.shared_key_id is not None:
-            _identifier(self.shared_key_id)
+        keys, names = len(self.shared_keys), len(self.shared_key_ids)
+        if keys != names:
+            option = f"--{self.prefix}shared-key"
+            raise MisuseError(f"{option} and {option}-id go together, one for one: {keys} and {names} were given")
+        for name in self.shared_key_ids:
+            _identifier(name, self.prefix)
 
     def load(self, *, new: bool) -> list[Password | PresharedKey]:
         """Return what the options name; a password that is to be typed is asked for.
@@ -79,53 +79,73 @@ class SharedSecrets:
             CredentialError: one of them cannot be used.
             OSError: a file cannot be read.
         """
+        if not self:  # as it mostly is, and then neither technique needs to be loaded
+            return []
         from smime_session import Password, PresharedKey
 
         from .credentials import given_secret, read_limited
 
         found: list[Password | PresharedKey] = []
-        if self.shared_key is not None and self.shared_key_id is not None:
-            data = read_limited(self.shared_key, MAX_KEY_FILE_SIZE, "a shared key")
-            found.append(PresharedKey(_key(data, self.shared_key), _identifier(self.shared_key_id)))
+        for path, name in zip(self.shared_keys, self.shared_key_ids, strict=True):
+            data = read_limited(path, MAX_KEY_FILE_SIZE, "a shared key")
+            found.append(PresharedKey(_key(data, path), _identifier(name, self.prefix)))
+        given = [given_secret("password", path, None) for path in self.password_files]
+        given += [given_secret("password", None, variable) for variable in self.password_envs]
+        found += [Password(octets) for octets in given if octets is not None]
         if self.password:
-            found.append(Password(_typed_password(new=new)))
-        elif (octets := given_secret("password", self.password_file, self.password_env)) is not None:
-            found.append(Password(octets))
+            found.append(Password(_typed_password(self.prefix, new=new)))
         return found
 
 
+_OPENING: Final = {
+    "password": "Ask for a password that sender and reader share.",
+    "password_files": "Read one from a file; repeat it for more.",
+    "password_envs": "Take one from an environment variable; repeat it for more.",
+    "shared_keys": "A key of 16, 24 or 32 octets, or its hexadecimal digits; repeat it for more, each with its name.",
+    "shared_key_ids": "The name of that key: text, or 0x and hexadecimal digits.",
+}
+_ADDING: Final = {
+    "password": "Add whoever knows a password, which is asked for.",
+    "password_files": "Add whoever knows the password in this file; repeat it for more.",
+    "password_envs": "Add whoever knows the password in this environment variable; repeat it for more.",
+    "shared_keys": "Add whoever has this key, as --shared-key takes it; repeat it for more, each with its name.",
+    "shared_key_ids": "The name of that key.",
+}
+_METAVARS: Final = {"password_files": "FILE", "password_envs": "NAME", "shared_keys": "FILE", "shared_key_ids": "ID"}
+
+
 def shared_secret_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for a password and a shared key; the function gets them as one argument, ``secrets``."""
+    """Add the options for passwords and shared keys; the function gets them as one argument, ``secrets``."""
+    return _secret_options(function, "secrets", "", _OPENING)
+
+
+def added_secret_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same options for readers who are to be added; the function gets them as ``added_secrets``."""
+    return _secret_options(function, "added_secrets", "add-", _ADDING)
+
+
+def _secret_options(
+    function: Callable[..., Any], argument: str, prefix: str, words: dict[str, str]
+) -> Callable[..., Any]:
+    names = {field: f"{prefix}{field}".replace("-", "_") for field in words}
 
     @functools.wraps(function)
-    def collect(
-        *arguments: object,
-        password: bool,
-        password_file: str | None,
-        password_env: str | None,
-        shared_key: str | None,
-        shared_key_id: str | None,
-        **others: object,
-    ) -> object:
-        secrets = SharedSecrets(password, password_file, password_env, shared_key, shared_key_id)
+    def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
+        secrets = SharedSecrets(**{field: options.pop(name) for field, name in names.items()}, prefix=prefix)
         secrets.check()
-        return function(*arguments, secrets=secrets, **others)
+        return function(*arguments, **{argument: secrets}, **options)
 
-    path = click.Path()
-    for option in (
-        click.option("--shared-key-id", metavar="ID", help="The name of that key: text, or 0x and hexadecimal digits."),
-        click.option(
-            "--shared-key", metavar="FILE", type=path, help="A key of 16, 24 or 32 octets, or its hexadecimal digits."
-        ),
-        click.option("--password-env", metavar="NAME", help="Take it from an environment variable."),
-        click.option("--password-file", metavar="FILE", type=path, help="Read it from a file."),
-        click.option("--password", is_flag=True, help="Ask for a password that sender and reader share."),
-    ):
-        option(collect)
+    for field, help_text in reversed(words.items()):
+        option, metavar = f"--{prefix}{field.removesuffix('s').replace('_', '-')}", _METAVARS.get(field)
+        if metavar is None:
+            click.option(option, names[field], is_flag=True, help=help_text)(collect)
+        else:
+            kind = click.Path() if metavar == "FILE" else None
+            click.option(option, names[field], metavar=metavar, type=kind, multiple=True, help=help_text)(collect)
     return collect
 
 
-def _typed_password(*, new: bool) -> str | bytes:
+def _typed_password(prefix: str, *, new: bool) -> str | bytes:
     from smime_session import CredentialError
 
     from .credentials import ask
@@ -134,7 +154,7 @@ def _typed_password(*, new: bool) -> str | bytes:
     if answer is None:
         raise MisuseError(
             "there is no terminal to ask for a password",
-            "--password-file or --password-env gives it where there is no terminal",
+            f"--{prefix}password-file or --{prefix}password-env gives it where there is no terminal",
         )
     if new and ask("The same again: ") != answer:
         raise CredentialError("the two passwords are not the same")
@@ -157,11 +177,12 @@ def _key(data: bytes, path: str) -> bytes:
     return key
 
 
-def _identifier(given: str) -> bytes:
+def _identifier(given: str, prefix: str) -> bytes:
+    option = f"--{prefix}shared-key-id"
     try:
         identifier = bytes.fromhex(given[2:]) if given.startswith("0x") else os.fsencode(given)
     except ValueError:
-        raise MisuseError(f"--shared-key-id {given} has something else than pairs of hexadecimal digits") from None
+        raise MisuseError(f"{option} {given} has something else than pairs of hexadecimal digits") from None
     if not identifier:
-        raise MisuseError("--shared-key-id is empty")
+        raise MisuseError(f"{option} is empty")
     return identifier

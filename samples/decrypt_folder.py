@@ -36,4 +36,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main() else 0)
+    try:
+        sys.exit(1 if main() else 0)
+    except (OSError, SmimeError) as error:  # the key file or a folder
+        sys.exit(f"decrypt_folder.py: {error}")

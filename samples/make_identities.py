@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from smime_session import new_identity
+from smime_session import SmimeError, new_identity
 
 
 def main(folder: Path, addresses: list[str]) -> None:
@@ -29,4 +29,7 @@ def main(folder: Path, addresses: list[str]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 3:  # noqa: PLR2004  # the program, a folder, an address
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2:])
+    try:
+        main(Path(sys.argv[1]), sys.argv[2:])
+    except (OSError, SmimeError) as error:  # a file that exists, or what is no address
+        sys.exit(f"make_identities.py: {error}")

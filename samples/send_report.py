@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import smtplib
+import sys
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from smime_session import encrypt, load_certificates, recipient_for
-from smime_session.credentials.names import addresses_of
+from smime_session import SmimeError, addresses_of, encrypt, load_certificates, recipient_for
 
 
 def main() -> None:
@@ -27,7 +27,9 @@ def main() -> None:
     certificates = [
         certificate for path in arguments.certificates for certificate in load_certificates(path.read_bytes())
     ]
-    addresses = [addresses_of(certificate)[0] for certificate in certificates]
+    addresses = [address for certificate in certificates for address in addresses_of(certificate)[:1]]
+    if len(addresses) < len(certificates):
+        sys.exit("send_report.py: a certificate names no mail address to send to")
 
     message = EmailMessage()
     message["From"] = "Reports <reports@example.com>"
@@ -47,4 +49,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, SmimeError) as error:  # a file, a certificate, or the mail server
+        sys.exit(f"send_report.py: {error}")

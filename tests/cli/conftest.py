@@ -66,6 +66,22 @@ def _certificate(
     )
 
 
+def _chain(key: rsa.RSAPrivateKey) -> bytes:
+    """Make a certificate and its issuer's, which says that it is one and no more."""
+    issuer, subject = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("An Issuer", "erin@example.org")
+    )
+    now = datetime.now(UTC)
+    made = b""
+    for name, is_authority in ((subject, False), (issuer, True)):
+        constraints = x509.BasicConstraints(ca=is_authority, path_length=None)
+        builder = x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=30))
+        builder = builder.add_extension(constraints, critical=True)
+        made += builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return made
+
+
 def _key_pem(key: rsa.RSAPrivateKey, lock: KeySerializationEncryption) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
 
@@ -84,6 +100,7 @@ def _make_all() -> dict[str, bytes]:
         "rude": _certificate(carol_key, "rude\x1b[2J\u202e", days=-1),
     }
     pem = {name: certificate.public_bytes(Encoding.PEM) for name, certificate in certificates.items()}
+    pem["chain"] = _chain(bob_key)
     lock = BestAvailableEncryption(PASSPHRASE)
     bob = certificates["bob"]
     return {

@@ -261,7 +261,7 @@ def test_new_passphrase_without_terminal(provide: Callable[..., Path]) -> None:
     """A passphrase that cannot be asked for stops a new identity before it is made."""
     folder = provide()
     done = _run("identity", "new", "dora@example.org", "--passphrase")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(b"Error: there is no terminal to ask for a passphrase\nHint: --passphrase-file")
     assert not list(folder.iterdir())
 

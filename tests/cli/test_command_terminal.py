@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pytest
 
+from smime_session import Password, decrypt
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -110,6 +112,26 @@ def test_message_comes_from_standard_input_all_the_same(provide: Callable[..., P
     assert seen.endswith("At eight?\n")
 
 
+def test_passwords_are_told_apart(provide: Callable[..., Path]) -> None:
+    """Rewrapping asks once for the password that opens the message, and twice for the one of a new reader."""
+    folder = provide("letter.eml")
+    (folder / "old.txt").write_bytes(b"correct horse\n")
+    encrypt = ["encrypt", "--password-file", "old.txt", "letter.eml", "-o", "sealed.eml"]
+    subprocess.run([sys.executable, "-m", "smime_session_cli", *encrypt], check=True, timeout=60)
+    arguments = ("rewrap", "--password", "--remove", "password", "--add-password", "sealed.eml", "-o", "new.eml")
+    for again, status in ((b"another\n", 1), (b"battery staple\n", 0)):
+        with Terminal(*arguments) as terminal:
+            terminal.expect(rb"Password of the message: ")
+            terminal.send(b"correct horse\n")
+            terminal.expect(rb"New password for the message: ")
+            terminal.send(b"battery staple\n")
+            terminal.expect(rb"The same again: ")
+            terminal.send(again)
+            assert terminal.finish()[0] == status
+        assert "staple" not in terminal.seen.decode()
+    assert decrypt((folder / "new.eml").read_bytes(), [Password("battery staple")]).authenticated
+
+
 def test_a_session_key_is_not_shown(provide: Callable[..., Path]) -> None:
     """A secret does not appear on a terminal that was not asked for by name."""
     provide("bob.key", "sealed.eml")
@@ -197,6 +219,24 @@ def test_message_password_is_asked_for(provide: Callable[..., Path]) -> None:
     assert status == 0, seen
     assert seen.endswith("At eight?\n")
     assert "\u00dfe" not in seen
+
+
+def test_a_typed_password_is_one_of_several(provide: Callable[..., Path]) -> None:
+    """One that is typed and one in a file are two recipients."""
+    folder = provide("letter.eml")
+    (folder / "one.txt").write_text("battery staple")
+    with Terminal("encrypt", "--password", "--password-file", "one.txt", "letter.eml", "-o", "sealed.eml") as terminal:
+        terminal.expect(rb"New password for the message: ")
+        terminal.send(b"correct horse\n")
+        terminal.expect(rb"The same again: ")
+        terminal.send(b"correct horse\n")
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    (folder / "two.txt").write_text("correct horse")
+    for name in ("one.txt", "two.txt"):
+        with Terminal("decrypt", "--password-file", name, "sealed.eml") as terminal:
+            status, seen = terminal.finish()
+        assert (status, seen.endswith("At eight?\n")) == (0, True), seen
 
 
 def test_message_passwords_that_differ(provide: Callable[..., Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
@@ -15,13 +16,13 @@ import smime_session
 from cli import encrypt, identity
 from cli.credentials import GUARDS
 from cli.failures import explain
-from cli.options import chosen_profile
+from cli.options import CIPHERS, RSA_ALGORITHMS, chosen_profile, limit_options
 from cli.progress import progress_line
 from cli.root import SUBCOMMANDS, group, run
 from cli.streams import Source
 from cli.tree import render
-from smime_session.credentials.creation import KEY_TYPES
-from smime_session.profiles import Profile
+from smime_session.credentials.creation import KEY_TYPES, MAX_DAYS
+from smime_session.profiles import MAX_HEADER_SIZE, MAX_RECIPIENTS, Profile
 from smime_session.text import printable
 
 if TYPE_CHECKING:
@@ -44,15 +45,43 @@ def test_choices_are_the_library_s() -> None:
     assert isinstance(options["profile"].type, click.Choice)
     assert set(options["profile"].type.choices) <= set(smime_session.PROFILES)
     assert set(identity.KEY_TYPES) == set(KEY_TYPES)
-    assert {f"insecure_{guard}" for guard in GUARDS} == {name for name in Profile.__slots__ if "insecure" in name}
+    assert identity.MAX_DAYS == MAX_DAYS
+    assert {f"insecure_{guard}" for guard in GUARDS} == {
+        each.name for each in fields(Profile) if "insecure" in each.name
+    }
     assert {f"insecure_{guard}" for guard in GUARDS} <= set(options)
 
 
-@pytest.mark.parametrize("cipher", encrypt.CIPHERS)
-@pytest.mark.parametrize("rsa", encrypt.RSA_ALGORITHMS)
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        ([], {}),
+        (["--max-trials", "7"], {"max_trials": 7}),
+        (["--max-recipients", "3"], {"max_recipients": 3, "max_header_size": MAX_HEADER_SIZE}),
+        (
+            ["--max-recipients", str(2 * MAX_RECIPIENTS)],
+            {"max_recipients": 2 * MAX_RECIPIENTS, "max_header_size": 2 * MAX_HEADER_SIZE},
+        ),
+    ],
+)
+def test_more_recipients_need_a_larger_header(arguments: list[str], limits: dict[str, int]) -> None:
+    """What lifts the limit of recipients lifts that of the header they stand in, and lowers it never."""
+    seen: list[dict[str, int]] = []
+
+    @click.command()
+    @limit_options("max_recipients", "max_trials")
+    def command(*, limits: dict[str, int]) -> None:
+        seen.append(limits)
+
+    command.main(arguments, standalone_mode=False)
+    assert seen == [limits]
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+@pytest.mark.parametrize("rsa", RSA_ALGORITHMS)
 def test_every_choice_is_an_algorithm(cipher: str, rsa: str) -> None:
     """Each name on the command line is the algorithm of that name."""
-    profile = chosen_profile("modern", cipher, rsa, None)
+    profile = chosen_profile("modern", cipher=cipher, rsa=rsa)
     assert profile.content.name.lower().replace("aes-", "aes") == cipher
     assert profile.rsa.name.lower().replace(" with sha-", "-sha") == f"rsaes-{rsa}"
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import email
 import email.policy
+import shutil
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
-from smime_session import decrypt, encrypt, load_certificates, load_identities
+from smime_session import decrypt, encrypt, load_certificates, load_identities, new_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +94,49 @@ def test_a_report_arrives_encrypted_for_everybody(
         (attachment,) = message.iter_attachments()
         assert attachment.get_content() == report.read_bytes()
         assert opened.authenticated
+
+
+def _without_address(folder: Path) -> Path:
+    """Make a certificate that names its owner, but no mail address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Bob")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    ).sign(key, hashes.SHA256())
+    path = folder / "nowhere.pem"
+    path.write_bytes(certificate.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "words"),
+    [
+        ("send_report.py", ["report.csv", "nowhere.pem"], "a certificate names no mail address to send to"),
+        (
+            "send_report.py",
+            ["missing.csv", "bob@example.com.pem"],
+            "[Errno 2] No such file or directory: 'missing.csv'",
+        ),
+        ("decrypt_folder.py", ["locked.key", ".", "out"], "the private key is locked with a passphrase"),
+        ("decrypt_folder.py", ["missing.key", ".", "out"], "[Errno 2] No such file or directory: 'missing.key'"),
+        ("make_identities.py", [".", "bob"], "'bob' is not a mail address"),
+        ("make_identities.py", [".", "bob@example.com"], "[Errno 17] File exists: 'bob@example.com.key'"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(  # noqa: PLR0917  # fixtures arrive as arguments
+    program: str, arguments: list[str], words: str, identities: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample that cannot do its work says why, in one line, and its exit status is 1."""
+    shutil.copytree(identities, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "report.csv").write_bytes(b"week,orders\n")
+    (tmp_path / "locked.key").write_bytes(
+        new_identity("bob@example.com", key_type="p256", passphrase=b"x").private_key_pem
+    )
+    _without_address(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result = run(program, *arguments)
+    assert (result.returncode, result.stderr) == (1, f"{program}: {words}\n")
 
 
 def test_a_folder_is_decrypted_but_for_what_is_not_ours(identities: Path, tmp_path: Path) -> None:
