@@ -32,10 +32,26 @@ from typing import TYPE_CHECKING, Final
 from smime_session.version import __version__
 
 if TYPE_CHECKING:
+    from smime_session.algorithms import (
+        AES_128_CBC,
+        AES_128_GCM,
+        AES_192_CBC,
+        AES_192_GCM,
+        AES_256_CBC,
+        AES_256_GCM,
+        CHACHA20_POLY1305,
+        RSAES_OAEP_SHA1,
+        RSAES_OAEP_SHA256,
+        RSAES_OAEP_SHA384,
+        RSAES_OAEP_SHA512,
+        RSAES_PKCS1_V1_5,
+    )
     from smime_session.credentials.certificates import load_certificates
-    from smime_session.credentials.creation import NewIdentity, new_identity
+    from smime_session.credentials.creation import KEY_TYPES, NewIdentity, new_identity
     from smime_session.credentials.fitness import certificates_for, recipient_for
     from smime_session.credentials.listing import Listing, list_credentials
+    from smime_session.credentials.loading import load_recipients
+    from smime_session.credentials.names import addresses_of
     from smime_session.credentials.private_keys import load_identities
     from smime_session.decryption import Decrypted, Opened, decrypt, decrypt_stream
     from smime_session.encryption import Sealed, encrypt, encrypt_stream
@@ -66,6 +82,13 @@ if TYPE_CHECKING:
     from smime_session.session_key import SessionKey
 
 __all__ = [
+    "AES_128_CBC",
+    "AES_128_GCM",
+    "AES_192_CBC",
+    "AES_192_GCM",
+    "AES_256_CBC",
+    "AES_256_GCM",
+    "CHACHA20_POLY1305",
     "COMPAT",
     "ClientNote",
     "CredentialError",
@@ -74,6 +97,7 @@ __all__ = [
     "DecryptionError",
     "Identity",
     "Inspection",
+    "KEY_TYPES",
     "LimitError",
     "Listing",
     "MODERN",
@@ -93,6 +117,11 @@ __all__ = [
     "PolicyError",
     "PresharedKey",
     "Profile",
+    "RSAES_OAEP_SHA1",
+    "RSAES_OAEP_SHA256",
+    "RSAES_OAEP_SHA384",
+    "RSAES_OAEP_SHA512",
+    "RSAES_PKCS1_V1_5",
     "Recipient",
     "RecipientError",
     "Rewrapped",
@@ -102,6 +131,7 @@ __all__ = [
     "SmimeError",
     "UnsupportedAlgorithmError",
     "__version__",
+    "addresses_of",
     "certificates_for",
     "decrypt",
     "decrypt_stream",
@@ -112,6 +142,7 @@ __all__ = [
     "list_credentials",
     "load_certificates",
     "load_identities",
+    "load_recipients",
     "load_session_key",
     "new_identity",
     "recipient_for",
@@ -120,10 +151,26 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "algorithms": (
+        "AES_128_CBC",
+        "AES_128_GCM",
+        "AES_192_CBC",
+        "AES_192_GCM",
+        "AES_256_CBC",
+        "AES_256_GCM",
+        "CHACHA20_POLY1305",
+        "RSAES_OAEP_SHA1",
+        "RSAES_OAEP_SHA256",
+        "RSAES_OAEP_SHA384",
+        "RSAES_OAEP_SHA512",
+        "RSAES_PKCS1_V1_5",
+    ),
     "credentials.certificates": ("load_certificates",),
-    "credentials.creation": ("NewIdentity", "new_identity"),
+    "credentials.creation": ("KEY_TYPES", "NewIdentity", "new_identity"),
     "credentials.fitness": ("certificates_for", "recipient_for"),
     "credentials.listing": ("Listing", "list_credentials"),
+    "credentials.loading": ("load_recipients",),
+    "credentials.names": ("addresses_of",),
     "credentials.private_keys": ("load_identities",),
     "decryption": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
     "encryption": ("Sealed", "encrypt", "encrypt_stream"),

@@ -6,7 +6,6 @@ proves nothing. With RFC 9709 the key is not the session key itself but derived 
 
 from __future__ import annotations
 
-import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -36,6 +35,7 @@ SLACK: Final = 32
 _MAX_CONTENT: Final = {"gcm": (1 << 36) - 32, "poly1305": (1 << 38) - 64}
 """Octets under one key and nonce (NIST SP 800-38D, 5.2.1.1; RFC 8439, 2.8)."""
 _MAX_AT_ONCE: Final = (1 << 31) - 1  # octets that the library seals in one call
+_WHOLE_TAG: Final = 16  # octets of the one size of tag that the library opens in one call
 _DERIVATION_SALT: Final = b"The Cryptographic Message Syntax"  # RFC 9709, 2
 
 
@@ -132,6 +132,36 @@ def opener(parameters: ContentParameters, key: SessionKey, attributes: bytes = b
         if parameters.algorithm.mode == "poly1305":
             return _ChaCha20Poly1305Opener(parameters, own, attributes)
         return _CbcOpener(parameters, own)
+
+
+def open_whole(
+    parameters: ContentParameters, key: SessionKey, ciphertext: Buffer, tag: bytes, attributes: bytes = b""
+) -> bytes:
+    """Open content that is in memory; return it, proven by its tag or, with CBC, by its padding alone.
+
+    Args:
+        parameters: the algorithm, the nonce and the tag's size.
+        key: the session key; the caller wipes it.
+        ciphertext: the sealed content.
+        tag: what stands after it; empty without authentication.
+        attributes: the authenticated attributes that the tag covers beside the content, or empty.
+
+    Raises:
+        DecryptionError: the key does not fit or the message was altered.
+    """
+    if parameters.algorithm.mode == "gcm" and len(tag) == _WHOLE_TAG and len(key) == parameters.algorithm.key_size:
+        with _content_key(parameters, key) as own:
+            try:
+                return AESGCM(own.material).decrypt(parameters.nonce, b"".join((ciphertext, tag)), attributes)
+            except InvalidTag:
+                raise DecryptionError from None
+    stream = opener(parameters, key, attributes)
+    try:
+        buffer = memoryview(bytearray(len(ciphertext) + SLACK))
+        size = stream.update_into(ciphertext, buffer)
+        return b"".join((buffer[:size], stream.finish(tag)))
+    finally:
+        stream.close()
 
 
 def _content_key(parameters: ContentParameters, key: SessionKey) -> SessionKey:
@@ -257,7 +287,7 @@ class _ChaCha20Poly1305(_Keyed):
     def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> None:
         from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-        counter_and_nonce = struct.pack("<I", 0) + parameters.nonce
+        counter_and_nonce = bytes(4) + parameters.nonce
         self._cipher = Cipher(algorithms.ChaCha20(key.material, counter_and_nonce), None).encryptor()
         first_block = bytearray(64)  # its first half keys the authenticator; the content begins with the next
         self._cipher.update_into(bytes(64), first_block)
@@ -286,7 +316,8 @@ class _ChaCha20Poly1305(_Keyed):
 
     def _authenticate_sizes(self) -> None:
         self._authenticate(b"", self._size)
-        self._authenticator.update(struct.pack("<QQ", self._attributes_size, self._size))
+        for size in (self._attributes_size, self._size):
+            self._authenticator.update(size.to_bytes(8, "little"))
 
 
 class _ChaCha20Poly1305Opener(_ChaCha20Poly1305):
@@ -305,4 +336,4 @@ class _ChaCha20Poly1305Opener(_ChaCha20Poly1305):
 
 def _check_size(name: str, size: int, limit: int) -> None:
     if size > limit:
-        raise LimitError(f"the content of an {name} message", limit)
+        raise LimitError(f"the size of the content of an {name} message", limit, "octets")

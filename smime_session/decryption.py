@@ -8,27 +8,28 @@ target throws away what it got when an exception is raised can have it in one pa
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Protocol
 
-from smime_session.mail.objects import M, like, octets_of
-from smime_session.mail.reunion import Reunion
-from smime_session.opening import Candidates, Pass
+from smime_session.candidates import Candidates
+from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
+from smime_session.mail.reunion import Reunion, reunite
+from smime_session.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients import summarize
-from smime_session.sources import Replay, Whole
+from smime_session.sources import Outlet, Replay, Whole
+from smime_session.values import Value, hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from smime_session.candidates import Candidate
     from smime_session.cms.structures import WrappedKey
     from smime_session.recipients import Identity
 
 _HELD: Final = 1 << 20  # octets of plaintext that wait in memory for their tag; beyond, the input is read twice
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Value):
     """What decrypting found out about a message.
 
     Attributes:
@@ -42,7 +43,7 @@ class Opened:
     authenticated: bool
     content_encryption: str
     form: str
-    wrapped_key: WrappedKey | None = field(repr=False)
+    wrapped_key: WrappedKey | None = hidden()
 
     @property
     def key_management(self) -> str:
@@ -58,7 +59,6 @@ class Opened:
         return names[0] if len(names) == 1 else f"one of {len(names)} recipients who share an ephemeral key"
 
 
-@dataclass(frozen=True, slots=True)
 class Decrypted(Opened, Generic[M]):
     """A decrypted message with what was found out about it.
 
@@ -66,14 +66,14 @@ class Decrypted(Opened, Generic[M]):
         message: the message, as the type that was given.
     """
 
-    message: M = field(repr=False)
+    message: M = hidden()
 
 
 def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT) -> Decrypted[M]:
     """Decrypt a message that is in memory.
 
     Args:
-        message: a mail, or (as bytes) a bare CMS object in DER, BER, PEM or base64.
+        message: a mail, or (as bytes, or octets in another buffer) a bare CMS object in DER, BER, PEM or base64.
         identities: who may read it; all that match are tried.
         policy: what is accepted.
 
@@ -86,9 +86,8 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
         DecryptionError: it did not open.
     """
     target = io.BytesIO()
-    opened = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
-    facts = {fact.name: getattr(opened, fact.name) for fact in fields(Opened)}
-    return Decrypted(**facts, message=like(message, target.getvalue()))
+    whole, findings = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
+    return Decrypted(*findings, like(message, target.getvalue() if whole is None else whole))
 
 
 def decrypt_stream(
@@ -100,6 +99,9 @@ def decrypt_stream(
     transactional: bool = False,
 ) -> Opened:
     """Decrypt a message of any size in flat memory.
+
+    A large one is read and written in threads beside the work: ``source`` and ``target`` are used by one
+    of them at a time, and by none any more when this returns or raises.
 
     Args:
         source: a mail, or a bare CMS object in DER, BER, PEM or base64. What cannot seek is kept, as it
@@ -116,37 +118,63 @@ def decrypt_stream(
         NoMatchError: it is addressed to none of the identities.
         DecryptionError: it did not open.
     """
-    return _decrypt(source, target, identities, policy=policy, transactional=transactional)
+    check_readable(source)
+    check_writable(target)
+    whole, findings = _decrypt(source, target, identities, policy=policy, transactional=transactional)
+    if whole is not None:
+        Whole(target).write(whole)
+    return Opened(*findings)
+
+
+_Findings = tuple[bool, str, str, "WrappedKey | None"]  # the attributes of Opened
 
 
 def _decrypt(
     source: bytes | BinaryIO, target: BinaryIO, identities: Iterable[Identity], *, policy: Policy, transactional: bool
-) -> Opened:
+) -> tuple[bytes | None, _Findings]:
+    """Return the message inside if it is short, or write it to ``target``; and what was found out about it."""
     with Replay(source) as replay:
         reading = Pass(replay, policy)
+        incoming, algorithm = reading.incoming, reading.parameters.algorithm
         with Candidates(reading.reader.header.wrapped_keys, tuple(identities), policy) as candidates:
-            alone = len(candidates.all) == 1
-            sink: _Sink = _Direct(target) if transactional and alone else _Held(target, _HELD if alone else 0)
-            attributes = b""
-            while missed := reading.open(candidates.all, attributes, sink.begin(reading) if alone else None):
-                attributes = missed
-                replay.rewind()
-                reading = Pass(replay, policy)
-                sink.restart()
-            winner = reading.judge()
-            if not sink.finish(reading):
-                replay.rewind()
-                again = Pass(replay, policy)
-                sink = _Direct(target)
-                again.open([winner], attributes, sink.begin(again))
-                again.judge()
-                sink.finish(again)
-            return Opened(
-                authenticated=reading.parameters.algorithm.authenticated,
-                content_encryption=reading.parameters.algorithm.name,
-                form=reading.incoming.form,
-                wrapped_key=winner.wrapped,
-            )
+            whole = None
+            if incoming.short:
+                winner, whole = reading.open_at_once(candidates.all)
+            else:
+                winner = _open_in_passes(replay, reading, candidates.all, target, policy, transactional=transactional)
+        if whole is not None and incoming.head is not None:
+            whole = reunite(incoming.head, whole)
+        return whole, (algorithm.authenticated, algorithm.name, incoming.form, winner.wrapped)
+
+
+def _open_in_passes(  # noqa: PLR0913  # what a pass is made of
+    replay: Replay,
+    reading: Pass,
+    candidates: Sequence[Candidate],
+    target: BinaryIO,
+    policy: Policy,
+    *,
+    transactional: bool,
+) -> Candidate:
+    """Open what may be too large for memory; return the key that opened it."""
+    alone = len(candidates) == 1
+    with Outlet(target) as out:
+        direct = _Direct(target, out)
+        sink: _Sink = direct if transactional and alone else _Held(direct, _HELD if alone else 0)
+        attributes = b""
+        while missed := reading.open(candidates, attributes, sink.begin(reading) if alone else None):
+            attributes = missed
+            replay.rewind()
+            reading = Pass(replay, policy)
+            sink.restart()
+        winner = reading.judge()
+        if not sink.finish(reading):
+            replay.rewind()
+            again = Pass(replay, policy)
+            again.open([winner], attributes, direct.begin(again))
+            again.judge()
+            direct.finish(again)
+    return winner
 
 
 class _Sink(Protocol):
@@ -168,34 +196,36 @@ class _Sink(Protocol):
 class _Direct:
     """Writes plaintext to its target as it comes."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: BinaryIO, out: Outlet) -> None:
         self._target = target
         self._start = target.tell() if target.seekable() else 0
-        self._whole = Whole(target)
+        self._out = out
         self._output: Reunion | None = None
 
     def begin(self, reading: Pass) -> Callable[[memoryview], object]:
-        self._output = Reunion(reading.incoming.head, self._whole) if reading.incoming.head else None
-        return self._output.write if self._output else self._whole.write
+        self._output = Reunion(reading.incoming.head, self._out) if reading.incoming.head else None
+        return self._output.write if self._output else self._out.write
 
     def restart(self) -> None:
+        self._out.flush()
         self._target.seek(self._start)
         self._target.truncate()
 
     def finish(self, reading: Pass) -> bool:
         if self._output is None:
-            self._whole.write(reading.last)
+            self._out.write(reading.last)
         else:
             self._output.write(memoryview(reading.last))
             self._output.finish()
+        self._out.flush()
         return True
 
 
 class _Held:
     """Keeps plaintext in memory, up to ``limit`` octets; more is not kept at all."""
 
-    def __init__(self, target: BinaryIO, limit: int) -> None:
-        self._target = target
+    def __init__(self, direct: _Direct, limit: int) -> None:
+        self._direct = direct
         self._limit = limit
         self._held = bytearray()
         self._complete = limit > 0
@@ -216,7 +246,6 @@ class _Held:
 
     def finish(self, reading: Pass) -> bool:
         if self._complete:
-            direct = _Direct(self._target)
-            direct.begin(reading)(memoryview(self._held))
-            direct.finish(reading)
+            self._direct.begin(reading)(memoryview(self._held))
+            self._direct.finish(reading)
         return self._complete

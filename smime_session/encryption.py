@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
 from smime_session.cms import codec
 from smime_session.cms.structures import EnvelopeTrailer
@@ -19,13 +19,14 @@ from smime_session.mail.blocks import Lookahead
 from smime_session.mail.charset import CharsetFinder, charset_of, charset_of_beginning
 from smime_session.mail.entity import MailHead, envelope_fields, read_head, require_mail, split_head
 from smime_session.mail.line_endings import Canonicaliser, canonical
-from smime_session.mail.objects import M, like, octets_of
+from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.profiles import MODERN, Profile
 from smime_session.sealing import SMIME_TYPES, SealingWriter, prepare
 from smime_session.session_key import SessionKey
-from smime_session.sources import Replay, Whole, is_seekable
+from smime_session.sources import Outlet, Replay, is_seekable
+from smime_session.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 
 Form = Literal["mail", "der", "pem"]
 
+_FORMS: Final[tuple[Form, ...]] = ("mail", "der", "pem")
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+
+class Sealed(Value):
     """What encrypting did.
 
     Attributes:
@@ -48,12 +50,15 @@ class Sealed:
         recipients: how many recipients the session key was wrapped for.
         encoding: ``DER``, or ``BER`` where the input's size was not known beforehand.
         removed_fields: header fields that were taken out of the mail (``Bcc``), as it spelt them.
+        already_encrypted: whether the mail says that it was encrypted before, with S/MIME or PGP/MIME; it
+            is encrypted twice then, and who opens it finds an encrypted mail.
     """
 
     content_encryption: str
     recipients: int
     encoding: Literal["DER", "BER"]
     removed_fields: tuple[str, ...]
+    already_encrypted: bool = False
 
 
 def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, profile: Profile = MODERN) -> M:
@@ -63,7 +68,7 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     byte, except ``Bcc``, which is removed.
 
     Args:
-        message: the mail; as bytes, with line endings of either kind.
+        message: the mail; as bytes, or octets in another buffer, with line endings of either kind.
         recipients: certificates, which are checked, or prepared recipients.
         profile: the algorithms, and what is asked of a certificate.
 
@@ -74,6 +79,8 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
         MessageError: the message object has a binary part, which only bytes can carry.
+        LimitError: there are more recipients than reading accepts.
+        TypeError: an argument is of a kind that is not accepted.
     """
     ready = recipients_for(recipients, profile=profile)
     raw = octets_of(message)
@@ -101,6 +108,9 @@ def encrypt_stream(
 ) -> Sealed:
     """Encrypt a message of any size in flat memory.
 
+    A large one is read and written in threads beside the work: ``source`` and ``target`` are used by one
+    of them at a time, and by none any more when this returns or raises.
+
     Args:
         source: a mail; for the other forms, any octets, which are sealed as they are. If it can seek,
             the envelope is DER; otherwise, as from a pipe, it is indefinite-length BER.
@@ -113,12 +123,18 @@ def encrypt_stream(
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: a mail was expected and the input is none.
         MalformedError: the input changed while it was read.
-        LimitError: it is more than the algorithm can seal.
+        LimitError: it is more than the algorithm can seal, or for more recipients than reading accepts.
+        TypeError: an argument is of a kind that is not accepted.
     """
+    if form not in _FORMS:
+        raise TypeError(f"form is {' or '.join(map(repr, _FORMS))}, not {form!r}")
+    check_readable(source)
+    check_writable(target)
     ready = recipients_for(recipients, profile=profile)
-    content = _mail_content(source) if form == "mail" else _plain_content(source)
-    out = Whole(target)
-    with SessionKey.generate(profile.content.key_size) as key:
+    with ExitStack() as on_end:
+        content = (_mail_content if form == "mail" else _plain_content)(source, on_end)
+        out = on_end.enter_context(Outlet(target))
+        key = on_end.enter_context(SessionKey.generate(profile.content.key_size))
         header, parameters = prepare(key, ready, profile)
         if form == "mail" and content.head:
             out.write(content.head.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
@@ -132,16 +148,17 @@ def encrypt_stream(
             writer.finish()
         if armour:
             armour.finish()
+        out.flush()
     return Sealed(
         content_encryption=profile.content.name,
         recipients=len(ready),
         encoding="BER" if content.size is None else "DER",
         removed_fields=content.head.removed if content.head else (),
+        already_encrypted=content.head is not None and content.head.encrypted,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(NamedTuple):
     """What is sealed: its blocks, its size if it is known, and the head of the mail it comes from."""
 
     blocks: Iterable[Block]
@@ -149,9 +166,9 @@ class _Content:
     head: MailHead | None = None
 
 
-def _plain_content(source: BinaryIO) -> _Content:
+def _plain_content(source: BinaryIO, on_end: ExitStack) -> _Content:
     size = _size_left(source)
-    blocks = Lookahead(Replay(source, replayable=False).read_block)
+    blocks = Lookahead(on_end.enter_context(Replay(source, replayable=False)).read_block)
     if size == 0 and blocks.peek(1):  # a file that is made as it is read
         size = None
     return _Content(iter(blocks, b""), size)
@@ -170,29 +187,29 @@ def _size_left(source: BinaryIO) -> int | None:
     return max(0, end - begin)
 
 
-def _mail_content(source: BinaryIO) -> _Content:
+def _mail_content(source: BinaryIO, on_end: ExitStack) -> _Content:
     """Split a mail; where it can be read twice, the first time measures what line endings will add."""
     if not is_seekable(source):
-        head, blocks = _split(source)
+        head, blocks = _split(on_end.enter_context(Replay(source, replayable=False)))
         return _Content(_canonical_blocks(head, blocks, convert=not head.binary), None, head)
     begin = source.tell()
-    head, blocks = _split(source)
-    line_endings, charset = Canonicaliser(), CharsetFinder()
-    size = bare = 0
-    while block := blocks():
-        size += len(block)
-        bare += 0 if head.binary else line_endings.count(block)
-        if not head.described:
-            charset.look(block)
+    with Replay(source, replayable=False) as first:
+        head, blocks = _split(first)
+        line_endings, charset = Canonicaliser(), CharsetFinder()
+        size = bare = 0
+        while block := blocks():
+            size += len(block)
+            bare += 0 if head.binary else line_endings.count(block)
+            if not head.described:
+                charset.look(block)
     source.seek(begin)
-    head, blocks = _split(source, lambda _: charset.name())
+    head, blocks = _split(on_end.enter_context(Replay(source, replayable=False)), lambda _: charset.name())
     return _Content(_canonical_blocks(head, blocks, convert=bare > 0), len(head.inner) + size + bare, head)
 
 
 def _split(
-    source: BinaryIO, find_charset: Callable[[Lookahead], Charset] = charset_of_beginning
+    replay: Replay, find_charset: Callable[[Lookahead], Charset] = charset_of_beginning
 ) -> tuple[MailHead, NextBlock]:
-    replay = Replay(source, replayable=False)
     raw_head, body = read_head(replay.read_block)
     blocks = Lookahead(replay.read_block, body)
     return _outgoing_head(raw_head, lambda: find_charset(blocks)), blocks

@@ -124,11 +124,13 @@ class LimitError(MessageError):
 
     Attributes:
         limit: the limit's value.
+        option: the name of the :class:`~smime_session.profiles.Policy` field that sets it, or None if none does.
     """
 
-    def __init__(self, what: str, limit: int) -> None:
-        super().__init__(f"{what} exceeds the limit of {limit:,}")
+    def __init__(self, what: str, limit: int, unit: str = "", *, option: str | None = None) -> None:
+        super().__init__(f"{what} exceeds the limit of {limit:,} {unit}".rstrip())
         self.limit = limit
+        self.option = option
 
 
 class NoMatchError(SmimeError):

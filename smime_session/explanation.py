@@ -12,6 +12,7 @@ from enum import IntEnum
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from smime_session.algorithms import RSA_KEM_OID
 from smime_session.cms.structures import IssuerAndSerialNumber
 from smime_session.credentials.fitness import reasons_against
 from smime_session.credentials.names import addresses_of, describe, issuer_of, key_of, same_mailbox
@@ -129,8 +130,10 @@ def _matches(own: _Own, summaries: Iterable[RecipientSummary], directory: Direct
     """Yield for each recipient how near it is, if it is; the sentences follow on the identity's name."""
     for summary in summaries:
         if (summary.issuer, summary.serial_number) == own.name or summary.key_identifier in own.key_identifiers:
-            wrong = f"is named in the message, but for {summary.technique}, which its key is not for"
-            yield _Match(Closeness.SAME_NAME, wrong)
+            wrong = f"for {summary.technique}, which its key is not for"
+            if summary.algorithm_oid == RSA_KEM_OID:
+                wrong = summary.problem or wrong
+            yield _Match(Closeness.SAME_NAME, f"is named in the message, but {wrong}")
         elif known := directory.find(summary):
             yield from _compared(own, known)
         elif summary.issuer and (address := _mentioned(own.addresses, summary.issuer)):

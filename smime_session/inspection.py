@@ -139,6 +139,7 @@ def inspect(
 
     Raises:
         MessageError: it is no envelope, or broken.
+        TypeError: it is neither a message nor a binary file.
     """
     with Replay(source_of(message), replayable=False) as replay:
         incoming = open_message(replay.read_block)

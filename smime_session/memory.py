@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ _BLOCKS: Final = 16  # glibc hands out seven freed blocks of a size before the o
 
 
 class _Functions(NamedTuple):
-    """What reaches memory that Python keeps to itself."""
+    """What reaches memory that Python keeps to itself: C's memset, strdup and free."""
 
     fill: Callable[[int, int, int], object]
-    allocate: Callable[[int], int | None]
-    free: Callable[[int], object]
+    copy: Callable[[bytes], int | None]
+    free: Callable[[int | None], object]
 
 
 @cache
@@ -34,10 +34,28 @@ def _functions() -> _Functions | None:
         import ctypes
     except (ImportError, MemoryError):  # not built; or a hardened system grants it no memory to run code in
         return None
+    # Numbers are passed as addresses are, which takes ctypes half as long; they have one size, or fit in it.
+    number, python, function = ctypes.c_void_p, ctypes.pythonapi, ctypes.PYFUNCTYPE
+    try:
+        fill = function(None, number, number, number)(("memset", python))
+        return _Functions(fill, function(number, number)(("strdup", python)), function(None, number)(("free", python)))
+    except AttributeError:  # Windows, where a library shows no functions but its own
+        return _functions_of_python(ctypes)
+
+
+def _functions_of_python(ctypes: Any) -> _Functions:  # noqa: ANN401  # a module
+    """Return the same made of what Python has for itself."""
     address, size, python = ctypes.c_void_p, ctypes.c_size_t, ctypes.pythonapi
-    allocate = ctypes.PYFUNCTYPE(address, size)(("PyMem_RawMalloc", python))  # glibc's calloc passes freed blocks by
+    allocate = ctypes.PYFUNCTYPE(address, size)(("PyMem_RawMalloc", python))
     free = ctypes.PYFUNCTYPE(None, address)(("PyMem_RawFree", python))
-    return _Functions(ctypes.memset, allocate, free)
+
+    def copy(octets: bytes) -> int | None:
+        block: int | None = allocate(len(octets) + 1)
+        if block:
+            ctypes.memmove(block, octets, len(octets) + 1)
+        return block
+
+    return _Functions(ctypes.memset, copy, free)
 
 
 def erase(octets: bytes) -> None:
@@ -71,7 +89,6 @@ def overwrite_freed(size: int) -> None:
     """
     functions = _functions()
     if functions:
-        blocks = [block for _ in range(_BLOCKS) if (block := functions.allocate(size))]
-        for block in blocks:
-            functions.fill(block, 0, size)
+        filling = b"\xff" * (size - 1)  # a NUL ends it
+        for block in [functions.copy(filling) for _ in range(_BLOCKS)]:
             functions.free(block)

@@ -7,151 +7,30 @@ until then is for the operations to say.
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from smime_session.cms import codec
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.cms.structures import EnvelopeTrailer
-from smime_session.content import SLACK, Opener, opener
+from smime_session.content import SLACK, Opener, open_whole, opener
 from smime_session.errors import (
     DecryptionError,
-    LimitError,
     MalformedError,
-    MessageError,
-    NoMatchError,
     OtherMessageError,
     PolicyError,
 )
 from smime_session.mail.detection import open_message
 from smime_session.mail.reunion import begins_like_entity
-from smime_session.recipients import NamedIdentity, is_selective, legacy_algorithm, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from hashlib import _Hash as Hash
 
-    from smime_session.cms.structures import WrappedKey
+    from smime_session.candidates import Candidate, Candidates
     from smime_session.profiles import Policy
-    from smime_session.recipients import Identity, SelectiveIdentity
-    from smime_session.session_key import SessionKey
     from smime_session.sources import Replay
 
 _PEEK: Final = 256  # octets of plaintext that tell an entity from noise
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A session key that may open the message, and where it comes from.
-
-    Attributes:
-        key: the session key, or a decoy.
-        wrapped: the recipient info that it was wrapped in; None if the identity did not say.
-    """
-
-    key: SessionKey
-    wrapped: WrappedKey | None
-
-
-class Candidates:
-    """All session keys that may open a message; wiped when the ``with`` block ends.
-
-    Args:
-        wrapped_keys: the message's recipient infos.
-        identities: who may read it.
-        policy: what is accepted.
-
-    Raises:
-        NoMatchError: the message is addressed to none of the identities.
-        MessageError: every recipient info that is addressed to one is broken, not spoken here, or
-            against the policy.
-        LimitError: there are more than the policy allows to try.
-        TypeError: something else was given as an identity.
-    """
-
-    def __init__(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
-        _check_identities(identities)
-        self.all: list[Candidate] = []
-        problems: list[MessageError] = []
-        with ExitStack() as on_failure:
-            on_failure.callback(self.wipe)
-            for identity, match in _matches(wrapped_keys, identities, policy, problems):
-                with suppress(NoMatchError):
-                    key = identity.unwrap((match,) if match else wrapped_keys)
-                    self.all.append(Candidate(key, match))
-            if not self.all and problems:
-                raise problems[0]
-            if not self.all:
-                raise _no_match(wrapped_keys, identities)
-            on_failure.pop_all()
-
-    def wipe(self) -> None:
-        """Overwrite every key."""
-        for candidate in self.all:
-            candidate.key.wipe()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.wipe()
-
-
-def _matches(
-    wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy, problems: list[MessageError]
-) -> list[tuple[Identity, WrappedKey | None]]:
-    """Pair identities with what is addressed to them, judged by public fields; note what cannot be used."""
-    matches: list[tuple[Identity, WrappedKey | None]] = []
-    for identity in identities:
-        if not is_selective(identity):
-            matches.append((identity, None))
-            continue
-        for wrapped in _matching(identity, wrapped_keys, problems):
-            weak = legacy_algorithm(wrapped)
-            if weak and not policy.insecure_legacy:
-                problem = f"the session key is wrapped with {weak}, which is weak"
-                problems.append(PolicyError(problem, option="insecure_legacy"))
-            else:
-                matches.append((identity, wrapped))
-    if len(matches) > policy.max_trials:
-        bare = any(_without_certificate(identity) for identity, _ in matches)
-        remedy = " (fewer if you give the certificate with the private key)" if bare else ""
-        raise LimitError(f"the number of wrapped keys to try{remedy}", policy.max_trials)
-    return matches
-
-
-def _without_certificate(identity: Identity) -> bool:
-    """Tell whether an identity is a key alone, which has to try whatever may be for it."""
-    return isinstance(identity, NamedIdentity) and identity.names.certificate is None
-
-
-def _check_identities(identities: Sequence[object]) -> None:
-    for identity in identities:
-        if not hasattr(identity, "unwrap"):
-            wanted = "what load_identities() makes of a private key, or has a method unwrap"
-            raise TypeError(f"an identity is {wanted}, and is not an object of type {type(identity).__name__}")
-
-
-def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> NoMatchError:
-    from smime_session.explanation import closest
-
-    given = [str(identity) for identity in identities]
-    return NoMatchError(names_of(wrapped_keys), given, closest(wrapped_keys, identities))
-
-
-def _matching(
-    identity: SelectiveIdentity, wrapped_keys: Sequence[WrappedKey], problems: list[MessageError]
-) -> list[WrappedKey]:
-    """Return what is addressed to an identity; a broken recipient info hides no other."""
-    with suppress(MessageError):
-        return identity.matching(wrapped_keys)
-    found = []
-    for wrapped in wrapped_keys:
-        try:
-            found += identity.matching((wrapped,))
-        except MessageError as error:
-            problems.append(error)
-    return found
 
 
 class Pass:
@@ -217,15 +96,51 @@ class Pass:
         with ExitStack() as on_end:
             on_end.callback(self._close)
             self._open(candidates, attributes, write, fingerprint=fingerprint)
-            self.trailer = self.reader.trailer()
-            if len(self.trailer.tag) != self.parameters.tag_size:
-                found, announced = len(self.trailer.tag), self.parameters.tag_size
-                raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
+            self._read_trailer()
             covered = self.trailer.authenticated_attributes
             missed = covered if covered != attributes else b""
             if not missed:
                 on_end.pop_all()  # until it is judged
             return missed
+
+    def open_at_once(self, candidates: Sequence[Candidate]) -> tuple[Candidate, bytes]:
+        """Open content that is in memory; return the key that opened it, as :meth:`judge` does, and the content.
+
+        Only for what is :attr:`~smime_session.mail.detection.Incoming.short`: what stands after the content is
+        known before it is opened then, and one pass is enough.
+
+        Args:
+            candidates: the keys to try; one whose size does not fit is passed over.
+
+        Raises:
+            MessageError: the message is cut off or broken.
+            OtherMessageError: no key opened it, and one was saved with another message.
+            DecryptionError: no key opened it.
+        """
+        ciphertext = self.reader.whole_ciphertext()
+        self._read_trailer()
+        self._candidates = candidates
+        if any(candidate.key.message for candidate in candidates):
+            digest = self._digest()
+            digest.update(ciphertext)
+            self.fingerprint = digest.digest()
+        tag, attributes = self.trailer.tag, self.trailer.authenticated_attributes
+        opened: list[tuple[Candidate, bytes, bytes]] = []
+        for candidate in candidates:
+            if not self._belongs_elsewhere(candidate):
+                try:
+                    content = open_whole(self.parameters, candidate.key, ciphertext, tag, attributes)
+                except DecryptionError:
+                    continue
+                opened.append((candidate, content[:_PEEK], content))
+        return self._likeliest(opened)
+
+    def _read_trailer(self) -> None:
+        """Read what stands after the content, to the end of the message."""
+        self.trailer = self.reader.trailer()
+        found, announced = len(self.trailer.tag), self.parameters.tag_size
+        if found != announced:
+            raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
 
     def _open(
         self,
@@ -284,20 +199,25 @@ class Pass:
             self._close()
 
     def _judge(self) -> Candidate:
-        opened: list[tuple[tuple[bool, bool], Candidate, bytes]] = []
+        opened: list[tuple[Candidate, bytes, bytes]] = []
         for (candidate, stream), head in zip(self._openers, self._heads, strict=True):
-            if self._belongs_elsewhere(candidate):
-                continue
-            with suppress(DecryptionError):
-                last = stream.finish(self.trailer.tag)
-                likelihood = (candidate.key.checked, begins_like_entity(head + last))
-                opened.append((likelihood, candidate, last))
+            if not self._belongs_elsewhere(candidate):
+                with suppress(DecryptionError):
+                    last = stream.finish(self.trailer.tag)
+                    opened.append((candidate, head + last, last))
+        winner, self.last = self._likeliest(opened)
+        return winner
+
+    def _likeliest(self, opened: Sequence[tuple[Candidate, bytes, bytes]]) -> tuple[Candidate, bytes]:
+        """Return the key that is meant of those that opened, given with the beginning and the end of what came out."""
         if not opened and any(map(self._belongs_elsewhere, self._candidates)):
             raise OtherMessageError
         if not opened:
             raise DecryptionError
-        _, winner, self.last = max(opened, key=lambda entry: entry[0])
-        return winner
+        winner, _, last = opened[0]
+        if len(opened) > 1:
+            winner, _, last = max(opened, key=lambda entry: (entry[0].key.checked, begins_like_entity(entry[1])))
+        return winner, last
 
     def _belongs_elsewhere(self, candidate: Candidate) -> bool:
         """Tell whether a key was saved with another message, which public octets decide."""

@@ -11,10 +11,11 @@ from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
 
 from smime_session.algorithms import CONTENT_ENCRYPTION
+from smime_session.candidates import Candidates
 from smime_session.errors import CredentialError
 from smime_session.mail.objects import source_of
 from smime_session.memory import erase
-from smime_session.opening import Candidates, Pass, prove
+from smime_session.opening import Pass, prove
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.session_key import SessionKey
 from smime_session.sources import Replay
@@ -118,6 +119,7 @@ def export_session_key(
         NoMatchError: it is addressed to none of the identities.
         OtherMessageError: an identity is a saved session key of another message.
         DecryptionError: it did not open.
+        TypeError: it is neither a message nor a binary file.
     """
     with Replay(source_of(message)) as replay:
         reading = Pass(replay, policy)
@@ -132,8 +134,11 @@ def load_session_key(data: bytes) -> SavedSessionKey:
 
     Raises:
         CredentialError: it is something else, in another version, or broken.
+        TypeError: it is not octets, in whatever buffer.
     """
-    found = _read(data)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"what a file holds is wanted as bytes, not as an object of type {type(data).__name__}")
+    found = _read(bytes(data))
     del data  # a traceback that shows local variables would show the key
     if isinstance(found, str):
         raise CredentialError(found)

@@ -6,23 +6,23 @@ For every operation that makes a new envelope.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
-from smime_session.cms import codec
+from smime_session.cms import codec, content_algorithm
 from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
 from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import SLACK, sealer
-from smime_session.errors import UnsupportedAlgorithmError
+from smime_session.errors import LimitError, UnsupportedAlgorithmError
+from smime_session.profiles import DEFAULT
 from smime_session.recipients import refuse_classical, wrap_all
-from smime_session.sources import BLOCK_SIZE
+from smime_session.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smime_session.mail.blocks import Block
-    from smime_session.profiles import Profile
+    from smime_session.profiles import Policy, Profile
     from smime_session.recipients import Recipient
     from smime_session.session_key import SessionKey
 
@@ -31,6 +31,9 @@ SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] =
     ENVELOPED_DATA: "enveloped-data",
 }
 """What a mail calls the content types."""
+
+_ALL_BUT_RECIPIENTS: Final = 1024  # octets of a header without recipients and originator; real ones are under 200
+_PASSWORD_TAG: Final = 0xA3  # of a PasswordRecipientInfo (RFC 5652, 6.2)
 
 
 def prepare(
@@ -41,6 +44,7 @@ def prepare(
     Raises:
         UnsupportedAlgorithmError: the profile's content encryption is broken by now: it is only read.
         RecipientError: a prepared recipient is not one that the profile allows.
+        LimitError: there are more recipients than reading accepts.
     """
     algorithm = profile.content
     if algorithm.legacy:
@@ -49,15 +53,41 @@ def prepare(
     refuse_classical(wrapped, profile)
     parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
     if profile.derived_content_key:
-        parameters = codec.with_derived_key(parameters)
+        parameters = content_algorithm.with_derived_key(parameters)
     header = EnvelopeHeader(
         content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,
         version=codec.envelope_version(wrapped, authenticated=algorithm.authenticated),
         wrapped_keys=wrapped,
         inner_content_type=DATA,
-        content_encryption=codec.content_encryption(parameters),
+        content_encryption=content_algorithm.encode(parameters),
     )
+    refuse_unreadable(header, len(recipients))
     return header, parameters
+
+
+def refuse_unreadable(header: EnvelopeHeader, recipients: int, policy: Policy = DEFAULT) -> None:
+    """Refuse to write for recipients whom reading with ``policy`` would refuse: what is written here is read here.
+
+    Args:
+        header: what is to be written.
+        recipients: how many there are in it.
+        policy: the limits of who reads it.
+
+    Raises:
+        LimitError: they are too many, or need too much room, or a password would have to be tried too often.
+    """
+    if recipients > policy.max_recipients:
+        raise LimitError("the number of recipients", policy.max_recipients, option="max_recipients")
+    room = policy.max_header_size - _ALL_BUT_RECIPIENTS - len(header.originator_info or b"")
+    if sum([len(wrapped.encoded) for wrapped in header.wrapped_keys]) > room:
+        raise LimitError("the size of the keys encrypted for all recipients", room, "octets")
+    passwords = [wrapped for wrapped in header.wrapped_keys if wrapped.encoded[0] == _PASSWORD_TAG]
+    if len(passwords) > policy.max_trials:
+        raise LimitError("the number of passwords", policy.max_trials, option="max_trials")
+    if passwords:
+        from smime_session.recipients import password
+
+        password.check_work(passwords)
 
 
 class SealingWriter:
@@ -84,10 +114,11 @@ class SealingWriter:
         trailer: EnvelopeTrailer = EnvelopeTrailer(),  # noqa: B008  # a value
     ) -> None:
         self._trailer = trailer
-        announced = replace(trailer, tag=bytes(parameters.tag_size))
+        announced = trailer._replace(tag=bytes(parameters.tag_size))
         authenticated = parameters.algorithm.authenticated
         self._writer = EnvelopeWriter(target, header, size, trailer_size(announced, authenticated=authenticated))
         self._stream = sealer(parameters, key, trailer.authenticated_attributes)
+        self._piece = BLOCK_SIZE if size is None else LARGE_BLOCK_SIZE  # BER has a value for each piece
         self._buffer = memoryview(bytearray(BLOCK_SIZE + SLACK))
 
     def __enter__(self) -> Self:
@@ -104,9 +135,11 @@ class SealingWriter:
             LimitError: they are more than the algorithm can seal.
             MalformedError: they are more than was announced.
         """
-        for at in range(0, len(content), BLOCK_SIZE):
-            written = self._stream.update_into(memoryview(content)[at : at + BLOCK_SIZE], self._buffer)
-            self._writer.write(self._buffer[:written])
+        for at in range(0, len(content), self._piece):
+            piece = memoryview(content)[at : at + self._piece]
+            if len(self._buffer) < len(piece) + SLACK:
+                self._buffer = memoryview(bytearray(self._piece + SLACK))
+            self._writer.write(self._buffer[: self._stream.update_into(piece, self._buffer)])
 
     def finish(self) -> None:
         """Write the last octets and the tag; the envelope is complete then.
@@ -116,4 +149,4 @@ class SealingWriter:
         """
         last, tag = self._stream.finish()
         self._writer.write(last)
-        self._writer.finish(replace(self._trailer, tag=tag))
+        self._writer.finish(self._trailer._replace(tag=tag))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -65,8 +64,9 @@ class SessionKey:
 
     def wipe(self) -> None:
         """Overwrite the key; it is empty from then on."""
-        erase(self._octets)
-        self._octets = b""
+        if self._octets:
+            erase(self._octets)
+            self._octets = b""
         self._material[:] = bytes(len(self._material))
         self._material = bytearray()
 
@@ -86,7 +86,9 @@ class SessionKey:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SessionKey):
             return NotImplemented
-        return hmac.compare_digest(self._material, other._material)
+        from hmac import compare_digest  # seldom asked for, and slow to load
+
+        return compare_digest(self._material, other._material)
 
     __hash__ = None  # type: ignore[assignment]  # a secret is no dictionary key
 

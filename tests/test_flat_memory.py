@@ -37,6 +37,21 @@ print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1
 """
 
 
+_COMMAND: Final = """
+import re, sys
+from pathlib import Path
+from smime_session_cli.root import run
+
+status = run(sys.argv[1:])
+print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
+sys.exit(status)
+"""
+
+ON_LINUX: Final = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux tells how much memory a process took"
+)
+
+
 def _peak(work: str, credentials: Path, profile: str, source: Path, target: Path, *, piped: bool) -> int:
     """Do one piece of work in a process of its own; return the most memory that it took, in octets."""
     arguments = (work, credentials, profile, "-" if piped else source, target)
@@ -49,23 +64,79 @@ def _peak(work: str, credentials: Path, profile: str, source: Path, target: Path
     return int(done.stdout) * 1024
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how much memory a process took")
+def _peak_of_command(*arguments: object, stdout: Path, piped: Path | None = None) -> int:
+    """Run the command in a process of its own; return the most memory that it took, in octets.
+
+    Args:
+        arguments: those of the command.
+        stdout: where its standard output goes.
+        piped: what comes through a pipe, which has no size and cannot seek, into its standard input.
+    """
+    command = [sys.executable, "-c", _COMMAND, *map(str, arguments)]
+    if piped:
+        command = ["sh", "-c", 'file=$1; shift; cat "$file" | "$@"', "sh", str(piped), *command]
+    with stdout.open("wb") as file:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, check=True, timeout=300
+        )
+    return int(done.stderr.splitlines()[-1]) * 1024
+
+
+def _write_mail(path: Path) -> None:
+    """Write a mail of the size that the tests are about."""
+    head = b"From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
+    line = b"x" * 76 + b"\r\n"
+    with path.open("wb") as file:
+        file.write(head)
+        for _ in range(SIZE // MEGABYTE):
+            file.write(line * (MEGABYTE // len(line)))
+
+
+def _write_credentials(path: Path, person: Person) -> None:
+    """Write a private key with its certificate."""
+    key = person.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(key + person.certificate.public_bytes(Encoding.PEM))
+
+
+@ON_LINUX
 @pytest.mark.parametrize("profile", ["modern", "compat"])
 @pytest.mark.parametrize("piped", [False, True], ids=["file", "pipe"])
 def test_a_large_mail_takes_little_memory(alice: Person, tmp_path: Path, profile: str, *, piped: bool) -> None:
     """Whatever is done to a large mail stays far below its size, and in the end gives the mail back."""
     credentials = tmp_path / "alice.pem"
-    key = alice.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    credentials.write_bytes(key + alice.certificate.public_bytes(Encoding.PEM))
+    _write_credentials(credentials, alice)
     mail, sealed, rewrapped, resealed, opened = (tmp_path / str(number) for number in range(5))
-    head = b"From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
-    line = b"x" * 76 + b"\r\n"
-    with mail.open("wb") as file:
-        file.write(head)
-        for _ in range(SIZE // MEGABYTE):
-            file.write(line * (MEGABYTE // len(line)))
+    _write_mail(mail)
     assert _peak("encrypt", credentials, profile, mail, sealed, piped=piped) < LIMIT
     assert _peak("rewrap", credentials, profile, sealed, rewrapped, piped=piped) < LIMIT
     assert _peak("reseal", credentials, profile, rewrapped, resealed, piped=piped) < LIMIT
     assert _peak("decrypt", credentials, profile, resealed, opened, piped=piped) < LIMIT
+    assert subprocess.run(["cmp", mail, opened], check=False, capture_output=True).returncode == 0
+
+
+@ON_LINUX
+@pytest.mark.parametrize("profile", ["modern", "compat"])
+@pytest.mark.parametrize("piped", [False, True], ids=["file", "pipe"])
+def test_the_command_takes_little_memory(alice: Person, tmp_path: Path, profile: str, *, piped: bool) -> None:
+    """Every subcommand that reads a large mail stays far below its size, from file to file and from pipe to pipe."""
+    key, password = tmp_path / "alice.pem", tmp_path / "password.txt"
+    _write_credentials(key, alice)
+    password.write_bytes(b"a password\n")
+    mail, sealed, rewrapped, resealed, opened, saved, told = (tmp_path / str(number) for number in range(7))
+    _write_mail(mail)
+
+    def peak(source: Path, target: Path, *arguments: object) -> int:
+        if piped:
+            return _peak_of_command(*arguments, stdout=target, piped=source)
+        return _peak_of_command(*arguments, source, "-o", target, stdout=told)
+
+    assert peak(mail, sealed, "encrypt", "-r", key, "--profile", profile) < LIMIT
+    assert peak(sealed, rewrapped, "rewrap", "-i", key, "--add-password-file", password) < LIMIT
+    assert peak(rewrapped, resealed, "rewrap", "--reseal", "-i", key, "-r", key) < LIMIT
+    assert peak(resealed, saved, "session-key", "-i", key) < LIMIT
+    assert peak(resealed, opened, "decrypt", "--session-key", saved) < LIMIT
+    assert subprocess.run(["cmp", mail, opened], check=False, capture_output=True).returncode == 0
+    assert _peak_of_command("inspect", resealed, stdout=told) < LIMIT
+    assert told.read_text().startswith("auth-enveloped-data" if profile == "modern" else "enveloped-data")
+    assert peak(resealed, opened, "decrypt", "-i", key) < LIMIT
     assert subprocess.run(["cmp", mail, opened], check=False, capture_output=True).returncode == 0

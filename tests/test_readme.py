@@ -8,12 +8,13 @@ import shutil
 import smtplib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from smime_session import decrypt, load_identities
+from smime_session import AES_128_GCM, MODERN, decrypt, load_identities
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -77,13 +78,16 @@ def test_the_library_examples_run(
     """The script sends a mail that Bob opens, and the way back prints the one of the command line."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(smtplib, "SMTP", Server)
-    sending, reading = blocks("python")
+    sending, reading, choosing = blocks("python")
     exec(compile(sending, "README.md", "exec"), {})  # noqa: S102  # our own README
     opened = decrypt(Server.sent, load_identities((folder / "bob.key").read_bytes()))
     assert opened.message["Subject"] == "Lunch"
     assert opened.message.get_content() == "At noon, behind the library.\n"
     exec(compile(reading, "README.md", "exec"), {})  # noqa: S102  # the same
     assert "At noon, behind the library." in capsys.readouterr().out
+    names: dict[str, object] = {}
+    exec(compile(choosing, "README.md", "exec"), names)  # noqa: S102  # the same
+    assert names["smaller"] == replace(MODERN, content=AES_128_GCM)
 
 
 def test_every_file_that_the_documents_name_is_there() -> None:

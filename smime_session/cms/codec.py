@@ -7,7 +7,6 @@ what is rare and intricate (names, unusual parameters); none of its values leave
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,6 @@ from smime_session import algorithms
 from smime_session.cms import tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
-    ContentParameters,
     EnvelopeHeader,
     EnvelopeTrailer,
     IssuerAndSerialNumber,
@@ -24,13 +22,10 @@ from smime_session.cms.structures import (
     WrappedKey,
 )
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
-from smime_session.profiles import MIN_TAG_SIZE
 from smime_session.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from smime_session.algorithms import ContentEncryption
 
 _CONTEXT_0: Final = 0x80
 _CONTEXT_0_CONSTRUCTED: Final = 0xA0
@@ -38,10 +33,12 @@ _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
 MAX_REMEMBERED: Final = 4096  # octets of a recipient info whose decoded fields are kept for the next who asks
+_MAX_USUAL: Final = 256  # octets of what is usual and kept: RSAES-OAEP with all its parameters has 60, a name 100
 _KEY_AGREEMENT_TAG: Final = 0xA1
-_RC2_128_BITS: Final = 58  # RFC 3370, 5.2: the version that means 128
+_OTHER_TAG: Final = 0xA4
 _MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart, which costs a microsecond each; real ones have 100
-_GCM_NONCE_SIZES: Final = range(8, 129)  # RFC 5084, 3.2 recommends 12; the cipher takes no others than these
+
+_VERSIONS: Final = {tlv.integer(version): version for version in range(6)}  # by the octets that they mostly are
 
 TECHNIQUES: Final = {
     tlv.SEQUENCE: "key transport",
@@ -73,87 +70,19 @@ def algorithm_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
     return AlgorithmIdentifier(children[0].object_identifier(), children[1].encoded if len(children) > 1 else None)
 
 
-def content_encryption(parameters: ContentParameters) -> AlgorithmIdentifier:
-    """Describe how content is sealed; the size of a GCM tag is always written out (RFC 5084, 3.2)."""
-    if parameters.derivation_info:
-        return AlgorithmIdentifier(algorithms.CEK_HKDF_SHA256_OID, parameters.derivation_info)
-    before, after = _around_nonce(parameters.algorithm.mode, len(parameters.nonce), parameters.tag_size)
-    return AlgorithmIdentifier(parameters.algorithm.oid, before + parameters.nonce + after)
-
-
-@lru_cache(maxsize=16)
-def _around_nonce(mode: str, nonce_size: int, tag_size: int) -> tuple[bytes, bytes]:
-    """Return what stands before and after a nonce in an algorithm's parameters, the same in every message."""
-    if mode != "gcm":
-        return b"\x04" + tlv.length(nonce_size), b""
-    after = tlv.integer(tag_size)
-    nonce = b"\x04" + tlv.length(nonce_size)
-    return b"\x30" + tlv.length(len(nonce) + nonce_size + len(after)) + nonce, after
-
-
-def with_derived_key(parameters: ContentParameters) -> ContentParameters:
-    """Return the same with a content key bound to them, so that nobody can exchange the algorithm (RFC 9709)."""
-    return replace(parameters, derivation_info=algorithm_identifier(content_encryption(parameters)))
-
-
-def content_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
-    """Read how content is sealed; limits and policies look at the algorithm that is returned, the inner one.
+def usual_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
+    """Decode an AlgorithmIdentifier that is the same in many messages, as those of key management are.
 
     Raises:
-        UnsupportedAlgorithmError: the algorithm is not spoken here.
-        MalformedError: its parameters are not as its RFC has them.
+        MalformedError: it is none.
     """
-    if identifier.oid == algorithms.CEK_HKDF_SHA256_OID:
-        inner = tlv.parse(_required(identifier, "CEK-HKDF-SHA256"))
-        parameters = _direct_parameters(algorithm_identifier_from(inner))
-        return replace(parameters, derivation_info=inner.definite())
-    return _direct_parameters(identifier)
+    encoded = element.encoded
+    return _usual_identifier(encoded) if len(encoded) <= _MAX_USUAL else algorithm_identifier_from(element)
 
 
-def _direct_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
-    algorithm = algorithms.CONTENT_ENCRYPTION.get(identifier.oid)
-    if algorithm is None:
-        raise UnsupportedAlgorithmError(
-            "content-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid)
-        )
-    parameters = tlv.parse(_required(identifier, algorithm.name))
-    if algorithm.mode == "gcm":
-        return _gcm_parameters(algorithm, parameters)
-    vector = _rc2_vector(parameters) if algorithm is algorithms.RC2_CBC else parameters.octets()
-    if len(vector) != algorithm.nonce_size:
-        raise MalformedError(f"the initialisation vector of {algorithm.name} has {len(vector)} octets")
-    return ContentParameters(algorithm, vector, algorithm.tag_size)
-
-
-def _required(identifier: AlgorithmIdentifier, name: str) -> bytes:
-    if identifier.parameters is None:
-        raise MalformedError(f"the parameters of {name} are absent")
-    return identifier.parameters
-
-
-def _rc2_vector(parameters: tlv.Element) -> bytes:
-    """Return the initialisation vector of RC2-CBC with an effective key of 128 bits, the only one that is read."""
-    children = parameters.expect(tlv.SEQUENCE).children()
-    if len(children) != 2:  # noqa: PLR2004  # version and vector
-        raise MalformedError("the parameters of RC2-CBC are malformed")
-    if children[0].integer() != _RC2_128_BITS:
-        raise UnsupportedAlgorithmError(
-            "content-encryption algorithm", algorithms.RC2_CBC.oid, "RC2-CBC with a short key"
-        )
-    return children[1].octets()
-
-
-def _gcm_parameters(algorithm: ContentEncryption, parameters: tlv.Element) -> ContentParameters:
-    children = parameters.expect(tlv.SEQUENCE).children()
-    if not 1 <= len(children) <= 2:  # noqa: PLR2004  # nonce, and a tag size
-        raise MalformedError(f"the parameters of {algorithm.name} are malformed")
-    nonce = children[0].octets()
-    tag_size = children[1].integer() if len(children) > 1 else 12  # DEFAULT 12
-    if len(nonce) not in _GCM_NONCE_SIZES:
-        raise MalformedError(f"the nonce of {algorithm.name} has {len(nonce)} octets")
-    if not MIN_TAG_SIZE <= tag_size <= algorithm.tag_size:
-        raise MalformedError(f"a tag of {tag_size} octets is not allowed for {algorithm.name}")
-    return ContentParameters(algorithm, nonce, tag_size)
+@lru_cache(maxsize=64)
+def _usual_identifier(encoded: bytes) -> AlgorithmIdentifier:
+    return algorithm_identifier_from(tlv.parse(encoded))
 
 
 def hash_identifier(name: algorithms.HashName) -> bytes:
@@ -192,12 +121,22 @@ def recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
     Raises:
         MalformedError: it is neither kind of identifier.
     """
-    if element.tag == tlv.SEQUENCE:
-        children = element.children()
-        if len(children) != 2:  # noqa: PLR2004  # issuer and serial number
-            raise MalformedError("an IssuerAndSerialNumber is malformed")
-        return IssuerAndSerialNumber(children[0].encoded, children[1].integer())
-    return SubjectKeyIdentifier(element.octets(_CONTEXT_0))
+    if element.tag != tlv.SEQUENCE:
+        return SubjectKeyIdentifier(element.octets(_CONTEXT_0))
+    encoded = element.encoded
+    return _usual_name(encoded) if len(encoded) <= _MAX_USUAL else _issuer_and_serial_number(element)
+
+
+def _issuer_and_serial_number(element: tlv.Element) -> IssuerAndSerialNumber:
+    children = element.children()
+    if len(children) != 2:  # noqa: PLR2004  # issuer and serial number
+        raise MalformedError("an IssuerAndSerialNumber is malformed")
+    return IssuerAndSerialNumber(children[0].encoded, children[1].integer())
+
+
+@lru_cache(maxsize=64)  # who reads many messages has one name in all of them
+def _usual_name(encoded: bytes) -> IssuerAndSerialNumber:
+    return _issuer_and_serial_number(tlv.parse(encoded))
 
 
 def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[WrappedKey, ...]:
@@ -209,26 +148,28 @@ def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[Wrap
     found: list[WrappedKey] = []
     left = limit
     for info in infos.expect(tlv.SET):
-        left -= _recipients_in(info)
+        left -= 1 if info.tag != _KEY_AGREEMENT_TAG else _recipients_in(info)
         if left < 0:
-            raise LimitError("the number of recipients", limit)
+            raise LimitError("the number of recipients", limit, option="max_recipients")
         found.append(WrappedKey(info.encoded, _version_of(info), key_size))
     return tuple(found)
 
 
 def _recipients_in(info: tlv.Element) -> int:
-    """Count a RecipientInfo's recipients: only a KeyAgreeRecipientInfo ends in a list of them (RFC 5652, 6.2.2)."""
-    if info.tag != _KEY_AGREEMENT_TAG:
-        return 1
+    """Count a KeyAgreeRecipientInfo's recipients: it alone ends in a list of them (RFC 5652, 6.2.2)."""
     try:
-        *_, recipients = info
-        return max(1, sum(1 for _ in recipients))
-    except (MalformedError, ValueError):  # broken: whoever decodes it hears of it then
+        recipients = info.last_child()
+        return max(1, recipients.count()) if recipients else 1
+    except MalformedError:  # broken: whoever decodes it hears of it then
         return 1
 
 
 def _version_of(info: tlv.Element) -> int:
     """Return a RecipientInfo's version; an OtherRecipientInfo has none (RFC 5652, 6.2.5)."""
+    if info.tag != _OTHER_TAG and info.constructed:
+        version = _VERSIONS.get(info.contents[:3])
+        if version is not None:
+            return version
     first = info.first_child()
     return first.integer() if first is not None and first.tag == tlv.INTEGER else 0
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, CONTENT_TYPES, ENVELOPED_DATA
-from smime_session.cms import codec, tlv
+from smime_session.cms import codec, content_algorithm, tlv
+from smime_session.cms.stream import Stream
 from smime_session.cms.structures import (
-    AlgorithmIdentifier,
     ContentParameters,
     EnvelopeHeader,
     EnvelopeTrailer,
 )
-from smime_session.errors import MalformedError, NotEnvelopeError, UnsupportedAlgorithmError
+from smime_session.errors import MalformedError, NotEnvelopeError
 from smime_session.profiles import MAX_TRAILER_SIZE, Policy
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class EnvelopeReader:
 
     Attributes:
         header: what stands before the ciphertext.
+        authenticated: whether it is an AuthEnvelopedData.
         ciphertext_size: octets of ciphertext read so far.
         constructed: whether they come as several OCTET STRINGs.
 
@@ -124,17 +125,13 @@ class EnvelopeReader:
     """
 
     def __init__(self, next_block: Callable[[], Buffer], policy: Policy) -> None:
-        self._stream = tlv.Stream(next_block)
+        self._stream = Stream(next_block)
         self._policy = policy
         self.ciphertext_size = 0
         self.constructed = False
         self._parameters: ContentParameters | None = None
         self.header = self._read_header()
-
-    @property
-    def authenticated(self) -> bool:
-        """Whether it is an AuthEnvelopedData."""
-        return self.header.content_type == AUTH_ENVELOPED_DATA
+        self.authenticated = self.header.content_type == AUTH_ENVELOPED_DATA
 
     @property
     def indefinite(self) -> bool:
@@ -150,7 +147,7 @@ class EnvelopeReader:
             MalformedError: its parameters are broken, or do not fit this kind of envelope.
         """
         if self._parameters is None:
-            self._parameters = codec.content_parameters(self.header.content_encryption)
+            self._parameters = content_algorithm.parameters_from(self.header.content_encryption)
         if self._parameters.algorithm.authenticated != self.authenticated:
             kind = CONTENT_TYPES[self.header.content_type]
             raise MalformedError(f"{self._parameters.algorithm.name} does not belong in {kind}")
@@ -161,25 +158,24 @@ class EnvelopeReader:
         """Octets of ciphertext, told before any of it is read; None if it comes in pieces."""
         return self._stream.definite_size(_CONTEXT_0)
 
-    def _take(self) -> tlv.Element:
-        return self._stream.element(self._policy.max_header_size, _HEADER)
-
     def _read_header(self) -> EnvelopeHeader:
-        stream = self._stream
+        stream, limit = self._stream, self._policy.max_header_size
         stream.enter(tlv.SEQUENCE)
-        content_type = self._take().object_identifier()
+        content_type = tlv.object_identifier_from(stream.contents(tlv.OBJECT_IDENTIFIER, limit, _HEADER))
         if content_type not in (ENVELOPED_DATA, AUTH_ENVELOPED_DATA):
             name = CONTENT_TYPES.get(content_type)
             raise NotEnvelopeError(_NOT_ENVELOPES.get(name or "", name or f"a CMS object of type {content_type}"))
         stream.enter(_CONTEXT_0_CONSTRUCTED)
         stream.enter(tlv.SEQUENCE)
-        version = self._take().integer()
-        originator = self._take().encoded if stream.peek() == _CONTEXT_0_CONSTRUCTED else None
-        infos = self._take()
+        version = tlv.integer_from(stream.contents(tlv.INTEGER, limit, _HEADER))
+        originator = stream.encoded(limit, _HEADER) if stream.peek() == _CONTEXT_0_CONSTRUCTED else None
+        infos = stream.element(limit, _HEADER)
         stream.enter(tlv.SEQUENCE)
-        inner = self._take().object_identifier()
-        encryption = codec.algorithm_identifier_from(self._take())
-        wrapped = codec.recipient_infos(infos, _key_size(encryption), self._policy.max_recipients)
+        inner = tlv.object_identifier_from(stream.contents(tlv.OBJECT_IDENTIFIER, limit, _HEADER))
+        encryption, parameters = content_algorithm.decode(stream.encoded(limit, _HEADER))
+        self._parameters = parameters
+        key_size = parameters.algorithm.key_size if parameters else 0
+        wrapped = codec.recipient_infos(infos, key_size, self._policy.max_recipients)
         if stream.peek() not in (_CONTEXT_0, _CONTEXT_0_CONSTRUCTED):
             raise MalformedError("the envelope holds no encrypted content", stream.offset)
         return EnvelopeHeader(content_type, version, wrapped, inner, encryption, originator)
@@ -200,6 +196,14 @@ class EnvelopeReader:
         if gathered:
             yield memoryview(gathered)
 
+    def whole_ciphertext(self) -> Buffer:
+        """Return all of the ciphertext; only for what is in memory anyway."""
+        whole = self._stream.piece(_CONTEXT_0)
+        if whole is None:
+            return b"".join(self.ciphertext())
+        self.ciphertext_size = len(whole)
+        return whole
+
     def trailer(self) -> EnvelopeTrailer:
         """Read what stands after the ciphertext, to the end of the input.
 
@@ -211,9 +215,13 @@ class EnvelopeReader:
         limit = stream.offset + MAX_TRAILER_SIZE
         tag = attributes = unauthenticated = b""
         if self.authenticated:
-            if stream.peek() == _CONTEXT_1_CONSTRUCTED:
+            found = stream.peek()
+            if found == _CONTEXT_1_CONSTRUCTED:
                 attributes = codec.attributes_for_tag(stream.element(limit, _TRAILER))
-            tag = stream.element(limit, _TRAILER).octets()
+            if found == tlv.OCTET_STRING:
+                tag = stream.contents(found, limit, _TRAILER)
+            else:
+                tag = stream.element(limit, _TRAILER).octets()
         last = _CONTEXT_2_CONSTRUCTED if self.authenticated else _CONTEXT_1_CONSTRUCTED
         if stream.peek() == last:
             unauthenticated = stream.element(limit, _TRAILER).encoded
@@ -221,17 +229,11 @@ class EnvelopeReader:
             stream.leave()
         while rest := stream.rest():
             if bytes(rest).strip(_PADDING):
-                raise MalformedError("something follows the envelope", stream.offset)
+                place = stream.offset - len(bytes(rest).lstrip(_PADDING))
+                raise MalformedError("something follows the envelope", place)
         return EnvelopeTrailer(tag, attributes, unauthenticated)
 
 
 def trailer_size(trailer: EnvelopeTrailer, *, authenticated: bool) -> int:
     """Return how many octets a definite-length envelope's trailer takes; the tag's size matters, not its value."""
     return len(codec.envelope_end(trailer, authenticated=authenticated, indefinite=False))
-
-
-def _key_size(encryption: AlgorithmIdentifier) -> int:
-    try:
-        return codec.content_parameters(encryption).algorithm.key_size
-    except (UnsupportedAlgorithmError, MalformedError):
-        return 0  # whoever opens the content hears of it then; whoever inspects needs no size

@@ -42,7 +42,7 @@ def decode(wrapped: WrappedKey) -> KekRecipientInfo:
     identifier, algorithm, encrypted_key = fields(wrapped)
     wrap = wrap_from(algorithm)
     if len(encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE)
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
     if len(encrypted_key) < _MIN_WRAPPED_SIZE or len(encrypted_key) % _WRAP_BLOCK:
         raise MalformedError(f"{wrap.name} makes no encrypted key of {len(encrypted_key)} octets")
     return KekRecipientInfo(identifier, wrap, encrypted_key)

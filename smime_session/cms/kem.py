@@ -102,10 +102,10 @@ def decode(wrapped: WrappedKey) -> KemRecipientInfo:
     """
     found = fields(wrapped)
     if len(found.encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE)
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
     material = found.user_keying_material
     if material is not None and len(material) > _MAX_USER_KEYING_MATERIAL:
-        raise LimitError("the size of the user keying material", _MAX_USER_KEYING_MATERIAL)
+        raise LimitError("the size of the user keying material", _MAX_USER_KEYING_MATERIAL, "octets")
     kem = _known(found.kem, algorithms.KEMS, "key encapsulation mechanism")
     kdf_hash = _known(found.kdf, algorithms.HKDFS, "key-derivation function")
     wrap = _known(found.wrap, algorithms.KEY_WRAPS, "key-wrap algorithm")

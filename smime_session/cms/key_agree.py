@@ -6,6 +6,7 @@ One of them may hold the session key for several recipients, who share the sende
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session import algorithms
@@ -23,7 +24,7 @@ from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorith
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RECIPIENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from smime_session.algorithms import Curve, KeyAgreement, KeyWrap
 
@@ -100,6 +101,7 @@ def encode(
     return WrappedKey(encoded, VERSION, key_size)
 
 
+@lru_cache(maxsize=64)  # the same in most messages
 def shared_info(key_info: bytes, user_keying_material: bytes | None, bits: int) -> bytes:
     """Encode the ECC-CMS-SharedInfo, which ties a derived key to its use (RFC 5753, 7.2).
 
@@ -127,23 +129,31 @@ class Fields(NamedTuple):
     encrypted_keys: tuple[RecipientEncryptedKey, ...]
 
 
-def split(wrapped: WrappedKey) -> Iterator[WrappedKey]:
+Children = tuple["Sequence[tlv.Element]", "Sequence[tlv.Element]"]
+
+
+def split(wrapped: WrappedKey, wanted: Callable[[bytes], bool] | None = None) -> Iterator[WrappedKey]:
     """Take a KeyAgreeRecipientInfo apart: one for each recipient, that recipient's encrypted key alone in it.
+
+    Args:
+        wrapped: the recipient info.
+        wanted: tells by an encoded RecipientEncryptedKey whether its part is wanted; None wants all.
 
     Raises:
         MalformedError: it is none, or broken.
         LimitError: it has too many recipients, or what they share is too large.
     """
-    *shared, encrypted_keys = _children(wrapped)
-    members = list(encrypted_keys)
+    shared, members = _children(wrapped)
     if len(members) == 1:
-        yield wrapped
+        if wanted is None or wanted(members[0].encoded):
+            yield wrapped
         return
-    before = b"".join(child.encoded for child in shared)
+    before = b"".join([child.encoded for child in shared])
     for member in members:
-        yield WrappedKey(
-            tlv.encode(TAG, before, tlv.encode(tlv.SEQUENCE, member.encoded)), wrapped.version, wrapped.key_size
-        )
+        encoded = member.encoded
+        if wanted is None or wanted(encoded):
+            part = tlv.encode(TAG, before, tlv.encode(tlv.SEQUENCE, encoded))
+            yield WrappedKey(part, wrapped.version, wrapped.key_size)
 
 
 def fields(wrapped: WrappedKey) -> Fields:
@@ -158,12 +168,22 @@ def fields(wrapped: WrappedKey) -> Fields:
 
 @lru_cache(maxsize=64)  # matching, policy and unwrapping ask for the same
 def _fields(wrapped: WrappedKey) -> Fields:
-    _, originator, *ukm, algorithm, encrypted_keys = _children(wrapped)
+    return fields_of(_children(wrapped))
+
+
+def fields_of(children: Children) -> Fields:
+    """Return the fields that :func:`children_of` found.
+
+    Raises:
+        MalformedError: they are broken.
+    """
+    shared, members = children
+    _, originator, *ukm, algorithm = shared
     return Fields(
         _only_child(originator, _CONTEXT_0),
         _only_child(ukm[0], _CONTEXT_1).octets() if ukm else None,
-        codec.algorithm_identifier_from(algorithm),
-        tuple(_recipient_encrypted_key_from(member) for member in encrypted_keys),
+        codec.usual_identifier_from(algorithm),
+        tuple([_recipient_encrypted_key_from(member) for member in members]),
     )
 
 
@@ -175,7 +195,12 @@ def decode(wrapped: WrappedKey) -> KeyAgreeRecipientInfo:
         UnsupportedAlgorithmError: its algorithms or the sender's kind of key are not spoken here.
         LimitError: it has too many recipients, or a field of it is too large.
     """
-    return interpret(fields(wrapped))
+    return _decode(wrapped) if len(wrapped.encoded) <= codec.MAX_REMEMBERED else interpret(fields(wrapped))
+
+
+@lru_cache(maxsize=64)  # matching and unwrapping ask for the same
+def _decode(wrapped: WrappedKey) -> KeyAgreeRecipientInfo:
+    return interpret(_fields(wrapped))
 
 
 def interpret(found: Fields) -> KeyAgreeRecipientInfo:
@@ -193,6 +218,7 @@ def interpret(found: Fields) -> KeyAgreeRecipientInfo:
     return KeyAgreeRecipientInfo(originator, algorithm, wrap, info, found.encrypted_keys, found.user_keying_material)
 
 
+@lru_cache(maxsize=64)  # few are in use
 def algorithms_from(identifier: AlgorithmIdentifier) -> tuple[KeyAgreement, KeyWrap, bytes]:
     """Read how keys are agreed on, how the session key is wrapped, and the encoding of the latter.
 
@@ -254,21 +280,36 @@ def _curve_from(identifier: AlgorithmIdentifier) -> Curve | None:
     return curve
 
 
-def _children(wrapped: WrappedKey) -> Sequence[tlv.Element]:
-    """Return a KeyAgreeRecipientInfo's four or five fields.
+def _children(wrapped: WrappedKey) -> Children:
+    encoded = wrapped.encoded
+    return _remembered_children(encoded) if len(encoded) <= codec.MAX_REMEMBERED else children_of(encoded)
+
+
+@lru_cache(maxsize=64)  # matching and unwrapping ask for the same
+def _remembered_children(encoded: bytes) -> Children:
+    return children_of(encoded)
+
+
+def children_of(encoded: bytes) -> Children:
+    """Return a KeyAgreeRecipientInfo's fields but for the last, three or four, and what the last is made of.
 
     What stands before the encrypted keys is small in any message: a public key or the name of a
     certificate, perhaps keying material no longer than the key that is derived, and algorithms.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        LimitError: it has too many recipients, or what they share is too large.
     """
-    children = tlv.parse(wrapped.encoded).expect(TAG).children()
+    children = tlv.parse(encoded).expect(TAG).children()
     if len(children) not in (4, 5):
         raise MalformedError("a KeyAgreeRecipientInfo is malformed")
     if children[-1].start > _MAX_SHARED_SIZE:
-        raise LimitError("the size of a KeyAgreeRecipientInfo without its encrypted keys", _MAX_SHARED_SIZE)
-    for count, _ in enumerate(children[-1].expect(tlv.SEQUENCE)):
-        if count == MAX_RECIPIENTS:
-            raise LimitError("the number of recipients", MAX_RECIPIENTS)
-    return children
+        raise LimitError("the size of a KeyAgreeRecipientInfo without its encrypted keys", _MAX_SHARED_SIZE, "octets")
+    *shared, encrypted_keys = children
+    members = list(islice(encrypted_keys.expect(tlv.SEQUENCE), MAX_RECIPIENTS + 1))
+    if len(members) > MAX_RECIPIENTS:
+        raise LimitError("the number of recipients", MAX_RECIPIENTS)
+    return shared, members
 
 
 def _only_child(element: tlv.Element, tag: int) -> tlv.Element:
@@ -305,7 +346,7 @@ def _check_size(encrypted_key: bytes, wrap: KeyWrap) -> None:
     """
     size = len(encrypted_key)
     if size > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE)
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
     if wrap == algorithms.TRIPLE_DES_WRAP:
         sound = size == _TRIPLE_DES_WRAPPED
     else:

@@ -10,14 +10,15 @@ from smime_session.algorithms import KeyTransport
 from smime_session.cms import codec, tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
-    IssuerAndSerialNumber,
     KeyTransRecipientInfo,
     RecipientIdentifier,
     WrappedKey,
 )
-from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
+from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 
+_MAX_USUAL: Final = 64  # octets of parameters that are read once for all messages that have them
+_USUAL_KEYS: Final = {size: b"\x04" + tlv.length(size) for size in (256, 384, 512)}  # and what stands before each
 _HASH_ROLE: Final = "hash function of RSAES-OAEP"
 
 
@@ -59,6 +60,9 @@ def algorithm_from(identifier: AlgorithmIdentifier) -> KeyTransport:
     return _oaep_parameters(identifier.parameters)
 
 
+_usual: Final = lru_cache(maxsize=16)(algorithm_from)
+
+
 def _oaep_parameters(encoded: bytes) -> KeyTransport:
     """Read RSAES-OAEP-params: three fields that are each left out where they have their default (RFC 4055, 4.1)."""
     fields: dict[int, AlgorithmIdentifier] = {}
@@ -83,16 +87,34 @@ def _oaep_parameters(encoded: bytes) -> KeyTransport:
 
 
 def encode(info: KeyTransRecipientInfo) -> WrappedKey:
-    """Encode a KeyTransRecipientInfo: version 0 for issuer and serial number, else 2 (RFC 5652, 6.2.1)."""
-    version = 0 if isinstance(info.recipient, IssuerAndSerialNumber) else 2
-    encoded = tlv.encode(
-        tlv.SEQUENCE,
-        tlv.integer(version),
-        codec.recipient_identifier(info.recipient),
-        codec.algorithm_identifier(algorithm_identifier(info.algorithm)),
-        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
-    )
-    return WrappedKey(encoded, version, 0)
+    """Encode a KeyTransRecipientInfo."""
+    identifier = codec.recipient_identifier(info.recipient)
+    before = before_encrypted_key(identifier, info.algorithm, len(info.encrypted_key))
+    return WrappedKey(before + info.encrypted_key, version_for(identifier), 0)
+
+
+def version_for(identifier: bytes) -> int:
+    """Return the version that an encoded RecipientIdentifier asks for: 0 for issuer and serial number, else 2."""
+    return 0 if identifier[0] == tlv.SEQUENCE else 2  # RFC 5652, 6.2.1
+
+
+def before_encrypted_key(identifier: bytes, algorithm: KeyTransport, size: int) -> bytes:
+    """Encode what stands before the octets of an encrypted key, the same in every message to one recipient.
+
+    Args:
+        identifier: whose key, an encoded RecipientIdentifier.
+        algorithm: how it encrypts.
+        size: octets of encrypted key that will follow.
+    """
+    version, after = tlv.integer(version_for(identifier)), _between(algorithm, size)
+    header = b"\x30" + tlv.length(len(version) + len(identifier) + len(after) + size)
+    return b"".join((header, version, identifier, after))
+
+
+@lru_cache(maxsize=64)
+def _between(algorithm: KeyTransport, size: int) -> bytes:
+    """Encode what stands between a recipient's identifier and the octets of the encrypted key."""
+    return codec.algorithm_identifier(algorithm_identifier(algorithm)) + b"\x04" + tlv.length(size)
 
 
 def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
@@ -103,10 +125,16 @@ def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
         UnsupportedAlgorithmError: its algorithm is not spoken here.
         LimitError: its encrypted key is larger than any RSA key makes it.
     """
+    return _decode(wrapped) if len(wrapped.encoded) <= codec.MAX_REMEMBERED else _decode.__wrapped__(wrapped)
+
+
+@lru_cache(maxsize=64)  # matching and unwrapping ask for the same
+def _decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
     recipient, identifier, encrypted_key = fields(wrapped)
     if len(encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE)
-    return KeyTransRecipientInfo(recipient, algorithm_from(identifier), encrypted_key)
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+    algorithm = algorithm_from(identifier) if len(identifier.parameters or b"") > _MAX_USUAL else _usual(identifier)
+    return KeyTransRecipientInfo(recipient, algorithm, encrypted_key)
 
 
 Fields = tuple[RecipientIdentifier, AlgorithmIdentifier, bytes]
@@ -123,11 +151,37 @@ def fields(wrapped: WrappedKey) -> Fields:
 
 @lru_cache(maxsize=64)  # matching, policy and unwrapping ask for the same
 def _fields(wrapped: WrappedKey) -> Fields:
-    children = tlv.parse(wrapped.encoded).expect(tlv.SEQUENCE).children()
+    encoded = wrapped.encoded
+    for size, start in _USUAL_KEYS.items():
+        if encoded.startswith(start, len(encoded) - size - len(start)):
+            before = encoded[:-size]
+            if named := _named_before(before, size):
+                return (*named, encoded[-size:])
+    recipient, algorithm, encrypted_key = _children(encoded)
+    return (
+        codec.recipient_identifier_from(recipient),
+        codec.usual_identifier_from(algorithm),
+        encrypted_key.octets(),
+    )
+
+
+@lru_cache(maxsize=64)  # the same in every message to one recipient
+def _named_before(encoded: bytes, size: int) -> tuple[RecipientIdentifier, AlgorithmIdentifier] | None:
+    """Return recipient and algorithm if the ``size`` octets that follow ``encoded`` are an encrypted key.
+
+    What is inside a primitive value changes nothing around it: all keys are read as one of zeros is.
+    """
+    try:
+        recipient, algorithm, encrypted_key = _children(encoded + bytes(size))
+        named = codec.recipient_identifier_from(recipient), codec.usual_identifier_from(algorithm)
+    except MessageError:
+        return None
+    return named if encrypted_key.is_primitive(tlv.OCTET_STRING, len(encoded), size) else None
+
+
+def _children(encoded: bytes) -> list[tlv.Element]:
+    """Return the recipient, the algorithm and the encrypted key."""
+    children = tlv.parse(encoded).expect(tlv.SEQUENCE).children()
     if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
         raise MalformedError("a KeyTransRecipientInfo is malformed")
-    return (
-        codec.recipient_identifier_from(children[1]),
-        codec.algorithm_identifier_from(children[2]),
-        children[3].octets(),
-    )
+    return children[1:]

@@ -66,7 +66,8 @@ def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:
     size = len(encrypted_key)
     if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
         raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} octets")
-    return PasswordRecipientInfo(_derivation_from(derivation, cipher), cipher, vector, encrypted_key)
+    pbkdf2 = pbkdf2_from(derivation, cipher.key_size, cipher.name)
+    return PasswordRecipientInfo(pbkdf2, cipher, vector, encrypted_key)
 
 
 def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifier, bytes]:
@@ -99,16 +100,22 @@ def _cipher_from(identifier: AlgorithmIdentifier) -> tuple[ContentEncryption, by
     return cipher, vector
 
 
-def _derivation_from(identifier: AlgorithmIdentifier, cipher: ContentEncryption) -> Pbkdf2:
-    """Read PBKDF2-params for a key of ``cipher`` (RFC 8018, A.2)."""
+def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str) -> Pbkdf2:
+    """Read how a key of ``size`` octets, which ``purpose`` wants, is made of a password (RFC 8018, A.2).
+
+    Raises:
+        MalformedError: the parameters are broken.
+        UnsupportedAlgorithmError: it is not PBKDF2, or its pseudorandom function is not spoken here.
+        LimitError: it asks for more work than any honest one does.
+    """
     if identifier.oid != algorithms.PBKDF2_OID:
         raise UnsupportedAlgorithmError("key derivation", identifier.oid, algorithms.name_of(identifier.oid))
     children = tlv.parse(_required(identifier, "PBKDF2")).expect(tlv.SEQUENCE).children()
     if len(children) < 2:  # noqa: PLR2004  # salt and iterations
         raise MalformedError("the parameters of PBKDF2 are malformed")
     salt, iterations, *rest = children
-    if rest and rest[0].tag == tlv.INTEGER and (size := rest.pop(0).integer()) != cipher.key_size:
-        raise MalformedError(f"PBKDF2 is to make a key of {size} octets for {cipher.name}")
+    if rest and rest[0].tag == tlv.INTEGER and (stated := rest.pop(0).integer()) != size:
+        raise MalformedError(f"PBKDF2 is to make a key of {stated} octets for {purpose}")
     if len(rest) > 1:
         raise MalformedError("the parameters of PBKDF2 are malformed")
     prf = _prf_from(codec.algorithm_identifier_from(rest[0])) if rest else _DEFAULT_PRF

@@ -23,12 +23,28 @@ class Lookahead:
     def __init__(self, next_block: NextBlock, start: Block = b"") -> None:
         self._next_block = next_block
         self._held = start
+        self._ended = False
 
     def peek(self, size: int) -> bytes:
         """Return at least ``size`` octets without taking them, fewer only if there are no more."""
-        while len(self._held) < size and (block := self._next_block()):
-            self._held = b"".join((self._held, block)) if self._held else block
-        return bytes(self._held)
+        held = self._held
+        if len(held) < size and not self._ended:
+            parts = [held] if held else []
+            missing = size - len(held)
+            while missing > 0:
+                block = self._next_block()
+                if not block:
+                    self._ended = True
+                    break
+                parts.append(block)
+                missing -= len(block)
+            held = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._held = held = bytes(held)
+        return held
+
+    def put_back(self, octets: Block) -> None:
+        """Let ``octets``, the last that were taken, be the next again; none are held when they are."""
+        self._held = octets
 
     def skip(self, size: int) -> None:
         """Take ``size`` octets that were seen by :meth:`peek`."""
@@ -39,4 +55,4 @@ class Lookahead:
         if self._held:
             held, self._held = self._held, b""
             return held
-        return self._next_block()
+        return b"" if self._ended else self._next_block()

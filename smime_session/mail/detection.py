@@ -8,32 +8,35 @@ say what a mail is that holds no CMS object.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from smime_session.errors import MalformedError, NotEnvelopeError, NotMailError
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.entity import MailHead, read_head, split_head
-from smime_session.mail.fields import begins_like_mail, find_value, parse_parameters
+from smime_session.mail.entity import CMS_TYPES, MailHead, read_head, split_head
+from smime_session.mail.fields import begins_like_mail, find_value, no_mail, parse_media_type, parse_parameters
 from smime_session.mail.pem import CMS_LABELS, PemDecoder, find_pem_label
-from smime_session.mail.transfer import ALPHABET, Base64Decoder, QuotedPrintableDecoder
+from smime_session.mail.transfer import ALPHABET, Base64Decoder, QuotedPrintableDecoder, decode_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from smime_session.mail.blocks import NextBlock
 
 Form = Literal["mail", "der", "pem", "base64"]
 
 _SHOWN: Final = 16 << 10  # octets looked at to tell what something is; text before a PEM object must be shorter
+_SHORT: Final = 1 << 20  # octets of an object or its text that are read at once: most mails, and little memory
 _MARK: Final = b"\xef\xbb\xbf"  # the byte order mark that editors put before UTF-8
-_CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _CMS_PART: Final = rb"^content-type:[ \t]*application/(?:x-)?pkcs7-mime"
 _SEQUENCE: Final = b"\x30"
+_USUAL: Final = 256  # characters of a value that is parsed once for all mails that have it
 _INTEGER: Final = b"\x02"
 _OBJECT_IDENTIFIER: Final = b"\x06"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """An opened input.
 
     Attributes:
@@ -41,14 +44,19 @@ class Incoming:
         next_block: the call that returns the octets of the CMS object, decoded.
         head: the mail's head, nothing taken out; None if it is no mail.
         raw_head: the octets of that head with its blank line.
-        smime_type: what the mail says the object is, in lower case; empty if it says nothing.
+        short: whether all of the object is in memory: the first block that ``next_block`` returns is the only one.
     """
 
     form: Form
     next_block: NextBlock
     head: MailHead | None = None
     raw_head: bytes = b""
-    smime_type: str = ""
+    short: bool = False
+
+    @property
+    def smime_type(self) -> str:
+        """What the mail says the object is, in lower case; empty if it says nothing."""
+        return self.head.parameters.get("smime-type", "").lower() if self.head else ""
 
 
 def open_message(next_block: NextBlock) -> Incoming:
@@ -74,37 +82,83 @@ def open_message(next_block: NextBlock) -> Incoming:
         if found := _describe_der(start):
             raise NotEnvelopeError(found)
         if opened := _open_bare(source, after_text=True):
-            return Incoming(opened[0], _refuse_other_der(opened[1]))
-        raise NotMailError("line 1 is not a mail header field")
-    source.skip(len(start) - len(text))
+            _refuse_other_der(opened.octets)
+            return Incoming(opened.form, opened.octets, short=opened.short)
+        raise no_mail(text, "neither a mail nor a CMS object")
+    if text is not start:
+        source.skip(len(start) - len(text))
     raw_head, body = read_head(source)
+    source.put_back(body)
     head = split_head(raw_head, hidden=())
-    octets = _open_body(head, Lookahead(source, body))
-    return Incoming("mail", octets, head, raw_head, head.parameters.get("smime-type", "").lower())
+    _, octets, short = _open_body(head, source)
+    return Incoming("mail", octets, head, raw_head, short)
 
 
-def _open_bare(source: Lookahead, *, after_text: bool = False) -> tuple[Form, NextBlock] | None:
+class _Object(NamedTuple):
+    """A CMS object that was found: its form, its octets, and whether the first block of them is the only one."""
+
+    form: Form
+    octets: Lookahead
+    short: bool
+
+
+def _open_bare(source: Lookahead, *, after_text: bool = False, decoded: bool = False) -> _Object | None:
     """Recognise a CMS object by its first octets: DER or BER, PEM or base64; None if they show none.
 
     Args:
         source: the octets.
         after_text: whether other lines may precede the BEGIN line of PEM.
+        decoded: whether reading on in ``source`` may show that it is broken, which is told when it is come to.
 
     Raises:
         NotEnvelopeError: it is PEM text of something else.
     """
     start = source.peek(_SHOWN)
     if _inside_sequence(start).startswith(_OBJECT_IDENTIFIER):  # ContentInfo: RFC 5652, 3
-        return "der", source
+        return _Object("der", source, not decoded and len(source.peek(_SHORT + 1)) <= _SHORT)
     text = start.removeprefix(_MARK).lstrip()
     if text.startswith(b"-----BEGIN ") or (after_text and find_pem_label(text)):
         _require_cms_label(text)
         source.skip(len(start) - len(text))
-        return "pem", PemDecoder(source, _SHOWN)
+        return _decode("pem", source, lambda text: PemDecoder(text, _SHOWN), decoded=decoded)
     if _begins_like_base64(text):
-        source.skip(len(start) - len(text))
-        return "base64", Base64Decoder(source)
+        if text is not start:
+            source.skip(len(start) - len(text))
+        return _decode("base64", source, Base64Decoder, decoded=decoded, at_once=decode_lines)
     return None
+
+
+def _decode(
+    form: Form,
+    source: Lookahead,
+    decoder: Callable[[Lookahead], NextBlock],
+    *,
+    decoded: bool,
+    at_once: Callable[[bytes], bytes | None] | None = None,
+) -> _Object:
+    """Decode text: at once if it is short and sound, else as it is read.
+
+    Args:
+        form: what it is.
+        source: the text.
+        decoder: decodes it as it is read.
+        decoded: as for :func:`_open_bare`.
+        at_once: decodes what is usual sooner, to the same octets, or returns None.
+    """
+    text = b"" if decoded else source.peek(_SHORT + 1)
+    if 0 < len(text) <= _SHORT:
+        octets = at_once(text) if at_once else None
+        if octets is not None:
+            return _Object(form, Lookahead(_nothing, octets), short=True)
+        with suppress(MalformedError):  # which is told when what is broken is come to
+            octets = b"".join(iter(decoder(Lookahead(_nothing, text)), b""))
+            return _Object(form, Lookahead(_nothing, octets), short=True)
+    return _Object(form, Lookahead(decoder(source)), short=False)
+
+
+def _nothing() -> bytes:
+    """Be a source that is at its end."""
+    return b""
 
 
 def _require_cms_label(text: bytes) -> None:
@@ -117,24 +171,28 @@ def _require_cms_label(text: bytes) -> None:
         raise NotEnvelopeError(f"a PEM file that holds {label}")
 
 
-def _open_body(head: MailHead, body: Lookahead) -> NextBlock:
-    """Return the decoded octets of the CMS object that is a mail's body.
+def _open_body(head: MailHead, body: Lookahead) -> _Object:
+    """Return the CMS object that is a mail's body.
 
     Raises:
         NotEnvelopeError: the body is something else.
         MalformedError: its encoding is broken.
     """
-    if head.content_type.startswith("multipart/"):
+    value = find_value(head.content_fields, "content-type")
+    content_type = _usual_media_type(value) if len(value) <= _USUAL else head.content_type
+    if content_type.startswith("multipart/"):
         raise NotEnvelopeError(_describe_mail(head, body))
-    if head.transfer_encoding == "quoted-printable":
+    quoted = head.transfer_encoding == "quoted-printable"
+    if quoted:
         body = Lookahead(QuotedPrintableDecoder(body))
     try:
-        opened = _open_bare(body)
+        opened = _open_bare(body, decoded=quoted)
         if opened is None and head.transfer_encoding == "base64":
             body = Lookahead(Base64Decoder(body))
-            opened = _open_bare(body)
+            opened = _open_bare(body, decoded=True)
         if opened:
-            return _refuse_other_der(opened[1])
+            _refuse_other_der(opened.octets)
+            return opened
     except MalformedError:
         if _is_declared(head):
             raise
@@ -143,28 +201,31 @@ def _open_body(head: MailHead, body: Lookahead) -> NextBlock:
     raise NotEnvelopeError(_describe_mail(head, body))
 
 
+_usual_media_type: Final = lru_cache(maxsize=16)(parse_media_type)  # of what is encrypted: few programs write it
+
+
 def _is_declared(head: MailHead) -> bool:
     """Tell whether a mail says that its body is a CMS object, by media type or by file name."""
     disposition = parse_parameters(find_value(head.fields, "content-disposition"))
     names = (head.parameters.get("name", ""), disposition.get("filename", ""))
-    return head.content_type in _CMS_TYPES or any(name.lower().endswith(".p7m") for name in names)
+    return head.content_type in CMS_TYPES or any(name.lower().endswith(".p7m") for name in names)
 
 
-def _refuse_other_der(octets: NextBlock) -> NextBlock:
-    """Return ``octets`` unless they are a well-known object other than CMS; what else they are CMS reading will say.
+def _refuse_other_der(octets: Lookahead) -> None:
+    """Refuse a well-known object other than CMS; what else ``octets`` are CMS reading will say.
 
     Raises:
-        NotEnvelopeError: they are.
+        NotEnvelopeError: they are one.
     """
-    shown = Lookahead(octets)
-    if found := _describe_der(shown.peek(16)):
+    if found := _describe_der(octets.peek(16)):
         raise NotEnvelopeError(found)
-    return shown
 
 
 def _begins_like_base64(text: bytes) -> bool:
     """Tell whether the first line is base64 of a SEQUENCE that is longer than a few octets."""
-    line = text.partition(b"\n")[0].strip()
+    if not text.startswith(b"MI"):
+        return False
+    line = text[: text.find(b"\n") if b"\n" in text else None].strip()
     return len(line) >= 16 and line.startswith(b"MI") and not line.rstrip(b"=").translate(None, ALPHABET)  # noqa: PLR2004  # no word
 
 
@@ -198,7 +259,7 @@ def _describe_mail(head: MailHead, body: Lookahead) -> str:
     if b"-----BEGIN PGP MESSAGE-----" in start:
         return f"a PGP message ({kind})"
     if kind.startswith("multipart/") and re.search(_CMS_PART, start, re.IGNORECASE | re.MULTILINE):
-        return f"a mail of several parts ({kind}), one of which is an S/MIME object"
+        return f"a mail of several parts ({kind}), one of which is an S/MIME object: save that part to open it"
     if _is_declared(head):
         return f"a mail whose body is no CMS object ({kind})"
     return f"a mail that is not encrypted ({kind})"

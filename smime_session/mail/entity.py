@@ -17,6 +17,7 @@ from smime_session.mail.fields import (
     begins_like_mail,
     find_body,
     find_value,
+    no_mail,
     parse_fields,
     parse_media_type,
     parse_parameters,
@@ -27,50 +28,75 @@ from smime_session.mail.line_endings import CRLF, LF, canonical
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
 
 HIDDEN_FIELDS: Final = frozenset({"bcc", "resent-bcc"})
+CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
+_ENVELOPED: Final = frozenset({"enveloped-data", "authenveloped-data"})
+_CONTENT: Final = "content-"
 _BARE_RETURN: Final = re.compile(rb"\r(?!\n)")
 _TELLING_FIELDS: Final = frozenset({"from", "date", "sender", "received", "message-id"})
 
 
 class MailHead(NamedTuple):
-    """A mail's head, split.
+    """A mail's head, split. What only one direction needs of it is made when it is asked for.
 
     Attributes:
         fields: every field in order, as the mail had it.
         content_fields: those that go inside; where the mail has none, what it leaves to be understood.
         mbox_line: the ``From `` line of a mail store before the first field, or nothing.
-        outer: what travels outside: the mbox line and every field but those that go inside or were
-            removed, with MIME-Version; no blank line.
-        inner: the fields that go inside, with CRLF line endings, and the blank line.
         eol: the line ending of the first line.
-        removed: the names of fields that were taken out, as the mail spelt them.
         transfer_encoding: the Content-Transfer-Encoding in lower case, ``7bit`` where the mail has none.
+        hidden: the lower-case names of fields that go nowhere.
     """
 
     fields: tuple[Field, ...]
     content_fields: tuple[Field, ...]
     mbox_line: bytes
-    outer: bytes
-    inner: bytes
     eol: bytes
-    removed: tuple[str, ...]
     transfer_encoding: str
+    hidden: Collection[str]
+
+    @property
+    def inner(self) -> bytes:
+        """The fields that go inside, with CRLF line endings, and the blank line."""
+        return canonical(_ended(b"".join([raw for _, raw in self.content_fields]))) + CRLF
+
+    @property
+    def outer(self) -> bytes:
+        """What travels outside: the mbox line and every other field, hidden ones left out, with MIME-Version."""
+        return self._outer(self.hidden)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The names of fields that go nowhere, as the mail spelt them."""
+        return tuple(
+            [raw.partition(b":")[0].strip().decode("ascii") for name, raw in self.fields if name in self.hidden]
+        )
 
     @property
     def described(self) -> bool:
         """Whether the mail itself says what its content is."""
-        return any(_is_content(field) for field in self.fields)
+        return any(name.startswith(_CONTENT) for name, _ in self.fields)
 
     @property
     def binary(self) -> bool:
         """Whether line endings of the body are data and must stay as they are (RFC 2045, 6.2)."""
         return self.transfer_encoding == "binary"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the mail says that it is encrypted, with S/MIME (RFC 8551, 3.2.2) or PGP/MIME (RFC 3156, 4)."""
+        value = find_value(self.content_fields, "content-type").lower()
+        if "pkcs7-mime" not in value and "multipart/encrypted" not in value:  # as in most mails: nothing to parse
+            return False
+        if self.content_type == "multipart/encrypted":
+            return True
+        return self.content_type in CMS_TYPES and self.parameters.get("smime-type", "").lower() in _ENVELOPED
 
     @property
     def content_type(self) -> str:
@@ -83,11 +109,19 @@ class MailHead(NamedTuple):
         return parse_parameters(find_value(self.content_fields, "content-type"))
 
     def outer_without(self, names: Collection[str]) -> bytes:
-        """Return ``outer`` without the fields called ``names`` (lower case)."""
-        if not any(field.name in names for field in self.fields):
-            return self.outer
-        removed = {name.lower() for name in self.removed}
-        return _outer(self.mbox_line, self.fields, self.eol, removed.union(names))
+        """Return ``outer`` without the fields called ``names`` (lower case), if there are any."""
+        there = [name for name, _ in self.fields if name in names]
+        return self._outer({*self.hidden, *names} if there else self.hidden)
+
+    def _outer(self, dropped: Collection[str]) -> bytes:
+        kept = [self.mbox_line]
+        versioned = "mime-version" in dropped
+        for name, raw in self.fields:
+            if not (name.startswith(_CONTENT) or name in dropped):
+                kept.append(raw)
+                versioned = versioned or name == "mime-version"
+        outer = _ended(b"".join(kept), self.eol)
+        return outer if versioned else b"".join((outer, b"MIME-Version: 1.0", self.eol))
 
 
 def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple[bytes, Block]:
@@ -107,12 +141,12 @@ def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple
     read = b""
     while block := next_block():
         seen = max(0, len(read) - len(CRLF))
-        read = b"".join((read, block))
+        read = b"".join((read, block)) if read else bytes(block)
         end = find_body(read, seen)
         if (end or len(read)) > limit:
             if not begins_like_mail(read):
-                raise NotMailError("line 1 is not a mail header field")
-            raise LimitError("the mail header", limit)
+                raise no_mail(read)
+            raise LimitError("the size of the mail header", limit, "octets")
         if end:
             return read[:end], memoryview(read)[end:]
     if not read:
@@ -136,23 +170,11 @@ def split_head(
     mbox_line, rest = split_mbox_line(head)
     fields = parse_fields(rest, first_line=2 if mbox_line else 1)
     eol = CRLF if head.partition(LF)[0].endswith(b"\r") else LF
-    content = tuple([field for field in fields if _is_content(field)])
-    if content:
-        inner = canonical(_ended(_joined(content)))
-    else:
-        inner = _default_content_fields(find_charset())
-        content = parse_fields(inner)
-    removed = [field for field in fields if field.name in hidden] if hidden else ()
-    return MailHead(
-        fields=fields,
-        content_fields=content,
-        mbox_line=mbox_line,
-        outer=_outer(mbox_line, fields, eol, hidden),
-        inner=inner + CRLF,
-        eol=eol,
-        removed=tuple([field.raw.partition(b":")[0].strip().decode("ascii") for field in removed]),
-        transfer_encoding=parse_token(find_value(content, "content-transfer-encoding")) or "7bit",
-    )
+    content = tuple([field for field in fields if field[0].startswith(_CONTENT)])
+    if not content:
+        content = parse_fields(_default_content_fields(find_charset()))
+    encoding = parse_token(find_value(content, "content-transfer-encoding")) or "7bit"
+    return MailHead(fields, content, mbox_line, eol, encoding, hidden)
 
 
 def require_mail(raw_head: bytes, head: MailHead) -> None:
@@ -188,22 +210,6 @@ def envelope_fields(smime_type: Literal["enveloped-data", "authEnveloped-data"],
         b"",
     )
     return eol.join(lines)
-
-
-def _is_content(field: Field) -> bool:
-    return field.name.startswith("content-")
-
-
-def _outer(mbox_line: bytes, fields: tuple[Field, ...], eol: bytes, dropped: Collection[str]) -> bytes:
-    kept = [field for field in fields if not (_is_content(field) or field.name in dropped)]
-    outer = mbox_line + _ended(_joined(kept), eol)
-    if "mime-version" in dropped or "mime-version" in [field.name for field in kept]:
-        return outer
-    return outer + b"MIME-Version: 1.0" + eol
-
-
-def _joined(fields: Iterable[Field]) -> bytes:
-    return b"".join([field.raw for field in fields])
 
 
 def _ended(text: bytes, eol: bytes = CRLF) -> bytes:

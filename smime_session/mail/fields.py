@@ -14,14 +14,14 @@ _FIELD: Final = re.compile(rb"((" + _NAME + rb")" + _COLON + _VALUE + rb")")
 _FIELDS: Final = re.compile(rb"(?:" + _NAME + _COLON + _VALUE + rb")*+")
 _FIELD_START: Final = re.compile(_NAME + _COLON)
 _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
-_COMMENT: Final = re.compile(
-    r'("(?:[^"\\]|\\.)*+"?|\\.)|\((?:[^()\\]|\\.)*+\)'
-)  # no character is tried more than twice
-_PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
-_ESCAPE: Final = re.compile(r"\\(.)")
 _PARSED: Final = 4096  # characters of a value that are parsed; real ones are under a hundred
-_SECTION: Final = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
+
+# Compiled when they are first used, which for many a mail is never.
+_MEDIA_TYPE: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*"
+_COMMENT: Final = r'("(?:[^"\\]|\\.)*+"?|\\.)|\((?:[^()\\]|\\.)*+\)'  # no character is tried more than twice
+_PARAMETER: Final = r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))'
+_ESCAPE: Final = r"\\(.)"
+_SECTION: Final = r"([^*]+)(?:\*(\d{1,3}))?(\*)?"
 
 
 class Field(NamedTuple):
@@ -42,9 +42,28 @@ class Field(NamedTuple):
         return text.replace("\r", "").replace("\n", "").strip()
 
 
+_made: Final = tuple.__new__  # what a named tuple's own calls in the end: every field of every mail is made here
+
+
 def begins_like_mail(text: bytes) -> bool:
     """Tell whether the first line of ``text`` can be that of a mail."""
     return bool(_MBOX_LINE.match(text) or _FIELD_START.match(text))
+
+
+def no_mail(text: bytes, what: str = "not a mail") -> NotMailError:
+    """Return the error of an input whose first line is none of a mail.
+
+    Args:
+        text: the input, or its beginning.
+        what: what the input is, in a few words.
+    """
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        problem = "it is text in UTF-16"
+    elif text.startswith(b"\xef\xbb\xbf"):
+        problem = "it begins with a byte order mark"
+    else:
+        problem = "line 1 is not a header field"
+    return NotMailError(f"this is {what}: {problem}")
 
 
 def find_body(text: bytes, start: int = 0) -> int:
@@ -83,31 +102,37 @@ def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
     position = head.find(b"\0")
     if position >= 0:
         line = first_line + head.count(b"\n", 0, position)
+        if line == 1 and not begins_like_mail(head):
+            raise no_mail(head)
         raise NotMailError(f"line {line} is not a line of a mail header: it holds a NUL octet")
     end = match.end() if (match := _FIELDS.match(head)) else 0
     if not end or head[end:] not in (b"", b"\n", b"\r\n"):
         line = first_line + head.count(b"\n", 0, end)
+        if line == 1:
+            raise no_mail(head)
         raise NotMailError(f"line {line} is not a mail header field")
-    return tuple([Field(name.decode("ascii").lower(), raw) for raw, name in _FIELD.findall(head, 0, end)])
+    found = _FIELD.findall(head, 0, end)
+    return tuple([_made(Field, (name.decode("ascii").lower(), raw)) for raw, name in found])
 
 
 def find_value(fields: tuple[Field, ...], name: str) -> str:
     """Return the value of the first field called ``name`` (lower case), or an empty string."""
     for field in fields:
-        if field.name == name:
+        if field[0] == name:
             return field.value
     return ""
 
 
 def parse_token(value: str) -> str:
     """Return a value that is a single token, like that of Content-Transfer-Encoding, in lower case."""
-    return _printable(_without_comments(value).partition(";")[0].strip().lower())
+    token = _without_comments(value).partition(";")[0].strip().lower()
+    return token if token.isprintable() else _printable(token)
 
 
 def _without_comments(value: str) -> str:
     """Return the beginning of ``value``, as far as it is parsed at all, without its comments."""
     value = value[:_PARSED]
-    return _COMMENT.sub(r"\1", value) if "(" in value else value
+    return re.sub(_COMMENT, r"\1", value) if "(" in value else value
 
 
 def parse_media_type(value: str) -> str:
@@ -116,7 +141,7 @@ def parse_media_type(value: str) -> str:
     RFC 2045, 5.2 makes of an invalid value what it makes of none.
     """
     token = parse_token(value).replace(" ", "")
-    return token if _MEDIA_TYPE.fullmatch(token) else "text/plain"
+    return token if re.fullmatch(_MEDIA_TYPE, token) else "text/plain"
 
 
 def parse_parameters(value: str) -> dict[str, str]:
@@ -126,11 +151,11 @@ def parse_parameters(value: str) -> dict[str, str]:
     characters are dropped: these values are shown to people.
     """
     found: dict[str, dict[int, str]] = {}
-    for name, quoted, plain in _PARAMETER.findall(_without_comments(value)):
-        section = _SECTION.fullmatch(name.lower())
+    for name, quoted, plain in re.findall(_PARAMETER, _without_comments(value)):
+        section = re.fullmatch(_SECTION, name.lower())
         if section is None:
             continue
-        text = _ESCAPE.sub(r"\1", quoted) if "\\" in quoted else quoted or plain
+        text = re.sub(_ESCAPE, r"\1", quoted) if "\\" in quoted else quoted or plain
         number = int(section[2] or 0)
         if section[3]:
             text = _decode_extended(text, has_charset=number == 0)

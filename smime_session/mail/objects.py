@@ -1,8 +1,9 @@
-"""The standard library's message objects at the border: octets on the inside."""
+"""What callers hand in, at the border: message objects and buffers become octets, and what is neither is told."""
 
 from __future__ import annotations
 
 import copy
+from io import TextIOBase
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 from smime_session.errors import MessageError
@@ -19,11 +20,19 @@ def octets_of(message: EmailMessage | bytes) -> bytes:
 
     A body whose transfer encoding is binary keeps its own line endings, which are data there.
 
+    Args:
+        message: a message object, or octets in any buffer.
+
     Raises:
         MessageError: a part of several is binary: the message object cannot write it unchanged.
+        TypeError: it is something else.
     """
     if isinstance(message, bytes):
         return message
+    if isinstance(message, bytearray | memoryview):
+        return bytes(message)
+    if not hasattr(message, "as_bytes"):
+        raise TypeError(f"a message is an EmailMessage or bytes, not an object of type {type(message).__name__}")
     policy = message.policy.clone(linesep="\n")
     if not any(_is_binary(part) for part in message.walk()):
         return message.as_bytes(policy=policy)
@@ -41,15 +50,41 @@ def _is_binary(part: Message) -> bool:
 
 
 def source_of(message: EmailMessage | bytes | BinaryIO) -> bytes | BinaryIO:
-    """Return where a message's octets are to be read."""
-    if isinstance(message, bytes):
-        return message
-    return octets_of(cast("EmailMessage", message)) if hasattr(message, "as_bytes") else message
+    """Return where a message's octets are to be read.
+
+    Raises:
+        MessageError: as :func:`octets_of` does.
+        TypeError: the message is none, nor a binary file.
+    """
+    if hasattr(message, "read"):
+        check_readable(message)
+        return cast("BinaryIO", message)
+    return octets_of(message)
+
+
+def check_readable(source: object) -> None:
+    """Check that octets can be read from ``source``.
+
+    Raises:
+        TypeError: it is no binary file.
+    """
+    if isinstance(source, TextIOBase) or not hasattr(source, "read"):
+        raise TypeError(f"a message is read from a binary file, not from an object of type {type(source).__name__}")
+
+
+def check_writable(target: object) -> None:
+    """Check that octets can be written to ``target``.
+
+    Raises:
+        TypeError: it is no binary file.
+    """
+    if isinstance(target, TextIOBase) or not hasattr(target, "write"):
+        raise TypeError(f"a message is written to a binary file, not to an object of type {type(target).__name__}")
 
 
 def like(original: M, octets: bytes) -> M:
     """Return ``octets`` as the type that ``original`` has."""
-    if isinstance(original, bytes):
+    if isinstance(original, bytes | bytearray | memoryview):
         return octets
     from email import message_from_bytes
 

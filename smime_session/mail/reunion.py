@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from smime_session.errors import NotMailError
 from smime_session.mail.fields import find_body, find_value, parse_fields, parse_token
@@ -56,20 +56,50 @@ class Reunion:
     def _begin(self, content: bytes, body: int) -> None:
         """Write everything up to the body, which begins at octet ``body`` of ``content``, and what is there of it."""
         self._held = None
-        fields = entity_fields(content[:body])
-        if fields is None:
-            self._target.write(self._head.outer + self._head.eol)
-            self._target.write(content)
-            return
-        repeated = {"mime-version"} if find_value(fields, "mime-version") else ()  # RFC 2045, 4: one is enough
-        self._target.write(self._head.outer_without(repeated))
-        binary = parse_token(find_value(fields, "content-transfer-encoding")) == "binary"
-        if self._head.eol == CRLF:
-            self._target.write(content)
-            return
-        self._target.write(with_line_feeds(content[:body]))
-        self._line_feeds = None if binary else LineFeeds()
-        self.write(memoryview(content)[body:])
+        start = _start(self._head, content[:body])
+        self._target.write(start.octets)
+        self._line_feeds = LineFeeds() if start.body_has_line_feeds else None
+        self.write(memoryview(content)[len(start.taken) :])
+
+
+def reunite(head: MailHead, content: bytes) -> bytes:
+    """Return the mail that an opened envelope holds, as :class:`Reunion` writes it.
+
+    Args:
+        head: the encrypted mail's head.
+        content: the entity.
+    """
+    body = find_body(content) or (len(content) if len(content) <= MAX_MAIL_HEADER_SIZE else 0)
+    start = _start(head, content[:body])
+    rest = content[len(start.taken) :]
+    return b"".join((start.octets, with_line_feeds(rest) if start.body_has_line_feeds else rest))
+
+
+class _Start(NamedTuple):
+    """How a mail begins that holds an entity.
+
+    Attributes:
+        octets: the octets that it begins with.
+        taken: what they take of the entity.
+        body_has_line_feeds: whether what follows is to have bare line feeds.
+    """
+
+    octets: bytes
+    taken: bytes = b""
+    body_has_line_feeds: bool = False
+
+
+def _start(head: MailHead, inner: bytes) -> _Start:
+    """Join the outer fields and ``inner``, which seems to be the head of an entity."""
+    fields = entity_fields(inner)
+    if fields is None:
+        return _Start(head.outer + head.eol)
+    repeated = ("mime-version",) if find_value(fields, "mime-version") else ()  # RFC 2045, 4: one is enough
+    outer = head.outer_without(repeated)
+    if head.eol == CRLF:
+        return _Start(outer)
+    binary = parse_token(find_value(fields, "content-transfer-encoding")) == "binary"
+    return _Start(outer + with_line_feeds(inner), inner, not binary)
 
 
 def entity_fields(head: bytes) -> tuple[Field, ...] | None:
@@ -84,7 +114,7 @@ def entity_fields(head: bytes) -> tuple[Field, ...] | None:
         fields = parse_fields(head)
     except NotMailError:
         return None
-    described = any(field.name.startswith("content-") or field.name == "mime-version" for field in fields)
+    described = [name for name, _ in fields if name.startswith("content-") or name == "mime-version"]
     return fields if described else None
 
 

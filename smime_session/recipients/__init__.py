@@ -7,6 +7,7 @@ here and its place in a list below.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast, runtime_checkable
 
 from smime_session.parallel import in_parts
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.cms.structures import RecipientIdentifier, WrappedKey
+    from smime_session.credentials.held import HeldCertificate
+    from smime_session.credentials.reader import PlainCertificate
     from smime_session.profiles import Profile
     from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
+
+    Certificate = x509.Certificate | HeldCertificate
 
 
 MOST_NAMED: Final = 10  # recipients named in one sentence; the rest are counted
@@ -138,7 +143,7 @@ class KeyTechnique(Technique, Protocol):
         ...
 
     def identity(
-        self, private_key: object, certificate: x509.Certificate | None, others: Sequence[x509.Certificate] = ()
+        self, private_key: object, certificate: Certificate | None, others: Sequence[Certificate] = ()
     ) -> Identity:
         """Make an identity from a private key and, if it is at hand, its certificate.
 
@@ -147,6 +152,14 @@ class KeyTechnique(Technique, Protocol):
         Raises:
             CredentialError: the key is broken.
         """
+        ...
+
+
+class PlainTechnique(KeyTechnique, Protocol):
+    """What a technique module for keys of plain certificates offers besides."""
+
+    def recipient_of(self, certificate: PlainCertificate, profile: Profile) -> Recipient | None:
+        """Prepare a recipient from octets, or return None if ``profile``, whichever, must not use its key."""
         ...
 
 
@@ -176,8 +189,27 @@ def technique_for(public_key: object) -> KeyTechnique | None:
     return next((technique for technique in _key_techniques() if technique.accepts(public_key)), None)
 
 
+@cache  # there are four kinds
+def technique_for_kind(kind: str) -> PlainTechnique:
+    """Return the technique for a kind of key in a plain certificate."""
+    from smime_session.credentials.reader import RSA
+
+    if kind == RSA:
+        from smime_session.recipients import key_transport
+
+        return key_transport
+    from smime_session.recipients import key_agreement
+
+    return key_agreement
+
+
 def _technique_of(wrapped: WrappedKey) -> Technique | None:
-    return next((technique for technique in _techniques() if wrapped.encoded[0] == technique.TAG), None)
+    return _technique_with(wrapped.encoded[0])
+
+
+@cache
+def _technique_with(tag: int) -> Technique | None:
+    return next((technique for technique in _techniques() if tag == technique.TAG), None)
 
 
 def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedKey, ...]:

@@ -43,10 +43,9 @@ from smime_session.session_key import SessionKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cryptography import x509
-
     from smime_session.algorithms import HashName
     from smime_session.profiles import Profile
+    from smime_session.recipients import Certificate
 
 TAG: Final = kem.TAG
 KEY_USAGE: Final = "key_encipherment"
@@ -84,7 +83,7 @@ def recipient(public_key: object, identifier: RecipientIdentifier, _profile: Pro
 
 
 def identity(
-    private_key: object, certificate: x509.Certificate | None, _others: Sequence[x509.Certificate] = ()
+    private_key: object, certificate: Certificate | None, _others: Sequence[Certificate] = ()
 ) -> EncapsulationIdentity:
     """Make an identity from an ML-KEM private key.
 
@@ -113,7 +112,7 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
         problem = str(error)
     derivation = HKDFS.get(found.kdf.oid)
     parameters = {
-        "kdf": f"HKDF-{derivation}" if derivation else found.kdf.oid,
+        "kdf": f"HKDF-{derivation}" if derivation else name_of(found.kdf.oid) or found.kdf.oid,
         "wrap": name_of(found.wrap.oid) or found.wrap.oid,
     }
     if found.user_keying_material is not None:
@@ -226,7 +225,7 @@ class EncapsulationIdentity:
         certificate: its certificate, or None.
     """
 
-    def __init__(self, private_key: PrivateKey, certificate: x509.Certificate | None = None) -> None:
+    def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
         self._private_key = private_key
         self._kem = _kem_of(private_key)
         self._names = OwnNames(private_key.public_key(), certificate)

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from smime_session.algorithms import TRIPLE_DES_WRAP, key_wrap_for, name_of
-from smime_session.cms import key_agree
+from smime_session.cms import alike, key_agree
 from smime_session.cms.structures import OriginatorKey, RecipientIdentifier
+from smime_session.credentials.held import loaded
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
 from smime_session.memory import erase
 from smime_session.parallel import in_parts
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
     from smime_session.algorithms import Curve
     from smime_session.cms.structures import KeyAgreeRecipientInfo, WrappedKey
+    from smime_session.credentials.reader import PlainCertificate
     from smime_session.profiles import Profile
+    from smime_session.recipients import Certificate
 
 TAG: Final = key_agree.TAG
 KEY_USAGE: Final = "key_agreement"
@@ -57,6 +60,8 @@ def unfit(public_key: object, profile: Profile) -> str | None:
         return f"has no post-quantum key ({name}), which profile {profile.name} requires"
     if curve is None:
         return f"has an EC key on a curve that is not supported: {_curve_name(key)}"
+    if curve.is_parameter:
+        return None  # loading has checked that the point is on the curve, and these curves have no weak ones
     try:
         curves.agree(_probe(curve), key)
     except MalformedError:
@@ -69,8 +74,16 @@ def recipient(public_key: object, identifier: RecipientIdentifier, profile: Prof
     return KeyAgreementRecipient(_public(public_key), identifier, share_ephemeral=profile.share_ephemeral)
 
 
+def recipient_of(certificate: PlainCertificate, profile: Profile) -> KeyAgreementRecipient | None:
+    """Prepare a recipient from octets, or return None if its key is no point on the curve."""
+    curve, point = curves.NAMED[certificate.kind], certificate.material
+    if not curves.is_on(curve, point):
+        return None
+    return KeyAgreementRecipient(point, certificate.identifier, share_ephemeral=profile.share_ephemeral, curve=curve)
+
+
 def identity(
-    private_key: object, certificate: x509.Certificate | None, others: Sequence[x509.Certificate] = ()
+    private_key: object, certificate: Certificate | None, others: Sequence[Certificate] = ()
 ) -> KeyAgreementIdentity:
     """Make an identity from a private key.
 
@@ -124,7 +137,8 @@ def legacy_algorithm(wrapped: WrappedKey) -> str | None:
     Raises:
         MessageError: it is broken, or its algorithm is not spoken here.
     """
-    _, wrap, _ = key_agree.algorithms_from(key_agree.fields(wrapped).algorithm)
+    usual = alike.decode_key_agreement(wrapped)
+    wrap = usual.wrap if usual else key_agree.algorithms_from(key_agree.fields(wrapped).algorithm)[1]
     return wrap.name if wrap == TRIPLE_DES_WRAP else None
 
 
@@ -171,23 +185,39 @@ class KeyAgreementRecipient:
     """A public key that session keys are wrapped for; who it belongs to is encoded once.
 
     Args:
-        public_key: the key.
-        identifier: how the envelope names its owner.
+        public_key: the key; or, from a plain certificate, its point: the key is then made when it is first
+            used, because who has the certificates of all colleagues seldom writes to all of them.
+        identifier: how the envelope names its owner, perhaps encoded already.
         share_ephemeral: whether one new key per message may serve for all recipients on this curve.
+        curve: the curve of a point.
 
     Raises:
         CredentialError: the key's curve is not supported.
     """
 
-    __slots__ = ("curve", "encoded_identifier", "public_key", "share_ephemeral")
+    __slots__ = ("_public_key", "curve", "encoded_identifier", "share_ephemeral")
 
     def __init__(
-        self, public_key: curves.PublicKey, identifier: RecipientIdentifier, *, share_ephemeral: bool = False
+        self,
+        public_key: curves.PublicKey | bytes,
+        identifier: RecipientIdentifier | bytes,
+        *,
+        share_ephemeral: bool = False,
+        curve: Curve | None = None,
     ) -> None:
-        self.curve = _known_curve(public_key)
+        self._public_key = public_key
+        self.encoded_identifier = (
+            identifier if isinstance(identifier, bytes) else key_agree.recipient_identifier(identifier)
+        )
         self.share_ephemeral = share_ephemeral
-        self.public_key = public_key
-        self.encoded_identifier = key_agree.recipient_identifier(identifier)
+        self.curve = curve or _known_curve(self.public_key)
+
+    @property
+    def public_key(self) -> curves.PublicKey:
+        """The key."""
+        if isinstance(self._public_key, bytes):
+            self._public_key = curves.public_key_from(self.curve, self._public_key)
+        return self._public_key
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Wrap ``key`` with what a new key and this one agree on."""
@@ -210,7 +240,10 @@ class KeyAgreementRecipient:
         ephemeral = curves.generate(curve)
         threads = _THREADS if curve.is_parameter else 1  # X25519 and X448 hold Python's lock
         agree = curves.agreeing(ephemeral)
-        secrets = in_parts(lambda members: [agree(member.public_key) for member in members], recipients, threads)
+        try:
+            secrets = in_parts(lambda members: [agree(member.public_key) for member in members], recipients, threads)
+        except ValueError as error:
+            raise MalformedError("a recipient's public key agrees on no secret with any other") from error
         encrypted_keys = []
         for member, secret in zip(recipients, secrets, strict=True):
             with derive(curve.agreement, secret, info, b"", wrap.key_size) as key_encryption_key:
@@ -239,8 +272,8 @@ class KeyAgreementIdentity:
     def __init__(
         self,
         private_key: curves.PrivateKey,
-        certificate: x509.Certificate | None = None,
-        originators: Iterable[x509.Certificate] = (),
+        certificate: Certificate | None = None,
+        originators: Iterable[Certificate] = (),
     ) -> None:
         self._curve = _known_curve(private_key)
         self._private_key = private_key
@@ -283,18 +316,23 @@ class KeyAgreementIdentity:
         for candidate in wrapped:
             if candidate.encoded[0] != TAG or not self._names.may_stand_in(candidate.encoded):
                 continue
-            for part in (candidate,) if self._bare else key_agree.split(candidate):
-                if self._names.may_stand_in(part.encoded) and (info := self._info(part)):
+            whole = self._bare or alike.decode_key_agreement(candidate) is not None
+            for part in (candidate,) if whole else key_agree.split(candidate, self._names.may_stand_in):
+                if info := self._info(part):
                     yield part, info
                     break  # nobody needs it twice, and thousands of parts would fill the memory
 
     def _info(self, part: WrappedKey) -> KeyAgreeRecipientInfo | None:
         """Decode it and keep what may be for this identity, or return None if nothing is."""
-        found = key_agree.fields(part)
-        own = tuple(member for member in found.encrypted_keys if self._names.include(member.recipient))
+        found = alike.decode_key_agreement(part) or key_agree.fields(part)
+        own = tuple([member for member in found.encrypted_keys if self._names.include(member.recipient)])
         if not own:
             return None
-        info = key_agree.interpret(found._replace(encrypted_keys=own))
+        if isinstance(found, key_agree.Fields):
+            everybody = len(own) == len(found.encrypted_keys)
+            info = key_agree.decode(part) if everybody else key_agree.interpret(found._replace(encrypted_keys=own))
+        else:
+            info = found
         if self._bare and isinstance(info.originator, OriginatorKey):
             try:
                 self._originator_key(info.originator)
@@ -330,7 +368,7 @@ class KeyAgreementIdentity:
         if isinstance(originator, OriginatorKey):
             return self._originator_key(originator)
         for certificate in self._originators:
-            public_key = _key_in(certificate)
+            public_key = _key_in(loaded(certificate))
             if public_key and OwnNames(public_key, certificate).include(originator):
                 if curves.curve_of(public_key) != self._curve:
                     raise MalformedError(f"the originator's public key is not on {self._curve.name}")

@@ -7,15 +7,14 @@ decryption (RFC 3218).
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a second OpenSSL
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from smime_session.algorithms import name_of
-from smime_session.cms import key_trans, tlv
+from smime_session.cms import codec, key_trans, tlv
 from smime_session.cms.structures import (
     KeyTransRecipientInfo,
     RecipientIdentifier,
@@ -25,16 +24,16 @@ from smime_session.errors import CredentialError, MessageError, NoMatchError, Re
 from smime_session.memory import erase, overwrite_freed
 from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.naming import OwnNames
-from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cryptography import x509
-
     from smime_session.algorithms import HashName, KeyTransport
+    from smime_session.credentials.reader import PlainCertificate
     from smime_session.profiles import Profile
+    from smime_session.recipients import Certificate
+    from smime_session.recipients.summary import RecipientSummary
 
 TAG: Final = tlv.SEQUENCE
 KEY_USAGE: Final = "key_encipherment"
@@ -76,8 +75,14 @@ def recipient(public_key: object, identifier: RecipientIdentifier, profile: Prof
     return KeyTransportRecipient(_rsa(public_key), identifier, profile.rsa)
 
 
+def recipient_of(certificate: PlainCertificate, profile: Profile) -> KeyTransportRecipient | None:
+    """Prepare an RSA recipient from octets, or return None if its key is unfit; the size is always a usual one."""
+    modulus = certificate.material
+    return KeyTransportRecipient(modulus, certificate.identifier, profile.rsa) if modulus[-1] % 2 else None
+
+
 def identity(
-    private_key: object, certificate: x509.Certificate | None, _others: Sequence[x509.Certificate] = ()
+    private_key: object, certificate: Certificate | None, _others: Sequence[Certificate] = ()
 ) -> KeyTransportIdentity:
     """Make an identity from an RSA private key.
 
@@ -95,6 +100,8 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     Raises:
         MalformedError: it is broken.
     """
+    from smime_session.recipients.summary import RecipientSummary, identifier_fields
+
     recipient, identifier, encrypted_key = key_trans.fields(wrapped)
     name, problem, parameters = name_of(identifier.oid) or identifier.oid, None, {}
     try:
@@ -130,6 +137,7 @@ def _rsa(public_key: object) -> rsa.RSAPublicKey:
     return public_key
 
 
+@lru_cache(maxsize=16)  # a label comes from a message
 def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
     if algorithm.hash is None or algorithm.mgf_hash is None:
         return padding.PKCS1v15()
@@ -141,22 +149,25 @@ class KeyTransportRecipient:
     """An RSA key that session keys are encrypted for; what is the same for each message is encoded once.
 
     Args:
-        public_key: the RSA key.
-        identifier: how the envelope names its owner.
+        public_key: the RSA key; or, from a plain certificate, its modulus: the key is then made when it is
+            first used, because who has the certificates of all colleagues seldom writes to all of them.
+        identifier: how the envelope names its owner, perhaps encoded already.
         algorithm: how to encrypt.
     """
 
     THREADS: ClassVar = 2
     """Threads with which wrapping for many becomes faster; that costs a third more of processor time."""
 
-    __slots__ = ("_padding", "_prefix", "_public_key", "_version")
+    __slots__ = ("_padding", "_prefix", "_public_key", "_size", "_version")
 
-    def __init__(self, public_key: rsa.RSAPublicKey, identifier: RecipientIdentifier, algorithm: KeyTransport) -> None:
-        size = (public_key.key_size + 7) // 8
-        template = key_trans.encode(KeyTransRecipientInfo(identifier, algorithm, bytes(size)))
-        self._prefix = template.encoded[:-size]
-        self._version = template.version
+    def __init__(
+        self, public_key: rsa.RSAPublicKey | bytes, identifier: RecipientIdentifier | bytes, algorithm: KeyTransport
+    ) -> None:
+        encoded = identifier if isinstance(identifier, bytes) else codec.recipient_identifier(identifier)
         self._public_key = public_key
+        self._size = len(public_key) if isinstance(public_key, bytes) else (public_key.key_size + 7) // 8
+        self._prefix = key_trans.before_encrypted_key(encoded, algorithm, self._size)
+        self._version = key_trans.version_for(encoded)
         self._padding = _padding(algorithm)
 
     def wrap(self, key: SessionKey) -> WrappedKey:
@@ -166,14 +177,21 @@ class KeyTransportRecipient:
             RecipientError: the RSA key is broken, or too small for the algorithm.
         """
         try:
-            encrypted = self._public_key.encrypt(key.octets, self._padding)
+            encrypted = self._loaded_key().encrypt(key.octets, self._padding)
         except ValueError as error:
             raise RecipientError((self._refusal(),)) from error
         return WrappedKey(self._prefix + encrypted, self._version, len(key))
 
+    def _loaded_key(self) -> rsa.RSAPublicKey:
+        if isinstance(self._public_key, bytes):
+            from smime_session.credentials.reader import EXPONENT  # loaded by whoever has the octets
+
+            modulus = int.from_bytes(self._public_key, "big")
+            self._public_key = rsa.RSAPublicNumbers(EXPONENT, modulus).public_key()
+        return self._public_key
+
     def _refusal(self) -> str:
-        size = (self._public_key.key_size + 7) // 8
-        (summary,) = summarize(WrappedKey(self._prefix + bytes(size), self._version, 0))
+        (summary,) = summarize(WrappedKey(self._prefix + bytes(self._size), self._version, 0))
         return f"{summary.name} has an RSA key that {summary.algorithm} cannot use: it is broken or too small"
 
 
@@ -191,11 +209,11 @@ class KeyTransportIdentity:
         CredentialError: the key's numbers contradict each other.
     """
 
-    def __init__(self, private_key: rsa.RSAPrivateKey, certificate: x509.Certificate | None = None) -> None:
+    def __init__(self, private_key: rsa.RSAPrivateKey, certificate: Certificate | None = None) -> None:
         _check(private_key)
         self._private_key = private_key
         self._size = (private_key.key_size + 7) // 8
-        self._rejection = _rejection_secret(private_key)
+        self._rejection = _rejection(private_key)
         self._names = OwnNames(private_key.public_key(), certificate)
         self._bare = certificate is None
 
@@ -240,7 +258,9 @@ class KeyTransportIdentity:
         is sent twice, as a real key would. It has nothing of what the library's own implicit rejection
         answers a bad v1.5 padding with.
         """
-        decoy = hmac.digest(self._rejection, info.encrypted_key, "sha512")[:size]
+        rejection = self._rejection.copy()
+        rejection.update(info.encrypted_key)
+        decoy = rejection.finalize()[:size]
         try:
             opened = self._private_key.decrypt(info.encrypted_key, _padding(info.algorithm))
         except ValueError:
@@ -258,14 +278,21 @@ class KeyTransportIdentity:
         return f"<{type(self).__name__}: {self}>"
 
 
-def _rejection_secret(private_key: rsa.RSAPrivateKey) -> bytes:
-    """Return what decoys are made of: the same wherever and whenever this private key is loaded."""
+def _rejection(private_key: rsa.RSAPrivateKey) -> hmac.HMAC:
+    """Return what makes decoys: the same ones wherever and whenever this private key is loaded."""
     exponent = private_key.private_numbers().d
     octets = exponent.to_bytes((exponent.bit_length() + 7) // 8)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(b"decoys of key transport")
     try:
-        return hashlib.sha256(b"decoys of key transport" + octets).digest()
+        digest.update(octets)
+        secret = digest.finalize()
     finally:
         erase(octets)
+    try:
+        return hmac.HMAC(secret, hashes.SHA512())
+    finally:
+        erase(secret)
 
 
 def _check(private_key: rsa.RSAPrivateKey) -> None:

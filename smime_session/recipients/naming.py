@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
 
 from smime_session.cms import codec, tlv
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier
-from smime_session.credentials.names import describe, issuer_of
+from smime_session.credentials.held import HeldCertificate, loaded
+from smime_session.credentials.names import describe, extension_of, issuer_of
 from smime_session.credentials.quiet import quietly
 
 if TYPE_CHECKING:
@@ -29,21 +29,24 @@ class OwnNames:
         certificate: its certificate, or None.
 
     Attributes:
-        certificate: the same.
         key_identifiers: those it answers to.
     """
 
-    @quietly()
-    def __init__(self, public_key: PublicKeyTypes, certificate: x509.Certificate | None) -> None:
-        self.certificate = certificate
+    def __init__(self, public_key: PublicKeyTypes, certificate: x509.Certificate | HeldCertificate | None) -> None:
+        self._certificate = certificate
         self.key_identifiers = {key_identifier(public_key)}
         self._named: IssuerAndSerialNumber | None = None
         self._serial_number = b""
         if certificate is not None:
-            self._named = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
-            self._serial_number = tlv.integer_octets(certificate.serial_number)
-            if stated := stated_key_identifier(certificate):
+            self._named, stated = _names_in(certificate)
+            self._serial_number = tlv.integer_octets(self._named.serial_number)
+            if stated:
                 self.key_identifiers.add(stated)
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The certificate, or None."""
+        return None if self._certificate is None else loaded(self._certificate)
 
     def may_stand_in(self, encoded: bytes) -> bool:
         """Tell whether a recipient info may hold one of the names: a search of octets that rules most out."""
@@ -55,7 +58,7 @@ class OwnNames:
 
     def include(self, recipient: RecipientIdentifier) -> bool:
         """Tell whether ``recipient`` is one of the names, or cannot be ruled out."""
-        if self._named is None:
+        if self._named is None or recipient == self._named:
             return True
         if not isinstance(recipient, IssuerAndSerialNumber):
             return recipient.value in self.key_identifiers
@@ -70,11 +73,26 @@ class OwnNames:
         return f"{key} without a certificate, key identifier {min(self.key_identifiers).hex()}"
 
 
+@quietly()
+def _names_in(certificate: x509.Certificate | HeldCertificate) -> tuple[IssuerAndSerialNumber, bytes | None]:
+    """Return issuer and serial number of a certificate, and the key identifier that it states, if any."""
+    if isinstance(certificate, HeldCertificate):
+        plain = certificate.plain
+        serial_number = tlv.parse(plain.serial_number).integer()
+        return IssuerAndSerialNumber(plain.issuer, serial_number), plain.key_identifier
+    name = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
+    return name, stated_key_identifier(certificate)
+
+
 def key_identifier(public_key: PublicKeyTypes) -> bytes:
     """Return the usual key identifier: SHA-1 of the public key's octets (RFC 5280, 4.2.1.2, method 1)."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     info = tlv.parse(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     octets = info.children()[1].contents[1:]  # a BIT STRING, whose first octet counts unused bits
-    return hashlib.sha1(octets, usedforsecurity=False).digest()
+    digest = hashes.Hash(hashes.SHA1())  # noqa: S303  # a name, not a proof
+    digest.update(octets)
+    return digest.finalize()
 
 
 @quietly()
@@ -82,8 +100,5 @@ def stated_key_identifier(certificate: x509.Certificate) -> bytes | None:
     """Return the key identifier that a certificate states, or None if it has none that can be read."""
     from cryptography import x509
 
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        return None  # a certificate with broken extensions still names its key
-    return extension.value.digest
+    found = extension_of(certificate, x509.SubjectKeyIdentifier)  # one with broken extensions still names its key
+    return None if found is None else found.digest

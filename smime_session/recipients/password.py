@@ -160,6 +160,25 @@ def _encoded(password: str) -> bytes:
 
 def _readable(wrapped: Sequence[WrappedKey]) -> list[tuple[WrappedKey, PasswordRecipientInfo]]:
     """Decode every recipient info with a password; one that cannot be used hides no other."""
+    found, problems = _decoded(wrapped)
+    if problems and not found:
+        raise problems[0]
+    return found
+
+
+def check_work(wrapped: Sequence[WrappedKey]) -> None:
+    """Check that one password can be tried on all of ``wrapped`` with no more work than any honest message is.
+
+    Raises:
+        LimitError: it cannot.
+    """
+    _decoded(wrapped)
+
+
+def _decoded(
+    wrapped: Sequence[WrappedKey],
+) -> tuple[list[tuple[WrappedKey, PasswordRecipientInfo]], list[MessageError]]:
+    """Decode every recipient info with a password; return those that can be used, and what is wrong with others."""
     found: list[tuple[WrappedKey, PasswordRecipientInfo]] = []
     problems: list[MessageError] = []
     for candidate in wrapped:
@@ -168,11 +187,9 @@ def _readable(wrapped: Sequence[WrappedKey]) -> list[tuple[WrappedKey, PasswordR
                 found.append((candidate, pwri.decode(candidate)))
             except MessageError as error:
                 problems.append(error)
-    if problems and not found:
-        raise problems[0]
     if sum(info.derivation.iterations for _, info in found) > MAX_PBKDF2_ITERATIONS:
         raise LimitError("the number of PBKDF2's iterations for all passwords together", MAX_PBKDF2_ITERATIONS)
-    return found
+    return found, problems
 
 
 def derive(password: bytearray, derivation: Pbkdf2, size: int) -> SessionKey:
@@ -206,10 +223,10 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
     """
     block = info.cipher.block_size
     before, last = info.encrypted_key[-2 * block : -block], info.encrypted_key[-block:]
-    last_of_first_pass = _decrypted(kek, info.cipher, before, last)
-    first_pass = _decrypted(kek, info.cipher, last_of_first_pass, info.encrypted_key[:-block]) + last_of_first_pass
+    last_of_first_pass = decrypt_blocks(kek, info.cipher, before, last)
+    first_pass = decrypt_blocks(kek, info.cipher, last_of_first_pass, info.encrypted_key[:-block]) + last_of_first_pass
     decoy = hmac.digest(kek.material, info.encrypted_key, "sha512")[:size]
-    with SessionKey(_decrypted(kek, info.cipher, info.vector, first_pass)) as opened:
+    with SessionKey(decrypt_blocks(kek, info.cipher, info.vector, first_pass)) as opened:
         expected = bytes((size,)) + _complement(opened.material[_HEAD : 2 * _HEAD])
         fits = hmac.compare_digest(opened.material[:_HEAD], expected) and len(opened) >= _HEAD + size
         return SessionKey(opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy))
@@ -220,10 +237,10 @@ def _complement(key: bytearray) -> bytes:
     return bytes(octet ^ 0xFF for octet in key[: _HEAD - 1])
 
 
-def _decrypted(
+def decrypt_blocks(
     kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, octets: bytes | bytearray
 ) -> bytearray:
-    """Decrypt whole blocks into memory that can be overwritten."""
+    """Decrypt whole blocks in CBC mode into memory that can be overwritten."""
     context = _context(kek, cipher, vector, decrypt=True)
     with SessionKey(bytearray(len(octets) + cipher.block_size)) as buffer:
         context.update_into(octets, buffer.material)

@@ -84,7 +84,7 @@ import org.bouncycastle.operator.jcajce.JcaAlgorithmParametersConverter;
  * do=encrypt  content=AES-256-GCM  encoding=der|ber  data=…  and for each recipient one of
  *             rsa=CERTIFICATE, after  transport=v1.5|oaep  hash=SHA-256  mgf=SHA-256  identifier=issuer-serial|key-identifier
  *             agree=CERTIFICATE, after  agreement=OID  wrap=OID  and perhaps ukm=…: all in one recipient info
- *             encapsulate=CERTIFICATE, after  kdf=OID  wrap=OID  and perhaps ukm=…
+ *             encapsulate=CERTIFICATE, after  wrap=OID  and perhaps kdf=OID  ukm=…
  *             shared=KEY, after  name=…
  *             password=…, after  prf=SHA-256  iterations=…  kek=AES-256-CBC
  * do=decrypt  envelope=…  and one of  certificate=… with key=PKCS#8,  shared=KEY with name=…,  password=…
@@ -286,13 +286,15 @@ public final class BouncyCastle {
     private static RecipientInfoGenerator encapsulation(Request request, X509Certificate certificate) throws Exception {
         Class<?> kind = Class.forName("org.bouncycastle.cms.jcajce.JceKEMRecipientInfoGenerator");
         ASN1ObjectIdentifier wrap = new ASN1ObjectIdentifier(request.one("wrap"));
-        AlgorithmIdentifier derivation = new AlgorithmIdentifier(new ASN1ObjectIdentifier(request.one("kdf")));
         Object generator = request.one("identifier").equals("key-identifier")
             ? kind.getConstructor(byte[].class, PublicKey.class, ASN1ObjectIdentifier.class)
                 .newInstance(keyIdentifier(certificate), certificate.getPublicKey(), wrap)
             : kind.getConstructor(X509Certificate.class, ASN1ObjectIdentifier.class).newInstance(certificate, wrap);
         kind.getMethod("setProvider", String.class).invoke(generator, "BC");
-        kind.getMethod("setKDF", AlgorithmIdentifier.class).invoke(generator, derivation);
+        if (!request.all("kdf").isEmpty()) { // RSA-KEM has KDF3 of its own accord
+            kind.getMethod("setKDF", AlgorithmIdentifier.class)
+                .invoke(generator, new AlgorithmIdentifier(new ASN1ObjectIdentifier(request.one("kdf"))));
+        }
         if (!request.all("ukm").isEmpty()) {
             kind.getMethod("setUserKeyingMaterial", byte[].class).invoke(generator, (Object) request.bytes("ukm"));
         }

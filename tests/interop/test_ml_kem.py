@@ -210,19 +210,6 @@ def test_each_form_of_openssl_s_keys(peer: Peer, form: str, problem: str, tmp_pa
 
 
 @with_openssl
-def test_openssl_s_locked_keys(peer: Peer, tmp_path: Path) -> None:
-    """A locked key is unlocked if it is stored as its seed; OpenSSL turns one into the other."""
-    locked, converted = tmp_path / "locked.pem", tmp_path / "converted.pem"
-    _openssl(peer, "genpkey", "-algorithm", "ML-KEM-768", "-aes256", "-pass", "pass:secret", "-out", locked)
-    with pytest.raises(smime_session.CredentialError, match="is not stored as its seed alone"):
-        smime_session.load_identities(locked.read_bytes(), b"secret")
-    passphrases = ["-passin", "pass:secret", "-aes256", "-passout", "pass:secret"]
-    seed = ["-provparam", "ml-kem.output_formats=seed-only"]
-    _openssl(peer, "pkey", "-in", locked, *passphrases, *seed, "-out", converted)
-    assert len(smime_session.load_identities(converted.read_bytes(), b"secret")) == 1
-
-
-@with_openssl
 def test_openssl_verifies_the_certificate(peer: Peer, reader: Reader, tmp_path: Path) -> None:
     """The certificate of a new identity is good for S/MIME encryption under its issuer."""
     issuer = tmp_path / "issuer.pem"

@@ -127,6 +127,25 @@ def test_openssl_opens_for_the_new_and_the_kept(
     assert _openssl_read(peer, changed, "-pwri_password", "grüße") == ours.ENTITY
 
 
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.name)
+@pytest.mark.parametrize("peer", OPENSSL, indirect=True, ids=str)
+def test_openssl_opens_what_is_resealed_for_secrets(
+    peer: Peer, content: ContentEncryption, people: dict[str, Person]
+) -> None:
+    """OpenSSL opens a resealed message with the password and the shared key that stay, and not with the old one."""
+    staying, leaving = people["rsa3072"], people["rsa2048"]
+    old = smime_session.Password("an old one", iterations=1000)
+    message = _seal(content, staying.certificate, leaving.certificate, old)
+    changed = rewrap(message, [old], add=[staying.certificate, SHARED, PASSWORD], reseal=True)
+    assert smime_session.inspect(changed).content.algorithm == content.name
+    assert staying.read(peer, changed) == ours.ENTITY
+    assert leaving.cannot_read(peer, changed)
+    assert _openssl_read(peer, changed, "-secretkey", bytes(range(32)).hex(), "-secretkeyid", "c0fee0") == ours.ENTITY
+    assert _openssl_read(peer, changed, "-pwri_password", "grüße") == ours.ENTITY
+    with pytest.raises(PeerError):
+        _openssl_read(peer, changed, "-pwri_password", "an old one")
+
+
 @pytest.mark.parametrize("reseal", [False, True])
 @pytest.mark.parametrize("kind", ["p256", "p384", "x25519", "mlkem768"])
 @pytest.mark.parametrize("peer", NEWER, indirect=True, ids=str)
@@ -185,22 +204,18 @@ def test_their_messages_are_rewrapped(peer: Peer, spec: Spec, alice: Keypair, pe
     assert smime_session.decrypt(changed, ours.identities_of(alice)).message == expected
 
 
+@pytest.mark.parametrize("reseal", [False, True], ids=["", "resealed"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("peer", [peer for peer in PEERS if peer.name != "cryptography"], indirect=True, ids=str)
-def test_they_open_their_own_again(peer: Peer, stream: bool, keypairs: tuple[Keypair, ...]) -> None:  # noqa: FBT001  # a parameter of the test
-    """A program opens its own message after it was rewrapped, for who stayed and for who came, not for who left."""
+def test_they_open_their_own_again(peer: Peer, keypairs: tuple[Keypair, ...], *, stream: bool, reseal: bool) -> None:
+    """A program opens its own message as it is passed on without a profile, for who stayed and who came alone."""
     first, second, third = keypairs
     spec = Spec(AES_128_CBC, RSAES_PKCS1_V1_5, stream=stream)
     if not peer.can_write(spec):
         spec = replace(spec, stream=not stream)
     message = peer.encrypt(ours.ENTITY, [first, second], spec)
-    changed = rewrap(
-        message,
-        ours.identities_of(first),
-        add=[third.certificate],
-        remove=[second.certificate],
-        profile=replace(smime_session.COMPAT, content=AES_128_CBC),
-    )
+    add = [first.certificate, third.certificate] if reseal else [third.certificate]
+    changed = rewrap(message, ours.identities_of(first), add=add, remove=[second.certificate], reseal=reseal)
     assert peer.decrypt(changed, first, spec) == ours.ENTITY
     assert peer.decrypt(changed, third, spec) == ours.ENTITY
     with pytest.raises(PeerError):
@@ -251,7 +266,7 @@ def test_authenticated_attributes_survive(peer: Peer, people: dict[str, Person])
 
 @pytest.mark.parametrize("peer", OPENSSL, indirect=True, ids=str)
 def test_weak_messages_are_resealed(peer: Peer, alice: Keypair, people: dict[str, Person]) -> None:
-    """A message that OpenSSL sealed with 3DES becomes one with AES-256-GCM, which OpenSSL opens."""
+    """A message that OpenSSL sealed with 3DES becomes one with AES-256-GCM by itself, which OpenSSL opens."""
     message = peer.encrypt(ours.ENTITY, [alice], Spec(DES_EDE3_CBC, RSAES_PKCS1_V1_5, stream=True))
     newcomer = people["rsa2048"].certificate
     changed = rewrap(message, ours.identities_of(alice), add=[newcomer], reseal=True, policy=LENIENT)

@@ -20,7 +20,7 @@ from smime_session import (
     decrypt,
 )
 from smime_session.algorithms import AES_256_CBC, AES_256_GCM
-from smime_session.cms import codec, tlv
+from smime_session.cms import codec, content_algorithm, tlv
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import SLACK, sealed_size, sealer
@@ -156,7 +156,7 @@ def with_attributes(
     content_type = (
         smime_session.algorithms.AUTH_ENVELOPED_DATA if authenticated else smime_session.algorithms.ENVELOPED_DATA
     )
-    encryption = codec.content_encryption(parameters)
+    encryption = content_algorithm.encode(parameters)
     header = EnvelopeHeader(content_type, 0, wrapped, smime_session.algorithms.DATA, encryption, originator)
     trailer = EnvelopeTrailer(tag, covered, _attributes(0xA2 if authenticated else 0xA1, b"uncovered"))
     end = codec.envelope_end(trailer, authenticated=authenticated, indefinite=not definite)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from mmap import mmap
 from typing import TYPE_CHECKING
 
@@ -25,9 +24,9 @@ from smime_session.algorithms import (
     CONTENT_ENCRYPTION,
     ContentEncryption,
 )
-from smime_session.cms import codec
+from smime_session.cms import content_algorithm
 from smime_session.cms.structures import AlgorithmIdentifier, ContentParameters
-from smime_session.content import SLACK, opener, seal, sealed_size, sealer
+from smime_session.content import SLACK, open_whole, opener, seal, sealed_size, sealer
 from smime_session.errors import DecryptionError, LimitError
 from smime_session.session_key import SessionKey
 
@@ -203,7 +202,7 @@ def test_too_much_content_under_one_nonce_is_refused(mode: str, limit: int, monk
 @pytest.mark.parametrize("algorithm", AEAD, ids=lambda algorithm: algorithm.name)
 def test_a_derived_key_is_bound_to_its_information(algorithm: ContentEncryption) -> None:
     """With derivation the content's key is HKDF's answer, and other information gives another key (RFC 9709, 2)."""
-    parameters = replace(_parameters(algorithm), derivation_info=b"an AlgorithmIdentifier")
+    parameters = _parameters(algorithm)._replace(derivation_info=b"an AlgorithmIdentifier")
     material = bytes(_key(algorithm).material)
     salt = b"The Cryptographic Message Syntax"
     derived = HKDF(SHA256(), algorithm.key_size, salt, b"an AlgorithmIdentifier").derive(material)
@@ -213,7 +212,7 @@ def test_a_derived_key_is_bound_to_its_information(algorithm: ContentEncryption)
     assert _opened(parameters, ciphertext, tag) == b"text"
     for other in (b"", b"another one"):
         with pytest.raises(DecryptionError):
-            _opened(replace(parameters, derivation_info=other), ciphertext, tag)
+            _opened(parameters._replace(derivation_info=other), ciphertext, tag)
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 16, 24, 33, 100])
@@ -222,7 +221,7 @@ def test_a_key_of_another_size_does_not_open(size: int, derivation_info: bytes) 
     """A key saved of another message fails as any wrong key does, whatever its size, and gives out nothing."""
     for algorithm in (AES_256_CBC, AES_256_GCM, CHACHA20_POLY1305):  # all of them take 32 octets
         assert algorithm.key_size == 32
-        parameters = replace(_parameters(algorithm), derivation_info=derivation_info)
+        parameters = _parameters(algorithm)._replace(derivation_info=derivation_info)
         stream = opener(parameters, SessionKey(bytearray(size)))
         buffer = memoryview(bytearray(100))
         assert stream.update_into(bytes(48), buffer) == 0
@@ -264,7 +263,46 @@ def test_the_key_that_was_given_stays(algorithm: ContentEncryption) -> None:
 def test_the_derived_key_is_that_of_the_standard(identifier: str, derived: str) -> None:
     """The content key that RFC 9709, B.1 and B.2 print comes out, from the identifier as a message carries it."""
     outer = AlgorithmIdentifier(CEK_HKDF_SHA256_OID, bytes.fromhex(identifier))
-    parameters = codec.content_parameters(outer)
+    parameters = content_algorithm.parameters_from(outer)
     key = SessionKey(bytearray.fromhex("c702e7d0a9e064b09ba55245fb733cf3"))
     assert content._content_key(parameters, key).material == bytes.fromhex(derived)
-    assert codec.content_encryption(parameters) == outer
+    assert content_algorithm.encode(parameters) == outer
+
+
+@EVERY_ALGORITHM
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_in_memory_opens_in_one_call(algorithm: ContentEncryption, size: int) -> None:
+    """What was sealed comes back whole, and nothing does with another tag, key or size of key."""
+    content_octets = bytes(size % 251 for size in range(size))
+    ciphertext, tag = seal(_parameters(algorithm), _key(algorithm), content_octets)
+    parameters = _parameters(algorithm)
+    assert open_whole(parameters, _key(algorithm), ciphertext, bytes(tag)) == content_octets
+    with pytest.raises(DecryptionError):
+        open_whole(parameters, SessionKey(bytearray(algorithm.key_size + 1)), ciphertext, bytes(tag))
+    if tag:
+        for wrong in (bytes(16), b""):
+            with pytest.raises(DecryptionError):
+                open_whole(parameters, _key(algorithm), ciphertext, wrong)
+        with pytest.raises(DecryptionError):
+            open_whole(parameters, SessionKey(bytearray(algorithm.key_size)), ciphertext, bytes(tag))
+
+
+@pytest.mark.parametrize("algorithm", AEAD, ids=lambda algorithm: algorithm.name)
+@pytest.mark.parametrize("attributes", [b"", b"\x31\x00"])
+def test_one_call_covers_attributes_too(algorithm: ContentEncryption, attributes: bytes) -> None:
+    """The tag fits the attributes that it was made with, and no others."""
+    stream = sealer(_parameters(algorithm), _key(algorithm), attributes)
+    buffer = memoryview(bytearray(100 + SLACK))
+    ciphertext = bytes(buffer[: stream.update_into(bytes(100), buffer)])
+    last, tag = stream.finish()
+    assert open_whole(_parameters(algorithm), _key(algorithm), ciphertext + last, tag, attributes) == bytes(100)
+    with pytest.raises(DecryptionError):
+        open_whole(_parameters(algorithm), _key(algorithm), ciphertext + last, tag, attributes + b"x")
+
+
+@pytest.mark.parametrize("size", [12, 13, 15, 16])
+def test_a_shorter_tag_opens_in_one_call(size: int) -> None:
+    """A tag of GCM that was cut as RFC 5084 allows is compared as far as it goes."""
+    ciphertext, tag = seal(_parameters(AES_256_GCM), _key(AES_256_GCM), b"content")
+    parameters = ContentParameters(AES_256_GCM, bytes(range(12)), size)
+    assert open_whole(parameters, _key(AES_256_GCM), ciphertext, bytes(tag[:size])) == b"content"

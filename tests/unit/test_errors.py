@@ -37,6 +37,7 @@ EXAMPLES = (
     (UnsupportedAlgorithmError("cipher", "1.2.3", "RC4"), "the cipher RC4 (1.2.3) is not supported"),
     (PolicyError("it is not authenticated", option="require_authenticated"), "it is not authenticated"),
     (LimitError("the number of recipients", 20_000), "the number of recipients exceeds the limit of 20,000"),
+    (LimitError("the size of it", 1 << 20, "octets"), "the size of it exceeds the limit of 1,048,576 octets"),
     (
         NoMatchError(["serial 0x1 of CN=a", "serial 0x2 of CN=b"], ["c"]),
         "no given identity can open the message: it is addressed to serial 0x1 of CN=a; serial 0x2 of CN=b; given: c",
@@ -94,6 +95,8 @@ def test_facts_are_attributes() -> None:
     assert (unsupported.oid, unsupported.name) == ("1.2.3", "RC4")
     assert PolicyError("it is not", option="require_authenticated").option == "require_authenticated"
     assert LimitError("it", 5).limit == 5
+    assert LimitError("it", 5).option is None
+    assert LimitError("it", 5, option="max_trials").option == "max_trials"
     nobody = NoMatchError(["a"], ["b", "c"], "b is near")
     assert (nobody.addressed_to, nobody.identities, nobody.closest) == (("a",), ("b", "c"), "b is near")
     assert NoMatchError().closest is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
@@ -89,6 +90,17 @@ def test_a_python_without_ctypes(monkeypatch: pytest.MonkeyPatch, failure: type[
     assert memory._functions.__wrapped__() is None
 
 
+def test_freed_blocks_are_overwritten_with_what_python_has_too() -> None:
+    """Where C's own functions are not shown, a block is filled with as many octets as it has."""
+    functions = memory._functions_of_python(ctypes)
+    block = functions.copy(b"\xff" * 31)
+    assert block
+    assert ctypes.string_at(block, 32) == b"\xff" * 31 + b"\0"
+    functions.fill(block, 0, 32)
+    assert ctypes.string_at(block, 32) == bytes(32)
+    functions.free(block)
+
+
 def test_adopting_takes_the_octets() -> None:
     """The key has them, and the object that was given does not."""
     octets = bytes(bytearray(OCTETS))
@@ -117,6 +129,13 @@ def _spellings(octets: bytes) -> Iterator[str]:
     yield from (octets.hex(), repr(octets)[2:-1], b64encode(octets).decode(), str(list(octets))[1:-1])
 
 
+class _Unwritable(io.BytesIO):
+    """A target that takes nothing."""
+
+    def write(self, _data: object, /) -> int:
+        raise OSError("full")
+
+
 def _shown(error: BaseException) -> str:
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
@@ -129,8 +148,8 @@ def test_a_traceback_with_locals_does_not_show_the_key(monkeypatch: pytest.Monke
     with pytest.raises(DecryptionError) as altered:
         decrypt(sealed[:-16] + sealed[-16:].swapcase(), [who])
     errors.append(altered.value)
-    with pytest.raises(AttributeError) as unwritable:
-        encrypt_stream(io.BytesIO(b"Subject: x\r\n\r\ntext\r\n"), None, [who])  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="full") as unwritable:
+        encrypt_stream(io.BytesIO(b"Subject: x\r\n\r\ntext\r\n"), _Unwritable(), [who])
     errors.append(unwritable.value)
 
     def fail(size: int) -> None:

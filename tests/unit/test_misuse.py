@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smime_session import Password, encrypt, load_certificates, load_identities, recipient_for
+from smime_session import (
+    MODERN,
+    Password,
+    PresharedKey,
+    certificates_for,
+    decrypt,
+    decrypt_stream,
+    encrypt,
+    encrypt_stream,
+    export_session_key,
+    inspect,
+    list_credentials,
+    load_certificates,
+    load_identities,
+    load_recipients,
+    load_session_key,
+    new_identity,
+    recipient_for,
+    rewrap,
+    rewrap_stream,
+)
 from smime_session.credentials.fitness import recipients_for
 from smime_session.recipients.selection import Roster
 
@@ -16,8 +40,14 @@ if TYPE_CHECKING:
 
     from tests.conftest import Person
 
-MAIL = b"Subject: x\r\n\r\ntext\r\n"
+MAIL = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\ntext\r\n"
+READER = PresharedKey(bytes(32), b"reader")
+OTHER = PresharedKey(bytes(32), b"other")
 NO_RECIPIENT = r"^a recipient is what load_certificates\(\) or recipient_for\(\) returns, .* of type {}$"
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def test_an_identity_is_no_recipient(alice: Person) -> None:
@@ -72,3 +102,110 @@ def test_one_name_is_no_list_of_names() -> None:
     """The letters of one name are not looked up one by one."""
     with pytest.raises(TypeError, match=r"^several names are wanted, in a list: one alone is \[name\], not name$"):
         Roster([]).select("alice@example.org")
+
+
+@pytest.mark.parametrize("buffer", [bytearray, memoryview], ids=lambda each: each.__name__)
+def test_a_message_may_be_in_any_buffer(buffer: Callable[[bytes], Any]) -> None:
+    """What takes a message as bytes takes it from any buffer, and gives bytes back."""
+    sealed = encrypt(buffer(MAIL), [READER])
+    assert type(sealed) is bytes
+    opened = decrypt(buffer(sealed), [READER])
+    assert (type(opened.message), opened.message) == (bytes, MAIL)
+    wider = rewrap(buffer(sealed), [READER], add=[OTHER])
+    assert (type(wider), decrypt(wider, [OTHER]).message) == (bytes, MAIL)
+    assert len(inspect(buffer(wider)).recipients) == 2
+    with export_session_key(buffer(sealed), [READER]) as saved, load_session_key(buffer(saved.to_json())) as loaded:
+        assert decrypt(sealed, [loaded]).message == MAIL
+
+
+@pytest.mark.parametrize("wrong", ["Subject: x\n\ntext\n", Path("letter.eml"), None, 5, ["a"]], ids=_kind)
+def test_a_message_is_no_text_and_no_path(wrong: Any) -> None:  # noqa: ANN401  # that is the point
+    """A text has lost its octets, and a path is not opened here."""
+    words = rf"^a message is an EmailMessage or bytes, not an object of type {type(wrong).__name__}$"
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: encrypt(wrong, [READER]),
+        lambda: decrypt(wrong, [READER]),
+        lambda: rewrap(wrong, [READER], add=[OTHER]),
+        lambda: inspect(wrong),
+        lambda: export_session_key(wrong, [READER]),
+    )
+    for use in uses:
+        with pytest.raises(TypeError, match=words):
+            use()
+
+
+@pytest.mark.parametrize("wrong", [io.StringIO("Subject: x\n\n"), Path("letter.eml"), MAIL, None], ids=_kind)
+def test_a_stream_is_a_binary_file(wrong: Any) -> None:  # noqa: ANN401  # that is the point
+    """A file of text, a path and octets are refused on both sides before anything is read or written."""
+    kind = type(wrong).__name__
+    source, target = io.BytesIO(MAIL), io.BytesIO()
+    for use in (encrypt_stream, decrypt_stream, rewrap_stream):
+        with pytest.raises(
+            TypeError, match=rf"^a message is read from a binary file, not from an object of type {kind}$"
+        ):
+            use(wrong, target, [READER])
+        with pytest.raises(
+            TypeError, match=rf"^a message is written to a binary file, not to an object of type {kind}$"
+        ):
+            use(source, wrong, [READER])
+    assert (source.tell(), target.tell()) == (0, 0)
+
+
+def test_a_file_of_text_is_no_message() -> None:
+    """What takes a message or a file takes no file of text."""
+    text: Any = io.StringIO("Subject: x\n\n")
+    for use in (lambda: inspect(text), lambda: export_session_key(text, [READER])):
+        with pytest.raises(TypeError, match=r"^a message is read from a binary file, not .* of type StringIO$"):
+            use()
+
+
+@pytest.mark.parametrize("wrong", ["PEM", "DER", "smime", "", None])
+def test_a_form_is_spelt_as_it_is_known(wrong: Any) -> None:  # noqa: ANN401  # that is the point
+    """A misspelt form is refused, and not taken for one of them."""
+    target = io.BytesIO()
+    with pytest.raises(TypeError, match=rf"^form is 'mail' or 'der' or 'pem', not {wrong!r}$"):
+        encrypt_stream(io.BytesIO(MAIL), target, [READER], form=wrong)
+    assert not target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"identifier": "issuer_serial"}, "identifier is 'issuer-serial' or 'key-identifier', not 'issuer_serial'"),
+        ({"content": "aes128-gcm"}, "content is an algorithm like AES_256_GCM, not an object of type str"),
+        (
+            {"rsa": MODERN.content},
+            "rsa is an algorithm like RSAES_OAEP_SHA256, not an object of type ContentEncryption",
+        ),
+    ],
+)
+def test_a_profile_has_no_misspelt_choice(choice: dict[str, Any], words: str) -> None:
+    """What a profile does not know is refused when it is made, and not taken for something else."""
+    with pytest.raises(TypeError, match=f"^{words}$"):
+        replace(MODERN, **choice)
+
+
+def test_a_saved_session_key_is_read_as_octets() -> None:
+    """Text is refused as with any other file, and not shown."""
+    text: Any = '{"key": "c2VjcmV0"}'
+    with pytest.raises(TypeError, match=r"^what a file holds is wanted as bytes, not as an object of type str$"):
+        load_session_key(text)
+
+
+def test_a_moment_has_a_time_zone(alice: Person) -> None:
+    """Without one it is another moment on another computer."""
+    pem = alice.certificate.public_bytes(Encoding.PEM)
+    naive = datetime(2026, 3, 1, 12)  # noqa: DTZ001  # that is the point
+    day: Any = naive.date()
+    uses: tuple[Callable[[datetime], object], ...] = (
+        lambda at: recipient_for(alice.certificate, at=at),
+        lambda at: certificates_for("alice@example.org", [alice.certificate], at=at),
+        lambda at: load_recipients(pem, at=at),
+        lambda at: list_credentials(pem, at=at),
+        lambda at: new_identity("alice@example.org", key_type="p256", at=at),
+    )
+    for use in uses:
+        with pytest.raises(TypeError, match=r"^a moment has a time zone, which 2026-03-01 12:00:00 has not$"):
+            use(naive)
+        with pytest.raises(TypeError, match=r"^a moment is a datetime with a time zone, not an object of type date$"):
+            use(day)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smime_session import COMPAT, MODERN, PresharedKey, encrypt
+from smime_session.candidates import Candidate, Candidates
 from smime_session.credentials.fitness import recipient_for
 from smime_session.errors import DecryptionError, LimitError, SmimeError
-from smime_session.opening import Candidate, Candidates, Pass
+from smime_session.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.session_key import SessionKey
 from smime_session.sources import Replay

@@ -20,6 +20,7 @@ UNNEEDED: Final = frozenset(
         *("smime_session.clients", "smime_session.rewrapping", "smime_session.credentials.creation"),
         *("smime_session.recipients.key_agreement", "smime_session.recipients.encapsulation"),
         *("smime_session.recipients.password", "smime_session.credentials.listing"),
+        *("smime_session.pipeline", "smime_session.strided"),
     }
 )
 # Certificates come from cryptography.x509, which loads email.utils itself; importing the package does without.

@@ -19,7 +19,7 @@ from smime_session.algorithms import (
     SHA1_OID,
     ContentEncryption,
 )
-from smime_session.cms import codec, tlv
+from smime_session.cms import codec, content_algorithm, tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     ContentParameters,
@@ -51,7 +51,7 @@ def _gcm(nonce: bytes, *tag_size: int, oid: str = AES_256_GCM.oid) -> AlgorithmI
 
 def test_gcm_parameters_are_golden() -> None:
     """The tag's size is written out, because its default is 12 (RFC 5084, 3.2)."""
-    assert codec.algorithm_identifier(codec.content_encryption(GCM)) == bytes.fromhex(
+    assert codec.algorithm_identifier(content_algorithm.encode(GCM)) == bytes.fromhex(
         "301e 060960864801650304012e 3011 040c000102030405060708090a0b 020110"
     )
 
@@ -59,7 +59,7 @@ def test_gcm_parameters_are_golden() -> None:
 def test_cbc_parameters_are_what_asn1crypto_writes() -> None:
     """CBC's parameter is its initialisation vector (RFC 3565, 4.1)."""
     theirs = cms.EncryptionAlgorithm({"algorithm": "aes128_cbc", "parameters": VECTOR})
-    assert codec.algorithm_identifier(codec.content_encryption(CBC)) == theirs.dump()
+    assert codec.algorithm_identifier(content_algorithm.encode(CBC)) == theirs.dump()
 
 
 WRITTEN = tuple(algorithm for algorithm in CONTENT_ENCRYPTION.values() if not algorithm.legacy)
@@ -69,16 +69,16 @@ WRITTEN = tuple(algorithm for algorithm in CONTENT_ENCRYPTION.values() if not al
 def test_content_parameters_round_trip(algorithm: ContentEncryption) -> None:
     """What is written about the content is read back, with a derived key and without."""
     parameters = ContentParameters(algorithm, bytes(algorithm.nonce_size), algorithm.tag_size)
-    for each in (parameters, codec.with_derived_key(parameters)):
-        assert codec.content_parameters(codec.content_encryption(each)) == each
+    for each in (parameters, content_algorithm.with_derived_key(parameters)):
+        assert content_algorithm.parameters_from(content_algorithm.encode(each)) == each
 
 
 def test_a_derived_key_is_golden() -> None:
     """Around the content's algorithm stands that of the derivation, whose information is the inner one (RFC 9709)."""
-    derived = codec.with_derived_key(GCM)
-    inner = codec.algorithm_identifier(codec.content_encryption(GCM))
+    derived = content_algorithm.with_derived_key(GCM)
+    inner = codec.algorithm_identifier(content_algorithm.encode(GCM))
     assert derived.derivation_info == inner
-    assert codec.algorithm_identifier(codec.content_encryption(derived)) == bytes.fromhex(
+    assert codec.algorithm_identifier(content_algorithm.encode(derived)) == bytes.fromhex(
         "302d 060b2a864886f70d010910031f 301e 060960864801650304012e 3011 040c000102030405060708090a0b 020110"
     )
 
@@ -87,15 +87,15 @@ def test_a_derivation_shows_the_algorithm_inside() -> None:
     """What limits and policies see is the inner algorithm, in DER for the derivation, and never another derivation."""
     hkdf = "1.2.840.113549.1.9.16.3.31"
     ber = bytes.fromhex("3080 0609608648016503040102 0410000102030405060708090a0b0c0d0e0f 0000")
-    found = codec.content_parameters(AlgorithmIdentifier(hkdf, ber))
+    found = content_algorithm.parameters_from(AlgorithmIdentifier(hkdf, ber))
     assert (found.algorithm, found.nonce) == (AES_128_CBC, VECTOR)
-    assert found.derivation_info == codec.algorithm_identifier(codec.content_encryption(CBC))
-    twice = codec.algorithm_identifier(codec.content_encryption(codec.with_derived_key(GCM)))
+    assert found.derivation_info == codec.algorithm_identifier(content_algorithm.encode(CBC))
+    twice = codec.algorithm_identifier(content_algorithm.encode(content_algorithm.with_derived_key(GCM)))
     with pytest.raises(UnsupportedAlgorithmError):
-        codec.content_parameters(AlgorithmIdentifier(hkdf, twice))
+        content_algorithm.parameters_from(AlgorithmIdentifier(hkdf, twice))
     for parameters in (None, b"\x05\x00", b"\x30\x00"):
         with pytest.raises(MalformedError):
-            codec.content_parameters(AlgorithmIdentifier(hkdf, parameters))
+            content_algorithm.parameters_from(AlgorithmIdentifier(hkdf, parameters))
 
 
 def test_rc2_is_read_with_its_long_key_only() -> None:
@@ -103,46 +103,46 @@ def test_rc2_is_read_with_its_long_key_only() -> None:
     theirs = cms.EncryptionAlgorithm(
         {"algorithm": "rc2", "parameters": {"rc2_parameter_version": 58, "iv": bytes(range(8))}}
     )
-    found = codec.content_parameters(codec.algorithm_identifier_from(tlv.parse(theirs.dump())))
+    found = content_algorithm.parameters_from(codec.algorithm_identifier_from(tlv.parse(theirs.dump())))
     assert (found.algorithm, found.nonce) == (RC2_CBC, bytes(range(8)))
     for version in (160, 120, 256, 0):
         parameters = tlv.encode(tlv.SEQUENCE, tlv.integer(version), b"\x04\x08" + bytes(8))
         with pytest.raises(UnsupportedAlgorithmError, match="RC2-CBC with a short key"):
-            codec.content_parameters(AlgorithmIdentifier(RC2_CBC.oid, parameters))
+            content_algorithm.parameters_from(AlgorithmIdentifier(RC2_CBC.oid, parameters))
     for broken in (b"\x04\x08" + bytes(8), tlv.encode(tlv.SEQUENCE, b"\x04\x08" + bytes(8))):
         with pytest.raises(MalformedError):
-            codec.content_parameters(AlgorithmIdentifier(RC2_CBC.oid, broken))
+            content_algorithm.parameters_from(AlgorithmIdentifier(RC2_CBC.oid, broken))
 
 
 @pytest.mark.parametrize("size", [8, 11, 12, 13, 16, 64, 128])
 def test_nonces_of_other_sizes_are_read(size: int) -> None:
     """GCM takes other nonces than the twelve octets that are recommended."""
-    assert codec.content_parameters(_gcm(bytes(size), 16)).nonce == bytes(size)
+    assert content_algorithm.parameters_from(_gcm(bytes(size), 16)).nonce == bytes(size)
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 129, 65536])
 def test_nonces_that_no_cipher_takes_are_malformed(size: int) -> None:
     """A nonce is measured before a cipher sees it."""
     with pytest.raises(MalformedError, match=f"the nonce of AES-256-GCM has {size} octets"):
-        codec.content_parameters(_gcm(bytes(size), 16))
+        content_algorithm.parameters_from(_gcm(bytes(size), 16))
 
 
 @pytest.mark.parametrize("size", [12, 13, 14, 15, 16])
 def test_tag_sizes_of_the_standard_are_read(size: int) -> None:
     """A tag has 12 to 16 octets (RFC 5084, 3.2)."""
-    assert codec.content_parameters(_gcm(NONCE, size)).tag_size == size
+    assert content_algorithm.parameters_from(_gcm(NONCE, size)).tag_size == size
 
 
 def test_an_absent_tag_size_is_the_default() -> None:
     """Where the tag's size is left out, it is 12 (RFC 5084, 3.2)."""
-    assert codec.content_parameters(_gcm(NONCE)).tag_size == 12
+    assert content_algorithm.parameters_from(_gcm(NONCE)).tag_size == 12
 
 
 @pytest.mark.parametrize("size", [-16, -1, 0, 1, 4, 8, 11, 17, 32, 1 << 64])
 def test_other_tag_sizes_are_malformed(size: int) -> None:
     """A tag that is too short to prove anything, or longer than any, is refused by its announcement."""
     with pytest.raises(MalformedError, match=f"a tag of {size} octets is not allowed"):
-        codec.content_parameters(_gcm(NONCE, size))
+        content_algorithm.parameters_from(_gcm(NONCE, size))
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,15 @@ def test_other_tag_sizes_are_malformed(size: int) -> None:
 def test_other_parameters_are_malformed(oid: str, parameters: str | None) -> None:
     """Parameters are as their RFC has them or refused; nothing is guessed."""
     with pytest.raises(MalformedError):
-        codec.content_parameters(AlgorithmIdentifier(oid, None if parameters is None else bytes.fromhex(parameters)))
+        content_algorithm.parameters_from(
+            AlgorithmIdentifier(oid, None if parameters is None else bytes.fromhex(parameters))
+        )
 
 
 def test_unknown_algorithms_are_named() -> None:
     """An algorithm that is not spoken is named by its usual name and its object identifier."""
     with pytest.raises(UnsupportedAlgorithmError, match=r"algorithm RC4 \(1.2.840.113549.3.4\) is not") as caught:
-        codec.content_parameters(AlgorithmIdentifier("1.2.840.113549.3.4"))
+        content_algorithm.parameters_from(AlgorithmIdentifier("1.2.840.113549.3.4"))
     assert (caught.value.oid, caught.value.name) == ("1.2.840.113549.3.4", "RC4")
 
 
@@ -287,7 +289,7 @@ def _header(parameters: ContentParameters, *infos: WrappedKey) -> EnvelopeHeader
         codec.envelope_version(infos, authenticated=authenticated),
         infos,
         DATA,
-        codec.content_encryption(parameters),
+        content_algorithm.encode(parameters),
     )
 
 

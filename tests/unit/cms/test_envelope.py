@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +19,7 @@ from smime_session.algorithms import (
     ENVELOPED_DATA,
     RSAES_OAEP_SHA256,
 )
-from smime_session.cms import codec, key_trans, tlv
+from smime_session.cms import codec, content_algorithm, key_trans, tlv
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
@@ -53,9 +52,9 @@ def _header(*, authenticated: bool = True, recipients: int = 2) -> EnvelopeHeade
     return EnvelopeHeader(
         AUTH_ENVELOPED_DATA if authenticated else ENVELOPED_DATA,
         codec.envelope_version(wrapped, authenticated=authenticated),
-        tuple(replace(each, key_size=32) for each in sorted(wrapped, key=lambda each: each.encoded)),
+        tuple(each._replace(key_size=32) for each in sorted(wrapped, key=lambda each: each.encoded)),
         DATA,
-        codec.content_encryption(parameters),
+        content_algorithm.encode(parameters),
     )
 
 
@@ -250,7 +249,7 @@ def test_other_cms_objects_are_named(oid: str, found: str) -> None:
 def test_an_algorithm_in_the_wrong_envelope_is_refused(*, authenticated: bool) -> None:
     """CBC in AuthEnvelopedData and GCM in EnvelopedData are refused: nobody can exchange one for the other."""
     other = _header(authenticated=not authenticated).content_encryption
-    header = replace(_header(authenticated=authenticated), content_encryption=other)
+    header = _header(authenticated=authenticated)._replace(content_encryption=other)
     reader = _reader(_written(header, [b"x"], _trailer(authenticated=authenticated)))
     name = "AES-256-CBC does not belong in auth-enveloped" if authenticated else "AES-256-GCM does not belong in env"
     with pytest.raises(MalformedError, match=name):
@@ -259,10 +258,10 @@ def test_an_algorithm_in_the_wrong_envelope_is_refused(*, authenticated: bool) -
 
 def test_an_unknown_algorithm_can_be_looked_at() -> None:
     """An envelope whose algorithm is not spoken is read to its end; only opening it is refused."""
-    header = replace(_header(), content_encryption=AlgorithmIdentifier("1.2.3", b"\x05\x00"))
+    header = _header()._replace(content_encryption=AlgorithmIdentifier("1.2.3", b"\x05\x00"))
     reader = _reader(_written(header, [b"x"], _trailer(authenticated=True)))
-    assert reader.header == replace(
-        header, wrapped_keys=tuple(replace(wrapped, key_size=0) for wrapped in header.wrapped_keys)
+    assert reader.header == header._replace(
+        wrapped_keys=tuple(wrapped._replace(key_size=0) for wrapped in header.wrapped_keys)
     )
     with pytest.raises(UnsupportedAlgorithmError):
         _ = reader.parameters
@@ -291,7 +290,7 @@ def test_recipients_are_limited() -> None:
 def test_the_trailer_is_limited(*, authenticated: bool, definite: bool) -> None:
     """What follows the content is limited too, and after gigabytes of content no less."""
     attributes = tlv.encode(0xA2 if authenticated else 0xA1, bytes(MAX_TRAILER_SIZE))
-    trailer = replace(_trailer(authenticated=authenticated), unauthenticated_attributes=attributes)
+    trailer = _trailer(authenticated=authenticated)._replace(unauthenticated_attributes=attributes)
     reader = _reader(_written(_header(authenticated=authenticated), [b"x"], trailer, definite=definite))
     assert b"".join(reader.ciphertext()) == b"x"
     with pytest.raises(LimitError, match="the size of what follows the content"):
@@ -314,7 +313,7 @@ def test_anything_else_after_an_envelope_is_refused(after: bytes) -> None:
 
 def test_originator_information_is_kept() -> None:
     """An envelope's OriginatorInfo comes back as it stands."""
-    header = replace(_header(authenticated=False), version=2, originator_info=b"\xa0\x02\xa0\x00")
+    header = _header(authenticated=False)._replace(version=2, originator_info=b"\xa0\x02\xa0\x00")
     encoded = _written(header, [b"x"], _trailer(authenticated=False))
     assert _read(encoded, 3)[0] == header
 

@@ -187,9 +187,9 @@ def test_what_contradicts_the_standard_is_malformed(changes: dict[str, bytes], p
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"kem": algorithm("1.0.18033.2.2.4")}, r"^the key encapsulation mechanism \(1\.0\.18033\.2\.2\.4\)"),
+        ({"kem": algorithm("1.0.18033.2.2.4")}, r"^the key encapsulation mechanism RSA-KEM \(1\.0\.18033\.2\.2\.4\)"),
         ({"kem": algorithm("2.16.840.1.101.3.4.4.1")}, "mechanism ML-KEM-512"),
-        ({"kdf": algorithm("1.3.133.16.840.9.44.1.2")}, r"^the key-derivation function \(1\.3\.133"),
+        ({"kdf": algorithm("1.3.133.16.840.9.44.1.2")}, r"^the key-derivation function KDF3 \(1\.3\.133"),
         ({"wrap": algorithm("1.2.840.113549.1.9.16.3.6")}, "^the key-wrap algorithm Triple-DES key wrap"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session.cms import tlv
+from smime_session.cms.stream import Stream
 from smime_session.errors import LimitError, MalformedError, MessageError
 from smime_session.profiles import MAX_DEPTH
 from tests.unit.cms.chunks import SIZES, blocks
@@ -87,7 +88,7 @@ def test_large_second_arc_round_trips() -> None:
 def test_octet_strings_come_out_whole_in_every_chunking(sample: tuple[bytes, bytes], size: int) -> None:
     """A stream gives the octets that were put in, primitive or nested, whatever the blocks; so does an element."""
     encoded, octets = sample
-    stream = tlv.Stream(blocks(encoded, size))
+    stream = Stream(blocks(encoded, size))
     assert b"".join(stream.segments(tlv.OCTET_STRING)) == octets
     assert stream.peek() is None
     assert stream.offset == len(encoded)
@@ -100,7 +101,7 @@ def _walk_element(element: tlv.Element) -> list[object]:
     return [element.tag, *map(_walk_element, element.children())]
 
 
-def _walk_stream(stream: tlv.Stream) -> list[object]:
+def _walk_stream(stream: Stream) -> list[object]:
     tag = stream.peek()
     assert tag is not None
     if not tag & tlv.CONSTRUCTED:
@@ -116,7 +117,7 @@ def _walk_stream(stream: tlv.Stream) -> list[object]:
 @given(_TREES, st.sampled_from(SIZES))
 def test_streams_and_elements_see_the_same_values(encoded: bytes, size: int) -> None:
     """A stream walks the same tree as an element does, in every chunking."""
-    stream = tlv.Stream(blocks(encoded, size))
+    stream = Stream(blocks(encoded, size))
     assert _walk_stream(stream) == _walk_element(tlv.parse(encoded))
     assert stream.offset == len(encoded)
     assert stream.indefinite == (tlv.parse(encoded).definite() != encoded)
@@ -125,7 +126,7 @@ def test_streams_and_elements_see_the_same_values(encoded: bytes, size: int) -> 
 @given(_TREES, st.binary(max_size=5), st.sampled_from(SIZES))
 def test_taking_an_element_leaves_what_follows(encoded: bytes, after: bytes, size: int) -> None:
     """A value is taken whole, with its own octets, and nothing of what follows."""
-    stream = tlv.Stream(blocks(encoded + after, size))
+    stream = Stream(blocks(encoded + after, size))
     assert stream.element(1 << 20, "a test's value").encoded == encoded
     left = b""
     while rest := stream.rest():
@@ -148,7 +149,7 @@ def test_a_value_that_is_cut_off_is_malformed(encoded: bytes, data: st.DataObjec
     with pytest.raises(MalformedError):
         tlv.parse(cut)
     with pytest.raises(MalformedError):
-        tlv.Stream(blocks(cut, 7)).element(1 << 20, "a test's value")
+        Stream(blocks(cut, 7)).element(1 << 20, "a test's value")
 
 
 @given(st.binary(max_size=40), st.sampled_from(SIZES))
@@ -158,7 +159,7 @@ def test_noise_never_ends_in_another_error(noise: bytes, size: int) -> None:
         expected: object = _walk_element(tlv.parse(noise))
     except MessageError:
         expected = None
-    stream = tlv.Stream(blocks(noise, size))
+    stream = Stream(blocks(noise, size))
     try:
         found: object = _walk_stream(stream) if noise else None
         found = None if stream.rest() else found
@@ -228,7 +229,7 @@ def test_values_within_indefinite_lengths_are_counted() -> None:
     """Millions of tiny values, each looked at for the end, are refused by their number."""
     encoded = b"\x30\x80" + b"\x05\x00" * 1_100_000 + EOC
     with pytest.raises(LimitError, match="the number of values in the CMS object exceeds the limit of 1,048,576"):
-        tlv.Stream(blocks(encoded, 1 << 16)).element(1 << 24, "the header")
+        Stream(blocks(encoded, 1 << 16)).element(1 << 24, "the header")
 
 
 def test_first_child() -> None:
@@ -247,8 +248,8 @@ def test_nesting_is_limited(tag: int, *, indefinite: bool) -> None:
     readers: Sequence[Callable[[bytes], object]] = (
         lambda data: _walk_element(tlv.parse(data)),
         lambda data: tlv.parse(data).definite(),
-        lambda data: _walk_stream(tlv.Stream(blocks(data, 64))),
-        *((lambda data: list(tlv.Stream(blocks(data, 64)).segments(4)),) if tag == 0x24 else ()),
+        lambda data: _walk_stream(Stream(blocks(data, 64))),
+        *((lambda data: list(Stream(blocks(data, 64)).segments(4)),) if tag == 0x24 else ()),
     )
     for depth, deep in ((MAX_DEPTH - 1, False), (MAX_DEPTH + 2, True), (20_000, True)):
         encoded = bytes((tag, 0x80)) * depth + EOC * depth if indefinite else _nested(tag, depth)
@@ -275,7 +276,7 @@ def test_an_element_beyond_the_limit_is_not_read() -> None:
     def once(blocks: list[bytes]) -> Callable[[], bytes]:
         return lambda: blocks.pop(0)  # fails if asked for more than there is
 
-    stream = tlv.Stream(once([b"\x04\x84\x7f\xff\xff\xff"]))
+    stream = Stream(once([b"\x04\x84\x7f\xff\xff\xff"]))
     with pytest.raises(LimitError, match="the header exceeds the limit of 1,000"):
         stream.element(1000, "the header")
 
@@ -290,14 +291,14 @@ def test_an_indefinite_element_is_limited_as_it_comes() -> None:
         return b"\x30\x80" + b"\x04\x02ab" * 1000 if served == 1 else b"\x04\x02ab" * 1000
 
     with pytest.raises(LimitError):
-        tlv.Stream(endless).element(100_000, "the header")
+        Stream(endless).element(100_000, "the header")
     assert served < 40
 
 
 def test_a_value_longer_than_what_holds_it_is_malformed() -> None:
     """A length is compared with those around it, through indefinite ones in between."""
     for encoded in ("3004040401020304", "3006308004040102"):
-        stream = tlv.Stream(blocks(bytes.fromhex(encoded), 3))
+        stream = Stream(blocks(bytes.fromhex(encoded), 3))
         stream.enter(tlv.SEQUENCE)
         if stream.peek() == tlv.SEQUENCE:
             stream.enter(tlv.SEQUENCE)
@@ -307,7 +308,7 @@ def test_a_value_longer_than_what_holds_it_is_malformed() -> None:
 
 def test_leaving_before_the_end_is_malformed() -> None:
     """What is left in a value is never passed over in silence."""
-    stream = tlv.Stream(blocks(b"\x30\x03\x02\x01\x05", 2))
+    stream = Stream(blocks(b"\x30\x03\x02\x01\x05", 2))
     stream.enter(tlv.SEQUENCE)
     with pytest.raises(MalformedError, match=r"at octet 2 of the CMS object"):
         stream.leave()
@@ -316,6 +317,58 @@ def test_leaving_before_the_end_is_malformed() -> None:
 def test_another_tag_than_expected_is_malformed() -> None:
     """Entering and reading name the tag that was expected and the one that was found."""
     with pytest.raises(MalformedError, match="the tag 0x31 was expected, not 0x30"):
-        tlv.Stream(blocks(b"\x30\x00", 1)).enter(tlv.SET)
+        Stream(blocks(b"\x30\x00", 1)).enter(tlv.SET)
     with pytest.raises(MalformedError, match="the tag 0x04 was expected, not 0x30"):
-        list(tlv.Stream(blocks(b"\x30\x00", 1)).segments(tlv.OCTET_STRING))
+        list(Stream(blocks(b"\x30\x00", 1)).segments(tlv.OCTET_STRING))
+
+
+@given(_TREES)
+def test_counting_looks_at_the_same_values(encoded: bytes) -> None:
+    """Values are as many as walking them finds, and the last is the last of those."""
+    element = tlv.parse(encoded)
+    if not element.constructed:
+        for look in (element.count, element.last_child):
+            with pytest.raises(MalformedError, match="a constructed value was expected"):
+                look()
+        return
+    children = list(element)
+    last = element.last_child()
+    assert element.count() == len(children)
+    assert (last.encoded if last else None) == (children[-1].encoded if children else None)
+
+
+@pytest.mark.parametrize("contents", ["02", "0202", "0205010203", "30800000ff"])
+def test_what_does_not_fill_a_value_cannot_be_counted(contents: str) -> None:
+    """The values inside end where what holds them does."""
+    element = tlv.parse(tlv.encode(tlv.SEQUENCE, bytes.fromhex(contents)))
+    with pytest.raises(MalformedError):
+        element.count()
+
+
+@given(st.binary(max_size=300), st.sampled_from(SIZES))
+def test_the_contents_of_a_primitive_value_come_alone(octets: bytes, size: int) -> None:
+    """They are those of the value, whose tag and size are checked."""
+    encoded = tlv.encode(tlv.OCTET_STRING, octets)
+    assert Stream(blocks(encoded, size)).contents(tlv.OCTET_STRING, 1 << 20, "a test's value") == octets
+    with pytest.raises(MalformedError, match="the tag 0x02 was expected, not 0x04"):
+        Stream(blocks(encoded, size)).contents(tlv.INTEGER, 1 << 20, "a test's value")
+    with pytest.raises(LimitError, match="a test's value exceeds the limit of"):
+        Stream(blocks(encoded, size)).contents(tlv.OCTET_STRING, len(encoded) - 1, "a test's value")
+    with pytest.raises(MalformedError):
+        Stream(blocks(encoded[:-1], size)).contents(tlv.OCTET_STRING, 1 << 20, "a test's value")
+
+
+@given(_TREES | st.binary(max_size=20), st.sampled_from(SIZES), st.sampled_from([0x04, 0x80]))
+def test_a_piece_is_what_its_segments_are(encoded: bytes, size: int, tag: int) -> None:
+    """A value that is there to its end is taken in one piece, and whatever else comes is left as it is."""
+    stream, same = Stream(blocks(encoded, size)), Stream(blocks(encoded, size))
+    same.peek()
+    if stream.peek() is None:
+        assert stream.piece(tag) is None
+        return
+    piece = stream.piece(tag)
+    if piece is None:
+        assert (stream.offset, stream.peek()) == (0, same.peek())
+    else:
+        assert bytes(piece) == b"".join(map(bytes, same.segments(tag)))
+        assert stream.offset == same.offset

@@ -21,6 +21,7 @@ CMS = b"\x30\x82\x01\x00\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + bytes(ra
 INDEFINITE = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + b"\n\r" * 100
 CERTIFICATE = b"\x30\x82\x01\x00\x30\x82\x01\x00"
 PICTURE = b"Content-Type: image/png\nContent-Transfer-Encoding: base64\n"
+NEITHER = "this is neither a mail nor a CMS object"
 DECLARED = b"From: a\r\nContent-Type: application/pkcs7-mime; smime-type=Enveloped-Data\r\n"
 
 
@@ -134,7 +135,7 @@ def test_the_facts_of_the_head_are_there() -> None:
         (
             b"Content-Type: multipart/mixed\n",
             b"--x\ncontent-type: application/PKCS7-mime\n\nMIA",
-            "a mail of several parts (multipart/mixed), one of which is an S/MIME object",
+            "a mail of several parts (multipart/mixed), one of which is an S/MIME object: save that part to open it",
         ),
         (
             b"Content-Type: application/pkcs7-mime\n",
@@ -179,11 +180,11 @@ def test_a_file_that_is_something_else_is_described(data: bytes, expected: str) 
     ("data", "words"),
     [
         (b"", "the input is empty"),
-        (b"\r\n", "line 1 is not a mail header field"),
-        (b"just text\n\nmore", "line 1 is not a mail header field"),
-        (b"\xff\xd8\xff" * 100_000, "line 1 is not a mail header field"),
+        (b"\r\n", f"{NEITHER}: line 1 is not a header field"),
+        (b"just text\n\nmore", f"{NEITHER}: line 1 is not a header field"),
+        (b"\xff\xd8\xff" * 100_000, f"{NEITHER}: line 1 is not a header field"),
         (b"Subject: x\nbroken\n\n", "line 2 is not a mail header field"),
-        ("Subject: x\n\nbody".encode("utf-16"), "line 1 is not a mail header field"),
+        ("Subject: x\n\nbody".encode("utf-16"), f"{NEITHER}: it is text in UTF-16"),
     ],
 )
 def test_what_is_nothing_of_all_is_no_mail(data: bytes, words: str) -> None:

@@ -14,6 +14,7 @@ from smime_session.mail.charset import charset_of
 from smime_session.mail.entity import envelope_fields, read_head, require_mail, split_head
 from smime_session.mail.line_endings import canonical
 from smime_session.mail.reunion import Reunion, begins_like_entity
+from smime_session.mail.reunion import reunite as at_once
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_a_head_is_limited() -> None:
     """A head of the limit is read, one octet more is refused."""
     head = b"X: " + b"a" * 93 + b"\r\n\r\n"
     assert read_head(blocks(head + b"body", 7), limit=100)[0] == head
-    with pytest.raises(LimitError, match="the mail header exceeds the limit of 99"):
+    with pytest.raises(LimitError, match=r"^the size of the mail header exceeds the limit of 99 octets$"):
         read_head(blocks(head + b"body", 7), limit=99)
     with pytest.raises(LimitError):
         read_head(lambda: b"X: no end\n")
@@ -79,7 +80,7 @@ def test_a_head_is_limited() -> None:
 
 def test_a_large_file_that_is_no_mail_is_called_so() -> None:
     """Not its size is wrong with a picture, but what it is."""
-    with pytest.raises(NotMailError, match="line 1 is not a mail header field"):
+    with pytest.raises(NotMailError, match=r"^this is not a mail: line 1 is not a header field$"):
         read_head(lambda: b"\xff\xd8" * 50_000)
 
 
@@ -107,6 +108,28 @@ def test_blind_copies_are_removed_and_reported() -> None:
     assert head.removed == ("BCC", "Resent-Bcc")
     assert head.outer == b"To: a\r\nMIME-Version: 1.0\r\n"
     assert b"secret" not in head.inner
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encrypted"),
+    [
+        (b"application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", True),
+        (b"application/x-pkcs7-mime;\r\n\tname=smime.p7m;\r\n\tsmime-type=Enveloped-Data", True),
+        (b"Application/PKCS7-MIME; smime-type=authEnveloped-data", True),
+        (b'application/pkcs7-mime (mail); smime-type="authenveloped-data"', True),
+        (b'multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b', True),
+        (b"Multipart/Encrypted; boundary=b", True),
+        (b"application/pkcs7-mime; smime-type=signed-data", False),
+        (b"application/pkcs7-mime; name=smime.p7m", False),  # signed perhaps: the head alone does not say
+        (b"text/plain; name=pkcs7-mime; smime-type=enveloped-data", False),
+        (b"multipart/mixed; boundary=multipart/encrypted", False),
+        (b"text/plain", False),
+    ],
+)
+def test_a_mail_that_says_it_is_encrypted_is_believed(content_type: bytes, encrypted: bool) -> None:  # noqa: FBT001  # a parameter
+    """S/MIME by its kind, PGP/MIME by its type, and nothing because the words stand somewhere."""
+    assert split_head(b"Subject: x\r\nContent-Type: " + content_type + b"\r\n\r\n").encrypted is encrypted
+    assert not split_head(b"Subject: " + content_type + b"\r\n\r\n").encrypted
 
 
 def test_an_mbox_line_stays_first() -> None:
@@ -211,6 +234,37 @@ def test_any_canonical_body_comes_back(body: bytes, step: int) -> None:
     """Whatever a body with CRLF line endings holds, it is the same afterwards."""
     mail = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" + body
     assert round_trip(mail, step) == mail
+
+
+@given(
+    st.sampled_from([b"\n", b"\r\n"]),
+    st.lists(
+        st.sampled_from(
+            [
+                b"\n",
+                b"\r\n",
+                b"\r",
+                b"x",
+                b"Content-Type: a/b",
+                b"MIME-Version: 1.0",
+                b"Content-Transfer-Encoding: binary",
+            ]
+        )
+    ).map(b"".join),
+    st.integers(1, 50),
+)
+def test_what_is_in_memory_is_joined_at_once_to_the_same(eol: bytes, content: bytes, step: int) -> None:
+    """Whatever an envelope holds, the mail is the same whether it comes in pieces or whole."""
+    head = OUTER.replace(b"\n", eol)
+    assert at_once(split_head(head, hidden=()), content) == reunite(head, content, step)
+
+
+def test_a_head_that_is_too_long_for_one_is_text_at_once_too() -> None:
+    """Content without a blank line that is longer than any head is kept as it is."""
+    head = split_head(OUTER, hidden=())
+    content = b"Content-Type: a/b\r\n" * (MAX_MAIL_HEADER_SIZE // 19 + 1)
+    assert at_once(head, content) == OUTER.replace(b"Content-Type: application/pkcs7-mime\n", b"") + content
+    assert at_once(head, content[: 19 * 2]) == KEPT + content[: 19 * 2].replace(b"\r\n", b"\n")
 
 
 def reunite(head: bytes, content: bytes, step: int = 1000) -> bytes:

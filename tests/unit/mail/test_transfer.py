@@ -19,6 +19,7 @@ from smime_session.mail.transfer import (
     Base64Decoder,
     Base64Writer,
     QuotedPrintableDecoder,
+    decode_lines,
     encode_base64,
 )
 
@@ -187,6 +188,29 @@ def test_damaged_text_is_judged_as_a_whole(text: bytes, damage: list[tuple[int, 
     else:
         with pytest.raises(MalformedError):
             drain(Base64Decoder(blocks(text, step)))
+
+
+@given(
+    st.integers(0, 400),
+    st.sampled_from([4, 8, 64, 76, 75]),
+    st.sampled_from([b"\r\n", b"\n"]),
+    st.lists(
+        st.tuples(st.integers(0, 700), st.integers(0, 2), st.sampled_from([b"", b"=", b"\n", b" ", b"*", b"A"])),
+        max_size=3,
+    ),
+)
+def test_lines_decode_at_once_to_the_same_or_not_at_all(
+    size: int, length: int, eol: bytes, damage: list[tuple[int, int, bytes]]
+) -> None:
+    """Whatever the lines are, decoding all of them at once gives what the decoder gives, or nothing."""
+    text = bytearray(lines(os.urandom(size), length, eol))
+    sound = not damage and size and not length % 4
+    for at, lost, more in damage:
+        text[at : at + lost] = more
+    decoded = decode_lines(bytes(text))
+    assert decoded is not None or not sound
+    if decoded is not None:
+        assert decoded == drain(Base64Decoder(blocks(bytes(text), 1 << 20)))
 
 
 @given(st.binary(max_size=400), st.integers(1, 100))

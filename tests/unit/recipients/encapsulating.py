@@ -76,5 +76,5 @@ def wrapped_for(  # noqa: PLR0917  # each test sets the one thing that it is abo
     empty = KemRecipientInfo(recipient or person.by_key, person.mechanism, ciphertext, hash_name, wrap, b"", ukm)
     algorithm = getattr(hashes, hash_name.replace("-", ""))()
     wrapping_key = HKDF(algorithm, wrap.key_size, None, kem.other_info(empty)).derive(secret)
-    info = replace(empty, encrypted_key=aes_key_wrap(wrapping_key, material))
+    info = empty._replace(encrypted_key=aes_key_wrap(wrapping_key, material))
     return WrappedKey(kem.encode(info).encoded, 0, len(material))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,7 +42,7 @@ def test_an_altered_key_becomes_a_decoy(wrap: KeyWrap, *, bare: bool) -> None:
 @pytest.mark.parametrize("size", [16, 24, 40])
 def test_a_key_of_another_size_becomes_a_decoy(size: int) -> None:
     """What opens but is no key of the content's algorithm is not told apart either."""
-    wrapped = replace(sealed(person(), bytes(size)), key_size=32)
+    wrapped = sealed(person(), bytes(size))._replace(key_size=32)
     found = person().identity.unwrap([wrapped])
     assert len(found) == 32
     assert bytes(found.material) != bytes(32)
@@ -61,7 +60,7 @@ def test_no_altered_octet_is_noticed_here(at: int, flip: int) -> None:
     info = sealed(person(), bytes(32))
     altered = bytearray(info.encoded)
     altered[len(altered) - 40 + at] ^= flip
-    found = person().identity.unwrap([replace(info, encoded=bytes(altered))])
+    found = person().identity.unwrap([info._replace(encoded=bytes(altered))])
     assert len(found) == 32
     assert bytes(found.material) != bytes(32)
 

@@ -148,7 +148,7 @@ def test_an_altered_key_gives_a_decoy(alice: Person, algorithm: KeyTransport, si
     for at in (-1, -128, -256):
         encoded = bytearray(wrapped.encoded)
         encoded[at] ^= 1
-        decoy = alice.identity.unwrap([replace(wrapped, encoded=bytes(encoded))])
+        decoy = alice.identity.unwrap([wrapped._replace(encoded=bytes(encoded))])
         assert len(decoy) == size
         assert decoy != key
 
@@ -160,7 +160,7 @@ def test_an_altered_key_gives_a_decoy(alice: Person, algorithm: KeyTransport, si
 def test_garbage_gives_a_decoy(alice: Person, algorithm: KeyTransport, encrypted_key: bytes) -> None:
     """What no RSA key ever made, of whatever size, is not told apart from what was altered."""
     info = KeyTransRecipientInfo(_by_serial(alice), algorithm, encrypted_key)
-    decoy = alice.identity.unwrap([replace(key_trans.encode(info), key_size=32)])
+    decoy = alice.identity.unwrap([key_trans.encode(info)._replace(key_size=32)])
     assert len(decoy) == 32
     assert decoy != SessionKey(bytearray(32))
 
@@ -180,7 +180,7 @@ def test_a_key_for_somebody_else_gives_a_decoy(
 @pytest.mark.parametrize("size", [0, 1, 5, 31, 33, 64, 100])
 def test_a_key_of_another_size_gives_a_decoy(alice: Person, algorithm: KeyTransport, size: int) -> None:
     """A wrapped key that is not as long as the content's algorithm wants is not told apart either."""
-    wrapped = replace(_wrapped(alice, SessionKey(bytearray(size)), algorithm), key_size=32)
+    wrapped = _wrapped(alice, SessionKey(bytearray(size)), algorithm)._replace(key_size=32)
     assert len(alice.identity.unwrap([wrapped])) == 32
 
 
@@ -188,7 +188,7 @@ def test_a_key_of_another_size_gives_a_decoy(alice: Person, algorithm: KeyTransp
 def test_decoys_stay_the_same(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """A message sent twice fails twice with one decoy, as it would with a real key; another message has another."""
     wrapped = _wrapped(alice, key, algorithm)
-    altered = [replace(wrapped, encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ bit,))) for bit in (1, 2)]
+    altered = [wrapped._replace(encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ bit,))) for bit in (1, 2)]
     first, again = (alice.identity.unwrap(altered[:1]) for _ in range(2))
     assert first == again
     assert alice.identity.unwrap(altered[1:]) != first
@@ -198,8 +198,8 @@ def test_decoys_stay_the_same(alice: Person, key: SessionKey, algorithm: KeyTran
 def test_only_what_oaep_proved_is_checked(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """RSAES-OAEP proves a key intact; RSAES-PKCS1-v1_5 proves nothing, and a decoy of either is no key."""
     wrapped = _wrapped(alice, key, algorithm)
-    altered = replace(wrapped, encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ 1,)))
-    another_size = replace(wrapped, key_size=24)
+    altered = wrapped._replace(encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ 1,)))
+    another_size = wrapped._replace(key_size=24)
     assert alice.identity.unwrap([wrapped]).checked == (algorithm.hash is not None)
     assert not alice.identity.unwrap([altered]).checked
     assert not alice.identity.unwrap([another_size]).checked
@@ -207,7 +207,7 @@ def test_only_what_oaep_proved_is_checked(alice: Person, key: SessionKey, algori
 
 def test_decoys_are_not_what_the_library_returned(alice: Person) -> None:
     """A decoy reveals nothing of what the implicit rejection returned, nor a cut-down key of another size."""
-    wrapped = replace(_wrapped(alice, SessionKey(bytearray(range(33))), RSAES_PKCS1_V1_5), key_size=32)
+    wrapped = _wrapped(alice, SessionKey(bytearray(range(33))), RSAES_PKCS1_V1_5)._replace(key_size=32)
     assert alice.identity.unwrap([wrapped]).material != bytes(range(32))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import pickle
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -188,7 +188,7 @@ def test_any_octet_changed_gives_a_decoy(at: int) -> None:
     info = pwri.decode(_quick(b"word", key))
     changed = bytearray(info.encrypted_key)
     changed[at] ^= 1
-    opened = Password(b"word").unwrap([_wrapped(replace(info, encrypted_key=bytes(changed)))])
+    opened = Password(b"word").unwrap([_wrapped(info._replace(encrypted_key=bytes(changed)))])
     assert len(opened) == 32
     assert opened != key
 
@@ -274,7 +274,7 @@ def test_text_that_is_none() -> None:
 
 def test_endless_work_is_refused_at_once() -> None:
     """A count above the limit costs no time."""
-    info = replace(pwri.decode(_quick(b"word", SessionKey.generate(32))), derivation=Pbkdf2(b"", 1 << 40, "SHA-512"))
+    info = pwri.decode(_quick(b"word", SessionKey.generate(32)))._replace(derivation=Pbkdf2(b"", 1 << 40, "SHA-512"))
     begin = time.monotonic()
     with pytest.raises(LimitError):
         Password("word").unwrap([_wrapped(info)])
@@ -284,7 +284,7 @@ def test_endless_work_is_refused_at_once() -> None:
 def test_work_of_all_recipients_together_is_limited() -> None:
     """Many counts under the limit may not add up to more than it."""
     info = pwri.decode(_quick(b"word", SessionKey.generate(32)))
-    half = _wrapped(replace(info, derivation=Pbkdf2(b"", MAX_PBKDF2_ITERATIONS // 2, "SHA-512")))
+    half = _wrapped(info._replace(derivation=Pbkdf2(b"", MAX_PBKDF2_ITERATIONS // 2, "SHA-512")))
     assert Password("word").matching([half, half]) == [half, half]
     with pytest.raises(LimitError, match="all passwords together"):
         Password("word").matching([half, half, _wrapped(info)])

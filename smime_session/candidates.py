@@ -1,0 +1,134 @@
+"""The session keys that may open a message: what is addressed to those who may read it, unwrapped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from smime_session.errors import LimitError, MessageError, NoMatchError, PolicyError
+from smime_session.recipients import NamedIdentity, is_selective, legacy_algorithm, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smime_session.cms.structures import WrappedKey
+    from smime_session.profiles import Policy
+    from smime_session.recipients import Identity, SelectiveIdentity
+    from smime_session.session_key import SessionKey
+
+
+class Candidate(NamedTuple):
+    """A session key that may open the message, and where it comes from.
+
+    Attributes:
+        key: the session key, or a decoy.
+        wrapped: the recipient info that it was wrapped in; None if the identity did not say.
+    """
+
+    key: SessionKey
+    wrapped: WrappedKey | None
+
+
+class Candidates:
+    """All session keys that may open a message; wiped when the ``with`` block ends.
+
+    Args:
+        wrapped_keys: the message's recipient infos.
+        identities: who may read it.
+        policy: what is accepted.
+
+    Raises:
+        NoMatchError: the message is addressed to none of the identities.
+        MessageError: every recipient info that is addressed to one is broken, not spoken here, or
+            against the policy.
+        LimitError: there are more than the policy allows to try.
+        TypeError: something else was given as an identity.
+    """
+
+    def __init__(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
+        _check_identities(identities)
+        self.all: list[Candidate] = []
+        try:
+            self._unwrap(wrapped_keys, identities, policy)
+        except BaseException:
+            self.wipe()
+            raise
+
+    def _unwrap(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
+        problems: list[MessageError] = []
+        for identity, match in _matches(wrapped_keys, identities, policy, problems):
+            try:
+                key = identity.unwrap((match,) if match else wrapped_keys)
+            except NoMatchError:
+                continue
+            self.all.append(Candidate(key, match))
+        if not self.all:
+            raise problems[0] if problems else _no_match(wrapped_keys, identities)
+
+    def wipe(self) -> None:
+        """Overwrite every key."""
+        for candidate in self.all:
+            candidate.key.wipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.wipe()
+
+
+def _matches(
+    wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy, problems: list[MessageError]
+) -> list[tuple[Identity, WrappedKey | None]]:
+    """Pair identities with what is addressed to them, judged by public fields; note what cannot be used."""
+    matches: list[tuple[Identity, WrappedKey | None]] = []
+    for identity in identities:
+        if not is_selective(identity):
+            matches.append((identity, None))
+            continue
+        for wrapped in _matching(identity, wrapped_keys, problems):
+            weak = legacy_algorithm(wrapped)
+            if weak and not policy.insecure_legacy:
+                problem = f"the session key is wrapped with {weak}, which is weak"
+                problems.append(PolicyError(problem, option="insecure_legacy"))
+            else:
+                matches.append((identity, wrapped))
+    if len(matches) > policy.max_trials:
+        bare = any(_without_certificate(identity) for identity, _ in matches)
+        remedy = " (fewer if you give the certificate with the private key)" if bare else ""
+        raise LimitError(f"the number of wrapped keys to try{remedy}", policy.max_trials, option="max_trials")
+    return matches
+
+
+def _without_certificate(identity: Identity) -> bool:
+    """Tell whether an identity is a key alone, which has to try whatever may be for it."""
+    return isinstance(identity, NamedIdentity) and identity.names.certificate is None
+
+
+def _check_identities(identities: Sequence[object]) -> None:
+    for identity in identities:
+        if not hasattr(identity, "unwrap"):
+            wanted = "what load_identities() makes of a private key, or has a method unwrap"
+            raise TypeError(f"an identity is {wanted}, and is not an object of type {type(identity).__name__}")
+
+
+def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> NoMatchError:
+    from smime_session.explanation import closest
+
+    given = [str(identity) for identity in identities]
+    return NoMatchError(names_of(wrapped_keys), given, closest(wrapped_keys, identities))
+
+
+def _matching(
+    identity: SelectiveIdentity, wrapped_keys: Sequence[WrappedKey], problems: list[MessageError]
+) -> list[WrappedKey]:
+    """Return what is addressed to an identity; a broken recipient info hides no other."""
+    try:
+        return identity.matching(wrapped_keys)
+    except MessageError:
+        found = []
+    for wrapped in wrapped_keys:
+        try:
+            found += identity.matching((wrapped,))
+        except MessageError as error:
+            problems.append(error)
+    return found
