@@ -98,7 +98,10 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     with reading(message) as source:  # before anybody is asked for a password
         recipients += secrets.load(new=True)
         with progress("encrypting", source, destination, quiet=quiet), destination.open() as target:
-            sealed = encrypt_stream(source.stream, target, recipients, profile=profile, form=form)
+            transactional = destination.transactional
+            sealed = encrypt_stream(
+                source.stream, target, recipients, profile=profile, form=form, transactional=transactional
+            )
     if not quiet and (left_out or sealed.removed_fields or sealed.already_encrypted):
         _tell(sealed, left_out)
 

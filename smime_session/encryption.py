@@ -7,34 +7,38 @@ Either every recipient can be used or nothing is encrypted at all.
 from __future__ import annotations
 
 import io
-import os
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from smime_session.cms import codec
 from smime_session.cms.structures import EnvelopeTrailer
 from smime_session.content import seal, sealed_size
 from smime_session.credentials.fitness import recipients_for
-from smime_session.mail.blocks import Lookahead
-from smime_session.mail.charset import CharsetFinder, charset_of, charset_of_beginning
-from smime_session.mail.entity import MailHead, envelope_fields, read_head, require_mail, split_head
-from smime_session.mail.line_endings import Canonicaliser, canonical
+from smime_session.mail.charset import charset_of
+from smime_session.mail.entity import envelope_fields, read_head
+from smime_session.mail.line_endings import canonical
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
+from smime_session.outgoing import (
+    MeasureFirstError,
+    canonical_content,
+    mail_content,
+    outgoing_head,
+    plain_content,
+)
 from smime_session.profiles import MODERN, Profile
 from smime_session.sealing import SMIME_TYPES, SealingWriter, prepare
 from smime_session.session_key import SessionKey
-from smime_session.sources import Outlet, Replay, is_seekable
+from smime_session.sources import Outlet, is_seekable
 from smime_session.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Sequence
 
     from cryptography import x509
 
-    from smime_session.mail.blocks import Block, NextBlock
-    from smime_session.mail.charset import Charset
+    from smime_session.outgoing import Content
     from smime_session.recipients import Recipient
 
 Form = Literal["mail", "der", "pem"]
@@ -85,7 +89,7 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     ready = recipients_for(recipients, profile=profile)
     raw = octets_of(message)
     raw_head, body = read_head(io.BytesIO(raw).read)
-    head = _outgoing_head(raw_head, lambda: charset_of(body))
+    head = outgoing_head(raw_head, lambda: charset_of(body))
     content = b"".join((head.inner, body if head.binary else canonical(bytes(body))))
     with SessionKey.generate(profile.content.key_size) as key:
         header, parameters = prepare(key, ready, profile)
@@ -98,13 +102,14 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     return like(message, b"".join((head.outer, fields, text)))
 
 
-def encrypt_stream(
+def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     source: BinaryIO,
     target: BinaryIO,
     recipients: Iterable[Recipient | x509.Certificate],
     *,
     profile: Profile = MODERN,
     form: Form = "mail",
+    transactional: bool = False,
 ) -> Sealed:
     """Encrypt a message of any size in flat memory.
 
@@ -118,6 +123,9 @@ def encrypt_stream(
         recipients: certificates, which are checked, or prepared recipients.
         profile: the algorithms, and what is asked of a certificate.
         form: ``mail`` for a whole mail; ``der`` or ``pem`` for a bare CMS object.
+        transactional: the caller's promise that ``target`` can seek and truncate, and that what was
+            written to it is thrown away if an exception is raised. A mail whose lines all end with CRLF is
+            then read once instead of twice.
 
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
@@ -131,8 +139,29 @@ def encrypt_stream(
     check_readable(source)
     check_writable(target)
     ready = recipients_for(recipients, profile=profile)
+    if form != "mail":
+        return _encrypt(plain_content, source, target, ready, profile, form)
+    if transactional and is_seekable(source):
+        begin, start = source.tell(), target.tell()
+        with suppress(MeasureFirstError):
+            return _encrypt(canonical_content, source, target, ready, profile, form)
+        source.seek(begin)
+        target.seek(start)
+        target.truncate()
+    return _encrypt(mail_content, source, target, ready, profile, form)
+
+
+def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
+    find_content: Callable[[BinaryIO, ExitStack], Content],
+    source: BinaryIO,
+    target: BinaryIO,
+    ready: Sequence[Recipient],
+    profile: Profile,
+    form: Form,
+) -> Sealed:
+    """Encrypt what ``find_content`` finds in the source, with a new session key."""
     with ExitStack() as on_end:
-        content = (_mail_content if form == "mail" else _plain_content)(source, on_end)
+        content = find_content(source, on_end)
         out = on_end.enter_context(Outlet(target))
         key = on_end.enter_context(SessionKey.generate(profile.content.key_size))
         header, parameters = prepare(key, ready, profile)
@@ -156,73 +185,3 @@ def encrypt_stream(
         removed_fields=content.head.removed if content.head else (),
         already_encrypted=content.head is not None and content.head.encrypted,
     )
-
-
-class _Content(NamedTuple):
-    """What is sealed: its blocks, its size if it is known, and the head of the mail it comes from."""
-
-    blocks: Iterable[Block]
-    size: int | None
-    head: MailHead | None = None
-
-
-def _plain_content(source: BinaryIO, on_end: ExitStack) -> _Content:
-    size = _size_left(source)
-    blocks = Lookahead(on_end.enter_context(Replay(source, replayable=False)).read_block)
-    if size == 0 and blocks.peek(1):  # a file that is made as it is read
-        size = None
-    return _Content(iter(blocks, b""), size)
-
-
-def _size_left(source: BinaryIO) -> int | None:
-    """Return how many octets ``source`` says are left of it, or None if it cannot tell."""
-    if not is_seekable(source):
-        return None
-    begin = source.tell()
-    try:
-        end = source.seek(0, os.SEEK_END)
-    except OSError:
-        return None
-    source.seek(begin)
-    return max(0, end - begin)
-
-
-def _mail_content(source: BinaryIO, on_end: ExitStack) -> _Content:
-    """Split a mail; where it can be read twice, the first time measures what line endings will add."""
-    if not is_seekable(source):
-        head, blocks = _split(on_end.enter_context(Replay(source, replayable=False)))
-        return _Content(_canonical_blocks(head, blocks, convert=not head.binary), None, head)
-    begin = source.tell()
-    with Replay(source, replayable=False) as first:
-        head, blocks = _split(first)
-        line_endings, charset = Canonicaliser(), CharsetFinder()
-        size = bare = 0
-        while block := blocks():
-            size += len(block)
-            bare += 0 if head.binary else line_endings.count(block)
-            if not head.described:
-                charset.look(block)
-    source.seek(begin)
-    head, blocks = _split(on_end.enter_context(Replay(source, replayable=False)), lambda _: charset.name())
-    return _Content(_canonical_blocks(head, blocks, convert=bare > 0), len(head.inner) + size + bare, head)
-
-
-def _split(
-    replay: Replay, find_charset: Callable[[Lookahead], Charset] = charset_of_beginning
-) -> tuple[MailHead, NextBlock]:
-    raw_head, body = read_head(replay.read_block)
-    blocks = Lookahead(replay.read_block, body)
-    return _outgoing_head(raw_head, lambda: find_charset(blocks)), blocks
-
-
-def _outgoing_head(raw_head: bytes, find_charset: Callable[[], Charset]) -> MailHead:
-    head = split_head(raw_head, find_charset)
-    require_mail(raw_head, head)
-    return head
-
-
-def _canonical_blocks(head: MailHead, body: NextBlock, *, convert: bool) -> Iterator[Block]:
-    line_endings = Canonicaliser()
-    yield head.inner
-    while block := body():
-        yield line_endings.convert(block) if convert else block

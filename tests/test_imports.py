@@ -54,6 +54,7 @@ FLOORS: Final = {
     "smime_session.inspection": 5,
     "smime_session.interoperability": 5,
     "smime_session.opening": 5,
+    "smime_session.outgoing": 5,
     "smime_session.readership": 5,
     "smime_session.resealing": 5,
     "smime_session.rewrapping": 5,
