@@ -9,7 +9,10 @@
 ``options``               options that several subcommands share
 ``parsing``               how arguments are parsed, and what of them is refused
 ``credentials``           certificates, private keys and passphrases, from files to objects
-``files``                 what is read and written, and how a file is replaced
+``shared_secrets``        passwords and shared keys, likewise
+``readers``               the options that say who comes and who goes
+``files``, ``streams``    what is read and written, and how a file is replaced
+``interruption``          what a signal leaves behind: nothing
 ``progress``              how far long work has come
 ``tree``                  what was found out as text
 ``console``               every word to people

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.errors import MalformedError
 from smime_session.mail.line_endings import LF
-from smime_session.mail.transfer import Base64Decoder, Base64Writer, encode_base64
+from smime_session.mail.transfer import Base64Decoder, Base64Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from smime_session.mail.blocks import Block, Lookahead
     from smime_session.mail.transfer import Target
 
@@ -21,11 +19,6 @@ CMS_LABELS: Final = frozenset({CMS_LABEL, "PKCS7", "PKCS #7 SIGNED DATA", "ENCRY
 PEM_LINE: Final = 64  # characters: RFC 7468, 2
 
 _BEGIN: Final = re.compile(rb"^-----BEGIN ([ -,.-~]{1,64})-----[ \t]*\r?\n", re.MULTILINE)
-
-
-def encode_pem(parts: Sequence[Block], *, label: str = CMS_LABEL, eol: bytes = LF) -> bytes:
-    """Return the octets of all ``parts``, one after the other, between the lines of ``label``."""
-    return _line("BEGIN", label) + eol + encode_base64(parts, PEM_LINE, eol) + _line("END", label) + eol
 
 
 class PemWriter(Base64Writer):

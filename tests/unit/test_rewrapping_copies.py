@@ -14,8 +14,8 @@ import smime_session
 from smime_session import COMPAT, MODERN, MalformedError, decrypt, encrypt, inspect, rewrap, rewrap_stream
 from smime_session.algorithms import AES_128_CBC, AES_256_GCM, CHACHA20_POLY1305
 from smime_session.cms import tlv
-from smime_session.mail.pem import encode_pem
 from smime_session.mail.transfer import encode_base64
+from tests.unit.pem_text import encode_pem
 from tests.unit.readers import (
     EC,
     MAIL,

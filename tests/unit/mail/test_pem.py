@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from smime_session.errors import MalformedError
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.pem import PemDecoder, PemWriter, encode_pem, find_pem_label
+from smime_session.mail.pem import PemDecoder, PemWriter, find_pem_label
+from tests.unit.pem_text import encode_pem
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import NextBlock
@@ -27,23 +28,26 @@ def decode(text: bytes, size: int = 1000) -> bytes:
     return b"".join(iter(PemDecoder(Lookahead(blocks(text, size)), 1000), b""))
 
 
-def test_the_text_is_what_the_standard_draws() -> None:
-    """64 columns between BEGIN CMS and END CMS (RFC 7468, 2 and 9)."""
-    assert encode_pem((b"x" * 49,)) == (
-        b"-----BEGIN CMS-----\n" + b"eHh4" * 16 + b"\n" + b"eA==\n" + b"-----END CMS-----\n"
-    )
-
-
-@pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 47_999, 48_000, 48_001, 96_000])
-def test_the_stream_writes_the_same(size: int) -> None:
-    """The writer makes of any size what the one-shot makes."""
-    data = os.urandom(size)
+def written(data: bytes) -> bytes:
     target = BytesIO()
     writer = PemWriter(target)
     writer.write(data)
     writer.finish()
-    assert target.getvalue() == encode_pem((data,))
-    assert decode(target.getvalue(), 4096) == data
+    return target.getvalue()
+
+
+def test_the_text_is_what_the_standard_draws() -> None:
+    """64 columns between BEGIN CMS and END CMS (RFC 7468, 2 and 9)."""
+    assert written(b"x" * 49) == (b"-----BEGIN CMS-----\n" + b"eHh4" * 16 + b"\n" + b"eA==\n" + b"-----END CMS-----\n")
+
+
+@pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 47_999, 48_000, 48_001, 96_000])
+def test_every_size_is_written_and_read(size: int) -> None:
+    """Around one line, and around as many as are written at once."""
+    data = os.urandom(size)
+    text = written(data)
+    assert text == encode_pem((data,))
+    assert decode(text, 4096) == data
 
 
 @given(st.binary(max_size=200), st.integers(1, 80), st.sampled_from([b"\n", b"\r\n"]))
