@@ -71,7 +71,8 @@ def number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the unit that shows it best."""
+    """Return a time in the unit that shows it best; what is left of nothing by rounding is nothing."""
+    seconds = seconds if seconds > 1e-12 else 0
     units = (("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
     unit, factor = next((one for one in units if seconds * one[1] >= 1), units[-1] if seconds else units[0])
     return f"{number(seconds * factor)} {unit}"
