@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from smime_session.errors import LimitError, MessageError, NoMatchError, PolicyError
-from smime_session.recipients import NamedIdentity, is_selective, legacy_algorithm, names_of
+from smime_session.recipients import NamedIdentity, is_selective, legacy_algorithm, may_need_senders, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from smime_session.cms.structures import WrappedKey
+    from smime_session.cms.structures import EnvelopeHeader, WrappedKey
     from smime_session.profiles import Policy
     from smime_session.recipients import Identity, SelectiveIdentity
     from smime_session.session_key import SessionKey
@@ -32,7 +32,7 @@ class Candidates:
     """All session keys that may open a message; wiped when the ``with`` block ends.
 
     Args:
-        wrapped_keys: the message's recipient infos.
+        header: the message's, with its recipient infos and perhaps its originator's certificates.
         identities: who may read it.
         policy: what is accepted.
 
@@ -44,11 +44,13 @@ class Candidates:
         TypeError: something else was given as an identity.
     """
 
-    def __init__(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
+    def __init__(self, header: EnvelopeHeader, identities: Sequence[Identity], policy: Policy) -> None:
         _check_identities(identities)
+        if header.originator_info is not None:
+            identities = _with_senders(identities, header.originator_info)
         self.all: list[Candidate] = []
         try:
-            self._unwrap(wrapped_keys, identities, policy)
+            self._unwrap(header.wrapped_keys, identities, policy)
         except BaseException:
             self.wipe()
             raise
@@ -59,6 +61,9 @@ class Candidates:
             try:
                 key = identity.unwrap((match,) if match else wrapped_keys)
             except NoMatchError:
+                continue
+            except MessageError as error:  # another recipient info may be sound
+                problems.append(error)
                 continue
             self.all.append(Candidate(key, match))
         if not self.all:
@@ -109,6 +114,14 @@ def _check_identities(identities: Sequence[object]) -> None:
         if not hasattr(identity, "unwrap"):
             wanted = "what load_identities() makes of a private key, or has a method unwrap"
             raise TypeError(f"an identity is {wanted}, and is not an object of type {type(identity).__name__}")
+
+
+def _with_senders(identities: Sequence[Identity], originator_info: bytes) -> list[Identity]:
+    """Hand the certificates in the message to those who may need them; nobody looks at them before that."""
+    return [
+        identity.with_originator_info(originator_info) if may_need_senders(identity) else identity
+        for identity in identities
+    ]
 
 
 def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> NoMatchError:

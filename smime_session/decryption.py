@@ -136,7 +136,7 @@ def _decrypt(
     with Replay(source) as replay:
         reading = Pass(replay, policy)
         incoming, algorithm = reading.incoming, reading.parameters.algorithm
-        with Candidates(reading.reader.header.wrapped_keys, tuple(identities), policy) as candidates:
+        with Candidates(reading.reader.header, tuple(identities), policy) as candidates:
             whole = None
             if incoming.short:
                 winner, whole = reading.open_at_once(candidates.all)

@@ -31,6 +31,8 @@ PBKDF2_ITERATIONS: Final = 600_000  # written: OWASP's advice of 2023 for HMAC-S
 MIN_PBKDF2_ITERATIONS: Final = 1_000  # RFC 8018, 4.2; enough only for a password that is as random as a key
 MAX_PBKDF2_ITERATIONS: Final = 10_000_000  # for one message and password: 1.7 seconds of work; 16 as they are written
 MAX_ENCRYPTED_KEY_SIZE: Final = 4096  # octets of one wrapped key: RSA-8192 makes 1,024
+MAX_ORIGINATOR_CERTIFICATES: Final = 32  # in a message whose sender names one: a chain or two; each is loaded
+MAX_ORIGINATOR_CERTIFICATE_SIZE: Final = 64 << 10  # octets of one; real ones have 2,000, post-quantum ones 50,000
 
 # A private key without its certificate tries whatever may be for it, and whoever writes a message chooses how much
 # that is. One trial is a private-key operation (0.2 ms with RSA-2048, 1.2 ms with RSA-4096, 22 ms with RSA-8192, less

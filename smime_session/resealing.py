@@ -76,7 +76,7 @@ class Resealing:
             NoMatchError: it is addressed to none of the identities.
             DecryptionError: it did not open.
         """
-        with Candidates(self._old.wrapped_keys, identities, self._policy) as candidates:
+        with Candidates(self._old, identities, self._policy) as candidates:
             if transactional and len(candidates.all) == 1:
                 start = self._target.tell()
                 size = self._expected_size()

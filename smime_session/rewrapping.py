@@ -226,7 +226,7 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
     profile = order.profile_for(reader.header)
     recipients = readers.prepared(profile)
     if reading and recipients:
-        with Candidates(reader.header.wrapped_keys, order.identities, policy) as candidates:
+        with Candidates(reader.header, order.identities, policy) as candidates:
             reading, winner = prove(replay, reading, candidates, policy)
             readers.admit(recipients, winner.key, profile)
         reader, trailer = reading.reader, reading.trailer

@@ -123,7 +123,7 @@ def export_session_key(
     """
     with Replay(source_of(message)) as replay:
         reading = Pass(replay, policy)
-        with Candidates(reading.reader.header.wrapped_keys, tuple(identities), policy) as candidates:
+        with Candidates(reading.reader.header, tuple(identities), policy) as candidates:
             reading, winner = prove(replay, reading, candidates, policy, fingerprint=True)
             key = SessionKey(bytearray(winner.key.material))
         return SavedSessionKey(key, reading.parameters.algorithm, reading.fingerprint)

@@ -77,6 +77,14 @@ class SelectiveIdentity(Identity, Protocol):
         ...
 
 
+class AgreeingIdentity(Identity, Protocol):
+    """An identity that may need the certificate of a sender who uses a key of their own (RFC 5652, 6.2.2)."""
+
+    def with_originator_info(self, info: bytes) -> Identity:
+        """Return the same identity for one message, whose encoded OriginatorInfo may hold that certificate."""
+        ...
+
+
 @runtime_checkable
 class NamedIdentity(Identity, Protocol):
     """An identity that goes by the names of one key."""
@@ -90,6 +98,11 @@ class NamedIdentity(Identity, Protocol):
 def is_selective(identity: Identity) -> TypeGuard[SelectiveIdentity]:
     """Tell whether an identity knows what is addressed to it."""
     return hasattr(identity, "matching")  # asking the protocol itself takes ten times as long
+
+
+def may_need_senders(identity: Identity) -> TypeGuard[AgreeingIdentity]:
+    """Tell whether an identity can use certificates of senders."""
+    return hasattr(identity, "with_originator_info")
 
 
 class Technique(Protocol):

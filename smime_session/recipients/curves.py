@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smime_session import algorithms
-from smime_session.errors import MalformedError
+from smime_session.errors import CredentialError, MalformedError
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -56,6 +56,24 @@ def curve_of(key: PrivateKey | PublicKey) -> Curve | None:
     if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
         return _BY_NAME.get(key.curve.name)
     return algorithms.X25519 if isinstance(key, x25519.X25519PrivateKey | x25519.X25519PublicKey) else algorithms.X448
+
+
+def supported(key: PrivateKey | PublicKey) -> Curve:
+    """Return the curve of a key.
+
+    Raises:
+        CredentialError: it is not spoken here.
+    """
+    curve = curve_of(key)
+    if curve is None:
+        raise CredentialError(f"the key is on an elliptic curve that is not supported: {name_of(key)}")
+    return curve
+
+
+def name_of(key: PrivateKey | PublicKey) -> str:
+    """Return the name that the library has for a key's curve, whether or not it is spoken here."""
+    known_by = ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
+    return key.curve.name if isinstance(key, known_by) else type(key).__name__
 
 
 def is_on(curve: Curve, point: bytes) -> bool:

@@ -8,16 +8,14 @@ depends on public fields alone.
 from __future__ import annotations
 
 import hmac
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from smime_session.algorithms import TRIPLE_DES_WRAP, key_wrap_for, name_of
 from smime_session.cms import alike, key_agree
 from smime_session.cms.structures import OriginatorKey, RecipientIdentifier
-from smime_session.credentials.held import loaded
 from smime_session.errors import CredentialError, MalformedError, MessageError, NoMatchError
 from smime_session.memory import erase
 from smime_session.parallel import in_parts
@@ -31,13 +29,12 @@ from smime_session.session_key import SessionKey
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cryptography import x509
-
     from smime_session.algorithms import Curve
     from smime_session.cms.structures import KeyAgreeRecipientInfo, WrappedKey
     from smime_session.credentials.reader import PlainCertificate
     from smime_session.profiles import Profile
     from smime_session.recipients import Certificate
+    from smime_session.recipients.senders import Senders
 
 TAG: Final = key_agree.TAG
 KEY_USAGE: Final = "key_agreement"
@@ -46,9 +43,9 @@ POST_QUANTUM: Final = False
 _THREADS: Final = 4  # with which agreeing with many becomes faster
 
 
-def accepts(public_key: object) -> bool:
+def accepts(public_key: object) -> TypeGuard[curves.PublicKey]:
     """Tell whether this is an EC, X25519 or X448 key."""
-    return isinstance(public_key, ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey)
+    return isinstance(public_key, curves.PublicKey)
 
 
 def unfit(public_key: object, profile: Profile) -> str | None:
@@ -59,7 +56,7 @@ def unfit(public_key: object, profile: Profile) -> str | None:
         name = curve.name if curve else "EC"
         return f"has no post-quantum key ({name}), which profile {profile.name} requires"
     if curve is None:
-        return f"has an EC key on a curve that is not supported: {_curve_name(key)}"
+        return f"has an EC key on a curve that is not supported: {curves.name_of(key)}"
     if curve.is_parameter:
         return None  # loading has checked that the point is on the curve, and these curves have no weak ones
     try:
@@ -90,7 +87,7 @@ def identity(
     Raises:
         CredentialError: its curve is not supported.
     """
-    if not isinstance(private_key, ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey):
+    if not isinstance(private_key, curves.PrivateKey):
         raise CredentialError("the private key is not an EC, X25519 or X448 key")
     return KeyAgreementIdentity(private_key, certificate, others)
 
@@ -148,31 +145,9 @@ def _name(identifier: RecipientIdentifier) -> str:
 
 
 def _public(public_key: object) -> curves.PublicKey:
-    if not isinstance(public_key, ec.EllipticCurvePublicKey | x25519.X25519PublicKey | x448.X448PublicKey):
+    if not accepts(public_key):
         raise CredentialError("the public key is not an EC, X25519 or X448 key")
     return public_key
-
-
-def _key_in(certificate: x509.Certificate) -> curves.PublicKey | None:
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        public_key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    return _public(public_key) if accepts(public_key) else None
-
-
-def _known_curve(key: curves.PublicKey | curves.PrivateKey) -> Curve:
-    curve = curves.curve_of(key)
-    if curve is None:
-        raise CredentialError(f"the key is on an elliptic curve that is not supported: {_curve_name(key)}")
-    return curve
-
-
-def _curve_name(key: curves.PublicKey | curves.PrivateKey) -> str:
-    known_by = ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
-    return key.curve.name if isinstance(key, known_by) else type(key).__name__
 
 
 @cache
@@ -210,7 +185,7 @@ class KeyAgreementRecipient:
             identifier if isinstance(identifier, bytes) else key_agree.recipient_identifier(identifier)
         )
         self.share_ephemeral = share_ephemeral
-        self.curve = curve or _known_curve(self.public_key)
+        self.curve = curve or curves.supported(self.public_key)
 
     @property
     def public_key(self) -> curves.PublicKey:
@@ -264,6 +239,7 @@ class KeyAgreementIdentity:
         certificate: its certificate, or None.
         originators: certificates of senders who name their own key instead of making one for each
             message (RFC 5652, 6.2.2), which is rare.
+        originator_info: the encoded OriginatorInfo of a message, in which such a certificate may be too.
 
     Raises:
         CredentialError: the key's curve is not supported.
@@ -274,17 +250,24 @@ class KeyAgreementIdentity:
         private_key: curves.PrivateKey,
         certificate: Certificate | None = None,
         originators: Iterable[Certificate] = (),
+        originator_info: bytes | None = None,
     ) -> None:
-        self._curve = _known_curve(private_key)
+        self._curve = curves.supported(private_key)
         self._private_key = private_key
+        self._certificate = certificate
         self._names = OwnNames(private_key.public_key(), certificate)
         self._bare = certificate is None
         self._originators = tuple(originators)
+        self._originator_info = originator_info
 
     @property
     def names(self) -> OwnNames:
         """The names it goes by."""
         return self._names
+
+    def with_originator_info(self, info: bytes) -> KeyAgreementIdentity:
+        """Return the same identity for one message, in whose encoded OriginatorInfo its sender's certificate may be."""
+        return KeyAgreementIdentity(self._private_key, self._certificate, self._originators, info)
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
         """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
@@ -362,18 +345,24 @@ class KeyAgreementIdentity:
         """Return the sender's public key.
 
         Raises:
-            MalformedError: it is none on this identity's curve.
+            MalformedError: it is none on this identity's curve, or the certificates in the message are broken.
+            LimitError: those certificates are too many or too large.
             MessageError: it is in a certificate that is not at hand.
         """
         if isinstance(originator, OriginatorKey):
             return self._originator_key(originator)
-        for certificate in self._originators:
-            public_key = _key_in(loaded(certificate))
-            if public_key and OwnNames(public_key, certificate).include(originator):
-                if curves.curve_of(public_key) != self._curve:
-                    raise MalformedError(f"the originator's public key is not on {self._curve.name}")
-                return public_key
-        raise MessageError(f"the certificate of the originator is not at hand: {_name(originator)}")
+        public_key = self._senders.key_of(originator)
+        if public_key is None:
+            raise MessageError(f"the certificate of the originator is not at hand: {_name(originator)}")
+        if curves.curve_of(public_key) != self._curve:
+            raise MalformedError(f"the originator's public key is not on {self._curve.name}")
+        return public_key
+
+    @cached_property
+    def _senders(self) -> Senders:
+        from smime_session.recipients.senders import Senders  # few messages name one
+
+        return Senders(self._originators, self._originator_info)
 
     def _originator_key(self, originator: OriginatorKey) -> curves.PublicKey:
         if originator.curve is None and not self._curve.is_parameter:

@@ -1,0 +1,91 @@
+"""Senders who agree on a key with one of their own, and name the certificate that holds it (RFC 5652, 6.2.2).
+
+The certificate comes with the recipient's private key, or in the message itself. Either way it lends its
+public key to the agreement and is trusted with nothing: whoever writes a message puts into it what
+certificates they like, and whether it opens says nothing about who sent it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from smime_session.cms import originator_info
+from smime_session.credentials.held import loaded
+from smime_session.credentials.quiet import quietly
+from smime_session.errors import MessageError
+from smime_session.recipients import curves
+from smime_session.recipients.naming import OwnNames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from smime_session.cms.structures import RecipientIdentifier
+    from smime_session.recipients import Certificate
+
+
+class _Sender(NamedTuple):
+    names: OwnNames
+    public_key: curves.PublicKey
+
+
+class Senders:
+    """The senders whose certificates are at hand; each is looked at once, when a message first names somebody.
+
+    Args:
+        certificates: those that came with the private key.
+        info: the message's encoded OriginatorInfo, or None. It is not looked at for whom they name.
+    """
+
+    def __init__(self, certificates: Iterable[Certificate], info: bytes | None) -> None:
+        self._certificates = certificates
+        self._info = info
+
+    def key_of(self, name: RecipientIdentifier) -> curves.PublicKey | None:
+        """Return the public key in the certificate that goes by ``name``, or None if it is not at hand.
+
+        Raises:
+            MalformedError: the message's OriginatorInfo is broken.
+            LimitError: it holds too many certificates, or one that is too large.
+        """
+        return _key_of(name, self._known) or _key_of(name, self._carried)
+
+    @cached_property
+    def _known(self) -> tuple[_Sender, ...]:
+        return _senders(map(loaded, self._certificates))
+
+    @cached_property
+    def _carried(self) -> tuple[_Sender, ...]:
+        return () if self._info is None else _senders(_load(originator_info.certificates_in(self._info)))
+
+
+def _key_of(name: RecipientIdentifier, senders: Iterable[_Sender]) -> curves.PublicKey | None:
+    return next((sender.public_key for sender in senders if sender.names.include(name)), None)
+
+
+@quietly()
+def _load(certificates: Iterable[bytes]) -> list[x509.Certificate]:
+    """Load what can be loaded: a broken certificate is nobody's, and hides no other."""
+    found = []
+    for octets in certificates:
+        try:
+            found.append(x509.load_der_x509_certificate(octets))
+        except (ValueError, x509.InvalidVersion):
+            continue
+    return found
+
+
+def _senders(certificates: Iterable[x509.Certificate]) -> tuple[_Sender, ...]:
+    """Return those who can agree on a key, by the names that their certificates give them."""
+    found = []
+    for certificate in certificates:
+        try:
+            public_key = certificate.public_key()
+            if isinstance(public_key, curves.PublicKey):
+                found.append(_Sender(OwnNames(public_key, certificate), public_key))
+        except (ValueError, UnsupportedAlgorithm, MessageError):
+            continue
+    return tuple(found)
