@@ -63,6 +63,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: int) -> 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
+_NOISE: Final = 1e-12  # seconds
+
+
 def number(value: float) -> str:
     """Return a number with three digits, or with all that stand before the point."""
     if value >= 100:  # noqa: PLR2004  # three digits
@@ -72,7 +75,7 @@ def number(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time in the unit that shows it best; what is left of nothing by rounding is nothing."""
-    seconds = seconds if seconds > 1e-12 else 0
+    seconds = seconds if seconds > _NOISE else 0
     units = (("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
     unit, factor = next((one for one in units if seconds * one[1] >= 1), units[-1] if seconds else units[0])
     return f"{number(seconds * factor)} {unit}"

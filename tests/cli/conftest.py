@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from smime_session import COMPAT, encrypt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
 
 PASSPHRASE = b"open sesame"
 LETTER = b"From: alice@example.org\nTo: bob@example.org\nSubject: Friday\n\nAt eight?\n"
+
+
+def _serial_number() -> int:
+    """Return a random serial number that always takes 20 octets, so that recipients keep their order in a message."""
+    return x509.random_serial_number() | 1 << 158
 
 
 def _certificate(
@@ -43,7 +49,7 @@ def _certificate(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     return (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(subject, subject, key.public_key(), _serial_number())
         .not_valid_before(now - timedelta(days=1000))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -75,7 +81,7 @@ def _chain(key: rsa.RSAPrivateKey) -> bytes:
     made = b""
     for name, is_authority in ((subject, False), (issuer, True)):
         constraints = x509.BasicConstraints(ca=is_authority, path_length=None)
-        builder = x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number())
+        builder = x509.CertificateBuilder(issuer, name, key.public_key(), _serial_number())
         builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=30))
         builder = builder.add_extension(constraints, critical=True)
         made += builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -115,6 +121,22 @@ def _make_all() -> dict[str, bytes]:
         "sealed.eml": encrypt(LETTER, [bob]),
         "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
     }
+
+
+@pytest.fixture(autouse=True)
+def no_signal_ignored() -> Iterator[None]:
+    """Let commands begin with no signal ignored, even where ``nohup`` or a shell's background had these tests do so.
+
+    A process inherits what is ignored, but no handler.
+    """
+    ignored = [
+        each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN
+    ]
+    for each in ignored:
+        signal.signal(each, lambda *_: None)
+    yield
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ class Terminal:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self._slave = slave
+        self._slave: int | None = slave
         self.seen = b""
 
     def expect(self, pattern: bytes) -> None:
@@ -64,15 +64,26 @@ class Terminal:
         if self.process.stdin:
             self.process.stdin.close()
         status = self.process.wait(timeout=30)
-        while self._read(0.1):
+        self._hang_up()
+        while self._read(30):
             pass
         return status, self.seen.decode().replace("\r\n", "\n")
 
     def _read(self, timeout: float) -> bool:
         if not select.select([self._master], [], [], max(timeout, 0))[0]:
             return False
-        self.seen += os.read(self._master, 65536)
-        return True
+        try:
+            octets = os.read(self._master, 65536)
+        except OSError:  # how Linux tells that nobody has it open any more, and that everything was read
+            octets = b""
+        self.seen += octets
+        return bool(octets)
+
+    def _hang_up(self) -> None:
+        """Close this process's own end on which the command is; once it has ended too, there is an end to be read."""
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +94,7 @@ class Terminal:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
-        os.close(self._slave)
+        self._hang_up()
         os.close(self._master)
 
 
@@ -269,8 +280,8 @@ def test_binary_is_shown_on_demand(provide: Callable[..., Path]) -> None:
     """``-o -`` writes DER to a terminal."""
     provide("bob.pem", "letter.eml")
     with Terminal("encrypt", "--format", "der", "-r", "bob.pem", "letter.eml", "-o", "-") as terminal:
-        status = terminal.process.wait(timeout=30)
         terminal.expect(rb"\x06\x09\x60\x86\x48\x01")
+        status = terminal.process.wait(timeout=30)
     assert status == 0
 
 

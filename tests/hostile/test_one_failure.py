@@ -22,6 +22,7 @@ from smime_session.profiles import Policy
 from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, recipient_info
 
 if TYPE_CHECKING:
+    from smime_session import Identity
     from tests.conftest import Person
 
 WORDS = "the message could not be decrypted: the key does not fit or the message was altered"
@@ -29,17 +30,17 @@ ALGORITHMS = pytest.mark.parametrize("algorithm", [RSAES_PKCS1_V1_5, RSAES_OAEP_
 CONTENTS = pytest.mark.parametrize("mode", ["gcm", "cbc"])
 
 
-def _forgery(infos: bytes, mode: str, plaintext: bytes = TEXT) -> Forgery:
+def _forgery(infos: bytes, mode: str, vector: bytes = bytes(16)) -> Forgery:
     if mode == "gcm":
         return Forgery(infos)
-    missing = 16 - len(plaintext) % 16
-    cipher = Cipher(algorithms.AES(KEY), modes.CBC(bytes(16))).encryptor()
-    ciphertext = cipher.update(plaintext + bytes((missing,)) * missing)
-    return _cbc(infos, ciphertext)
+    missing = 16 - len(TEXT) % 16
+    cipher = Cipher(algorithms.AES(KEY), modes.CBC(vector)).encryptor()
+    ciphertext = cipher.update(TEXT + bytes((missing,)) * missing)
+    return _cbc(infos, ciphertext, vector)
 
 
-def _cbc(infos: bytes, ciphertext: bytes) -> Forgery:
-    parameters = tlv.encode(tlv.OCTET_STRING, bytes(16))
+def _cbc(infos: bytes, ciphertext: bytes, vector: bytes = bytes(16)) -> Forgery:
+    parameters = tlv.encode(tlv.OCTET_STRING, vector)
     return Forgery(infos, AES_256_CBC.oid, parameters, ciphertext, b"", ENVELOPED_DATA)
 
 
@@ -56,6 +57,16 @@ def _cbc_refused(forgery: Forgery, person: Person) -> None:
     else:
         assert not found.authenticated
         assert found.message != TEXT
+
+
+def _text_comes_out(infos: bytes, mode: str, identity: Identity) -> bool:
+    """Tell whether the right key wins over wrong ones.
+
+    With CBC, one wrong key in 256 opens too, and under one vector in 256 its noise begins with a blank
+    line, as a mail may: then another vector decides.
+    """
+    vectors = [bytes((number,)) * 16 for number in range(4 if mode == "cbc" else 1)]
+    return any(decrypt(_forgery(infos, mode, vector).encoded, [identity]).message == TEXT for vector in vectors)
 
 
 @CONTENTS
@@ -129,8 +140,8 @@ def test_the_second_recipient_info_is_no_oracle(alice: Person, bob: Person, algo
     ]
     for guess in guesses:
         for infos in (honest + guess, guess + honest):
-            assert decrypt(_forgery(infos, mode).encoded, [alice.identity]).message == TEXT
-            assert decrypt(_forgery(infos, mode).encoded, [alice.bare]).message == TEXT
+            assert _text_comes_out(infos, mode, alice.identity)
+            assert _text_comes_out(infos, mode, alice.bare)
     for first in guesses[:4]:
         for second in guesses[:4]:
             (_refused if mode == "gcm" else _cbc_refused)(_forgery(first + second, mode), alice)

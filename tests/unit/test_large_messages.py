@@ -189,7 +189,8 @@ def test_without_threads_the_work_is_done_all_the_same(monkeypatch: pytest.Monke
 def test_without_the_interpreters_help_the_lines_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where there is no ctypes, large base64 is written and read the other way."""
     monkeypatch.setitem(sys.modules, "smime_session.strided", None)
-    assert transfer._line_spreader(76, b"\n") is transfer._line_gatherer() is None
+    assert transfer._line_spreader(76, b"\n") is None
+    assert transfer._line_gatherer() is None
     data = a_mail(5 * LARGE)
     sealed = sealed_in_files(tmp_path, data, "pem", MODERN)
     assert opened_in_files(tmp_path, sealed, transactional=True) == data

@@ -169,7 +169,8 @@ def test_nothing_is_written_after_writing_was_given_up() -> None:
     target.begun.wait()
     closing = threading.Thread(target=behind.close)
     closing.start()
-    closing.join(0.05)
+    while not behind._stopped:
+        closing.join(0.01)
     assert closing.is_alive()
     target.gate.set()
     closing.join()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,8 @@ MAIL_HEADER: Final = (
 """Around what ``--base64`` writes, as the mail programs that use gpgsm put it."""
 
 IMPORTS: Final = 8  # attempts: gpgsm derives a wrong key from one PKCS#12 salt in fifty; each attempt draws new ones
+
+ENDING: Final = 10  # seconds that its agent may take to end
 
 
 class Gpgsm(Peer):
@@ -80,8 +83,9 @@ class Gpgsm(Peer):
             checked(
                 attempt([program("gpgconf", "system"), "--kill", "gpg-agent"], environment={"GNUPGHOME": str(home)})
             )
-            while home.exists():  # the agent, on its way out, removes its sockets at the same time
-                with suppress(FileNotFoundError):
+            deadline = time.monotonic() + ENDING
+            while home.exists() and time.monotonic() < deadline:  # the agent removes its sockets at the same time
+                with suppress(OSError):
                     shutil.rmtree(home)
         self._homes.clear()
 

@@ -74,7 +74,8 @@ def test_a_number_has_three_digits(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (2e-19, "0 s"), (2.5, "2.50 s"), (0.25, "250 ms"), (0.000_1, "100 µs"), (3e-9, "3.00 ns")]
+    ("seconds", "text"),
+    [(0, "0 s"), (2e-19, "0 s"), (2.5, "2.50 s"), (0.25, "250 ms"), (0.000_1, "100 µs"), (3e-9, "3.00 ns")],
 )
 def test_a_duration_has_the_unit_that_fits(seconds: float, text: str) -> None:
     """The first in which it is one at least."""

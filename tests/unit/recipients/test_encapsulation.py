@@ -37,6 +37,7 @@ from smime_session.recipients import encapsulation, is_selective, legacy_algorit
 from smime_session.recipients.encapsulation import EncapsulationIdentity, EncapsulationRecipient
 from smime_session.session_key import SessionKey
 from tests.unit.recipients.encapsulating import ALICE, BOB, BOTH, CAROL, MAIL, TODAY, Person, wrapped_for
+from tests.unit.refusing import refusal
 
 if TYPE_CHECKING:
     from smime_session.algorithms import HashName
@@ -218,11 +219,11 @@ def test_a_session_key_of_the_wrong_size_is_a_decoy(wrapped_size: int) -> None:
 def test_a_damaged_message_has_one_error(alice: RsaPerson, content: object) -> None:
     """Where it was damaged makes no difference: the words are those of any failure."""
     profile = replace(TODAY["modern"], content=content)  # type: ignore[arg-type]  # a parameter of many kinds
-    sealed = encrypt(MAIL, [ALICE.certificate, alice.certificate], profile=profile)
     stranger = EncapsulationIdentity(CAROL.key, ALICE.certificate)
-    with pytest.raises(DecryptionError) as caught:
-        decrypt(sealed, [stranger])
-    assert str(caught.value) == str(DecryptionError())
+    error = refusal(
+        lambda: encrypt(MAIL, [ALICE.certificate, alice.certificate], profile=profile), stranger, b"At eight?"
+    )
+    assert str(error) == str(DecryptionError())
 
 
 class _Untouchable:

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import os
 import pickle
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ from smime_session.errors import (
 )
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients import legacy_algorithm, password, summarize
+from tests.unit.refusing import refusal
 
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption, HashName
@@ -213,8 +213,10 @@ def test_mail(profile: Profile) -> None:
     assert opened.message.endswith(b"At eight?\r\n")
     assert opened.key_management == "PWRI-KEK with AES-256-CBC"
     assert opened.recipient == "a password recipient"
-    with pytest.raises(DecryptionError):
-        decrypt(sealed, [Password("grusse")])
+    error = refusal(
+        lambda: encrypt(MAIL, [Password("gr\u00fc\u00dfe")], profile=profile), Password("grusse"), b"At eight?"
+    )
+    assert str(error) == str(DecryptionError())
 
 
 def test_one_of_several_passwords() -> None:
@@ -273,12 +275,10 @@ def test_text_that_is_none() -> None:
 
 
 def test_endless_work_is_refused_at_once() -> None:
-    """A count above the limit costs no time."""
+    """A count above the limit, which would take a month, is refused before anything is derived."""
     info = pwri.decode(_quick(b"word", SessionKey.generate(32)))._replace(derivation=Pbkdf2(b"", 1 << 40, "SHA-512"))
-    begin = time.monotonic()
     with pytest.raises(LimitError):
         Password("word").unwrap([_wrapped(info)])
-    assert time.monotonic() - begin < 1
 
 
 def test_work_of_all_recipients_together_is_limited() -> None:

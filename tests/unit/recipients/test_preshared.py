@@ -24,6 +24,7 @@ from smime_session.errors import (
     UnsupportedAlgorithmError,
 )
 from smime_session.recipients import legacy_algorithm, matching, preshared, summarize
+from tests.unit.refusing import refusal
 
 KEY: Final = bytes(range(32))
 MAIL: Final = b"Subject: Friday\r\n\r\nAt eight?\r\n"
@@ -100,8 +101,9 @@ def test_mail(profile: Profile) -> None:
     """A mail is read with the same key, and with no other."""
     sealed = encrypt(MAIL, [PresharedKey(KEY, b"ours")], profile=profile)
     assert decrypt(sealed, [PresharedKey(KEY, b"ours")]).message.endswith(b"At eight?\r\n")
-    with pytest.raises(DecryptionError):
-        decrypt(sealed, [PresharedKey(bytes(32), b"ours")])
+    wrong = PresharedKey(bytes(32), b"ours")
+    error = refusal(lambda: encrypt(MAIL, [PresharedKey(KEY, b"ours")], profile=profile), wrong, b"At eight?")
+    assert str(error) == str(DecryptionError())
 
 
 def test_too_short_for_the_profile() -> None:
