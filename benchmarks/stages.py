@@ -35,10 +35,10 @@ STAGES: Final = ("read", "parse", "wrap", "seal", "base64", "write", "the rest")
 _INTERVAL: Final = 0.001  # seconds
 _PACKAGE: Final = str(Path(smime_session.__file__).parent) + "/"
 _MODULES: Final = (
-    ("base64", re.compile(r"mail/(transfer|\w*base64\w*|pem)\.py|strided\.py")),
-    ("parse", re.compile(r"mail/|sources\.py|\w*source\w*\.py")),
+    ("base64", re.compile(r"mail/(transfer|pem)\.py|strided\.py")),
+    ("parse", re.compile(r"mail/|sources\.py")),
     ("wrap", re.compile(r"recipients/|credentials/|cms/(key_\w+|kem|kek|pwri)\.py|session_key\.py")),
-    ("seal", re.compile(r"content\w*\.py|\w*cipher\w*\.py")),
+    ("seal", re.compile(r"content\.py")),
 )
 """The stage of a module by its path in the package: the first that matches."""
 _CALLS: Final = (

@@ -7,10 +7,10 @@
 ``session_key``,
 ``identity``
 ``options``               options that several subcommands share
-``parsing``               how arguments are parsed, and what of them is refused
+``parsing``               how arguments are parsed, and which of them are refused
 ``credentials``           certificates, private keys and passphrases, from files to objects
 ``shared_secrets``        passwords and shared keys, likewise
-``readers``               the options that say who comes and who goes
+``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced
 ``interruption``          what a signal leaves behind: nothing
 ``progress``              how far long work has come

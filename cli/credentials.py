@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from smime_session import Identity, Profile, Recipient
     from smime_session.credentials.listing import Listing
 
-Loaded = TypeVar("Loaded")
+LoadedT = TypeVar("LoadedT")
 
 MAX_FILE_SIZE: Final = 64 << 20  # octets: the certificates of a large company; a disk image is not read whole
 MAX_PASSPHRASE_SIZE: Final = 4096  # octets: what is longer is some other file
@@ -64,7 +64,7 @@ def recipients_in(paths: Iterable[str], profile: Profile) -> tuple[list[Recipien
     found: dict[bytes, tuple[str, Recipient | RecipientError]] = {}
     left_out: list[str] = []
     for path in paths:
-        ((certificates, issuers),) = _load(path, lambda data: [judged_in(data, profile=profile)])
+        certificates, issuers = _load(path, lambda data: judged_in(data, profile=profile))
         left_out += _named(path, issuers)
         for octets, judged in certificates:
             found.setdefault(octets, (path, judged))
@@ -129,8 +129,7 @@ def listing_of(path: str, passphrase: bytes | None) -> Listing:
     """
     from smime_session.credentials.listing import list_credentials
 
-    (listing,) = _load(path, lambda data: [list_credentials(data, passphrase)])
-    return listing
+    return _load(path, lambda data: list_credentials(data, passphrase))
 
 
 def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
@@ -195,12 +194,12 @@ def session_keys_in(paths: Iterable[str]) -> list[Identity]:
         OSError: a file cannot be read.
     """
 
-    def load(data: bytes) -> list[Identity]:
-        from smime_session import load_session_key
+    def load(data: bytes) -> Identity:
+        from smime_session import load_session_key  # most commands are given none
 
-        return [load_session_key(data)]
+        return load_session_key(data)
 
-    return [key for path in paths for key in _load(path, load)]
+    return [_load(path, load) for path in paths]
 
 
 def given_passphrase(file: str | None, variable: str | None) -> bytes | None:
@@ -247,7 +246,7 @@ def ask(question: str) -> bytes | None:
         raise CredentialError("what was typed is not text in the encoding of this terminal") from None
 
 
-def _load(path: str, load: Callable[[bytes], list[Loaded]]) -> list[Loaded]:
+def _load(path: str, load: Callable[[bytes], LoadedT]) -> LoadedT:
     """Read a file and load what it holds; errors name the file."""
     data = read_limited(path, MAX_FILE_SIZE, "certificates and keys")
     try:

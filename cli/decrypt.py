@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @session_key_option
 @output_option
 @click.option(
-    "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
+    "--insecure-legacy", is_flag=True, help="Open messages that are encrypted with broken algorithms (3DES, RC2)."
 )
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @limit_options("max_recipients", "max_trials")
@@ -55,8 +55,8 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
     """Decrypt a message with a private key.
 
     MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it
-    appears before all of it was checked. A password or a shared key does as well, if the message is
-    encrypted with it, and so does the session key of this message, if somebody saved it.
+    appears before all of it has been checked. Instead of a private key, a password or a shared key opens
+    the message if it is encrypted with it, and so does the session key of this message if somebody saved it.
     """
     destination = Output(output)
     if not identities and not secrets and not session_keys:

@@ -72,9 +72,9 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 ) -> None:
     """Encrypt a message for recipients.
 
-    MESSAGE is a path, or - for standard input. A new random session key encrypts it once; each
-    recipient gets that key encrypted with their own. If one recipient cannot be used, nobody gets
-    anything. Whoever knows the password, or has the shared key, is a recipient too.
+    MESSAGE is a path, or - for standard input. A new random session key encrypts it once, and is itself
+    encrypted with each recipient's key. If one recipient cannot be used, nothing is encrypted for anybody.
+    Whoever knows the password, or has the shared key, is a recipient too.
     """
     destination = Output(output)
     if form == "der" and destination.refuses_binary:

@@ -64,7 +64,7 @@ def _usage_sentence(error: click.UsageError) -> str:
 
 def _usage_hint(error: click.UsageError) -> str:
     hint: str | None = getattr(error, "hint", None)
-    return hint or f"{error.ctx.command_path if error.ctx else 'smime-session'} --help names what can be given"
+    return hint or f"{error.ctx.command_path if error.ctx else 'smime-session'} --help shows the usage"
 
 
 def _system_sentence(error: OSError) -> str:
@@ -96,13 +96,13 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
         case PassphraseError(missing=True):
             hint = "--passphrase-file or --passphrase-env gives it where there is no terminal"
         case PolicyError(option="require_authenticated"):
-            hint = "ask the sender for AES-GCM, or read it as it is without --require-authenticated"
+            hint = "ask the sender to use AES-GCM, or leave out --require-authenticated"
         case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap", "session-key"):
             hint = "--insecure-legacy opens it all the same"
         case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
             hint = f"--{option.replace('_', '-')} N accepts more"
         case NoMatchError(closest=str()):
-            hint = "-i with the private key alone, without its certificate, tries it with every recipient"
+            hint = "-i with the private key alone, without its certificate, tries it on every recipient"
         case NoMatchError():
             hint = (
                 "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"
@@ -110,5 +110,5 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
         case CredentialError(__cause__=MisplacedKeyError()) if command in ("decrypt", "rewrap"):
             hint = "--session-key takes it"
         case RefusedError(guard=str(guard)):
-            hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts what is wrong with it"
+            hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts this one all the same"
     return hint

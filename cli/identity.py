@@ -59,7 +59,7 @@ def command() -> None:
     show_default=True,
     help="How many days the certificate is valid.",
 )
-@click.option("--passphrase", "asks", is_flag=True, help="Lock the private key with a passphrase asked for twice.")
+@click.option("--passphrase", "asks", is_flag=True, help="Ask, twice, for a passphrase to lock the private key with.")
 @passphrase_options
 def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     address: str,
@@ -73,8 +73,8 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
 ) -> None:
     """Make a private key and a certificate for ADDRESS.
 
-    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others. A key
-    that cannot sign gets an issuer for this one certificate, and PREFIX.issuer.pem is the issuer's.
+    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others. For a key
+    that cannot sign, an issuer is made for this one certificate; PREFIX.issuer.pem is the issuer's own.
     Existing files are never overwritten.
     """
     if asks and (passphrase_file or passphrase_env) is not None:
@@ -116,8 +116,8 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
 def show(file: str, passphrase_file: str | None, passphrase_env: str | None, *, as_json: bool) -> None:
     """Show what a certificate or private key FILE holds.
 
-    FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and nothing is
-    asked: what is locked stays locked unless a passphrase is given.
+    FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and no passphrase
+    is asked for: what is locked stays locked unless one is given.
     """
     from .console import emit
     from .credentials import given_passphrase, listing_of
@@ -169,4 +169,4 @@ def _tell(made: NewIdentity, key_path: str, certificate_path: str, *, locked: bo
 def _tell_issuer(path: str) -> None:
     from .console import say
 
-    say(f"Wrote {path}: the certificate of its issuer, whose key is gone")
+    say(f"Wrote {path}: the certificate of its issuer, whose own key was not kept")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     metavar="CERT",
     type=click.Path(),
     multiple=True,
-    help="A file with certificates, to tell which of them are addressed; repeat it for more.",
+    help="A file with certificates, to see which recipients they belong to; repeat it for more.",
 )
 @limit_options("max_recipients")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -46,9 +46,9 @@ def command(  # noqa: PLR0913  # an argument for each option
 ) -> None:
     """Show how a message is encrypted, for whom, and what opens it.
 
-    MESSAGE is a path, or - for standard input. Nothing is decrypted; with -i it is told which
-    recipient a private key belongs to, or what comes closest, with a shared key likewise; a password
-    could be anyone's.
+    MESSAGE is a path, or - for standard input. Nothing is decrypted. With -i it also says which recipient
+    a private key belongs to, or what comes closest, and likewise with a shared key. A message does not tell
+    one password from another.
     """
     from smime_session import Policy, inspect
 

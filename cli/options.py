@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MisuseError(click.UsageError):
-    """The options contradict each other, or the place where the command runs.
+    """The options contradict each other, or do not suit the place where the command runs.
 
     Attributes:
         hint: what to do instead, or None to point at the help.
@@ -47,7 +47,11 @@ def message_argument(function: Callable[..., Any]) -> Callable[..., Any]:
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--output``; None without it."""
     return click.option(
-        "-o", "--output", metavar="OUT", type=click.Path(), help="Write to this file; - is standard output."
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=click.Path(),
+        help="Write to this file; - is standard output, the default.",
     )(function)
 
 
@@ -85,9 +89,11 @@ def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--passphrase-file`` and ``--passphrase-env``."""
     from_file = click.option(
-        "--passphrase-file", metavar="FILE", type=click.Path(), help="Read the passphrase of a locked key from a file."
+        "--passphrase-file", metavar="FILE", type=click.Path(), help="Read the passphrase of private keys from a file."
     )
-    from_environment = click.option("--passphrase-env", metavar="NAME", help="Take it from an environment variable.")
+    from_environment = click.option(
+        "--passphrase-env", metavar="NAME", help="Take that passphrase from an environment variable."
+    )
     return from_file(from_environment(function))
 
 
@@ -104,7 +110,7 @@ def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None
 
 _LIMITS: Final[dict[Limit, str]] = {
     "max_recipients": "Read a message with up to N recipients.",
-    "max_trials": "Try up to N of its encrypted keys, where a private key does not tell which is for it.",
+    "max_trials": "Try up to N of its encrypted keys if it is not clear which one is for the private key.",
 }
 
 
@@ -137,7 +143,7 @@ def limit_options(*names: Limit) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 GUARD_OPTIONS: Final = {
-    "--insecure-expired": "Accept certificates outside their validity time.",
+    "--insecure-expired": "Accept certificates outside their validity period.",
     "--insecure-key-usage": "Accept certificates that are not for encrypting keys.",
     "--insecure-extended-key-usage": "Accept certificates that are not for mail.",
     "--insecure-key-size": "Accept RSA keys under 2048 bits.",

@@ -32,7 +32,7 @@ class Command(click.Command):
         for each in given:
             single = isinstance(each, click.Option) and not (each.multiple or each.is_flag)
             if single and each.name in seen:
-                raise MisuseError(f"{max(each.opts, key=len)} is given more than once, and takes one value")
+                raise MisuseError(f"{max(each.opts, key=len)} is given more than once, but takes one value")
             seen.add(each.name)
 
     def _with_long_names(self, arguments: list[str]) -> list[str]:

@@ -77,18 +77,18 @@ class Readers(NamedTuple):
         wanted = bool(self.coming or self.secrets)
         if reseal and not wanted:
             raise MisuseError(
-                "--reseal needs to be told for whom",
+                "--reseal needs to know for whom",
                 "-r CERT, --add-password and --add-shared-key FILE name everybody who is to read the message",
             )
         if not wanted and not self.leaving:
             raise MisuseError(
                 "nobody is to be added or taken out",
-                "-r CERT adds a recipient, --add-password or --add-shared-key FILE another, --remove WHO takes one out",
+                "-r CERT, --add-password or --add-shared-key FILE adds a recipient, --remove WHO takes one out",
             )
         if wanted and not identified:
             raise MisuseError(
                 "no identity was given",
-                "adding somebody takes -i IDENTITY, --password or --shared-key FILE of somebody who reads the message",
+                "to add somebody, name somebody who can read the message: -i IDENTITY, --password or --shared-key FILE",
             )
 
     def files(self) -> Iterator[tuple[str, str]]:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     metavar="WHO",
     multiple=True,
     help="Take out a recipient: a certificate file, a mail address, a serial number, a key identifier, or the word"
-    " password. It revokes nothing: whoever could read the message may have kept its key.",
+    " password. This revokes nothing: whoever could read the message may have kept its key.",
 )
 @click.option(
     "--replace",
@@ -69,20 +69,20 @@ if TYPE_CHECKING:
     metavar="FILE",
     type=click.Path(),
     multiple=True,
-    help="Look up mail addresses after --remove here too, besides the files of -i.",
+    help="Look up the mail addresses of --remove in this file too, not only in those of -i.",
 )
 @click.option(
     "--reseal",
     is_flag=True,
-    help="Encrypt the content with a new key, for those after -r, --replace and --add-... and no others.",
+    help="Encrypt the content with a new key, for those named by -r, --replace and --add-... and nobody else.",
 )
 @output_option
 @click.option(
     "--profile",
     type=click.Choice(["modern", "compat", "pq"]),
-    show_default="as the message is: compat for AES-CBC, else modern",
-    help="How the key is encrypted for new recipients and, with --reseal, the content; with pq, everybody who is a"
-    " recipient afterwards has an ML-KEM key.",
+    show_default="what suits the message: compat for AES-CBC, else modern",
+    help="Algorithms for the keys of new recipients and, with --reseal, for the content; with pq, everybody who is a"
+    " recipient afterwards must have an ML-KEM key.",
 )
 @algorithm_options
 @guard_options
@@ -111,12 +111,12 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 ) -> None:
     """Give a message other recipients.
 
-    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Adding somebody
-    takes an identity that can read the message, which is checked; taking somebody out takes none.
-    What is encrypted stays as it is, octet for octet, and so does everybody's key who stays.
+    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. To add somebody, an
+    identity that can read the message is needed, and is checked; to take somebody out, none is. The
+    encrypted content stays as it is, octet for octet, and so do the wrapped keys of all who stay.
 
-    Somebody who is taken out may have kept the key of the message, and the message. With --reseal it
-    gets a new key; then a certificate, a password or a shared key is needed of everybody who is to read it.
+    Somebody who is taken out may have kept the message and its key. With --reseal the message gets a new
+    key; then the certificate, password or shared key of everybody who is to read it is needed.
     """
     destination = Output(output)
     coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
@@ -191,11 +191,9 @@ def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
     if done.weakened_by:
         note(f"the message was post-quantum and is no longer, because of {names(done.weakened_by)}")
     if done.removed and done.resealed:
-        note(f"a recipient no longer: {names(done.removed)}; whoever could read the message may have kept it as it was")
+        note(f"no longer a recipient: {names(done.removed)}; whoever could read the message may have kept the old one")
     elif done.removed:
-        note(
-            "removing is not revoking: whoever could read the message may have kept its key; --reseal gives it another"
-        )
+        note("removing is not revoking: whoever could read the message may have kept its key; --reseal gives a new one")
 
 
 class _TextOnly:

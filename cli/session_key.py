@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @shared_secret_options
 @output_option
 @click.option(
-    "--insecure-legacy", is_flag=True, help="Open what is sealed or wrapped with broken algorithms (3DES, RC2)."
+    "--insecure-legacy", is_flag=True, help="Open messages that are encrypted with broken algorithms (3DES, RC2)."
 )
 @limit_options("max_recipients", "max_trials")
 @quiet_option
@@ -50,9 +50,8 @@ def command(  # noqa: PLR0913  # an argument for each option
     """Save the session key of one message.
 
     MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. All of it is
-    checked first. Whoever has what is saved reads this message, and no other, without a private key:
-    decrypt --session-key FILE. The file is readable for its owner alone; keep it as you would the
-    message itself.
+    checked first. What is saved opens this message, and no other, without a private key: see decrypt
+    --session-key. The file is readable by its owner only; guard it like the message itself.
     """
     destination = Output(output)
     if destination.refuses_binary:

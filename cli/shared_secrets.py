@@ -99,17 +99,19 @@ class SharedSecrets(NamedTuple):
 
 _OPENING: Final = {
     "password": "Ask for a password that sender and reader share.",
-    "password_files": "Read one from a file; repeat it for more.",
-    "password_envs": "Take one from an environment variable; repeat it for more.",
-    "shared_keys": "A key of 16, 24 or 32 octets, or its hexadecimal digits; repeat it for more, each with its name.",
-    "shared_key_ids": "The name of that key: text, or 0x and hexadecimal digits.",
+    "password_files": "Read such a password from a file; repeat it for more.",
+    "password_envs": "Take such a password from an environment variable; repeat it for more.",
+    "shared_keys": "A file with a shared key: 16, 24 or 32 octets, or their hexadecimal digits; repeat it for more,"
+    " each with --shared-key-id.",
+    "shared_key_ids": "The identifier of that key: text, or 0x and hexadecimal digits.",
 }
 _ADDING: Final = {
     "password": "Add whoever knows a password, which is asked for.",
     "password_files": "Add whoever knows the password in this file; repeat it for more.",
     "password_envs": "Add whoever knows the password in this environment variable; repeat it for more.",
-    "shared_keys": "Add whoever has this key, as --shared-key takes it; repeat it for more, each with its name.",
-    "shared_key_ids": "The name of that key.",
+    "shared_keys": "Add whoever has this key, in a file like that of --shared-key; repeat it for more, each with"
+    " --add-shared-key-id.",
+    "shared_key_ids": "The identifier of that key.",
 }
 _METAVARS: Final = {"password_files": "FILE", "password_envs": "NAME", "shared_keys": "FILE", "shared_key_ids": "ID"}
 
@@ -182,7 +184,7 @@ def _identifier(given: str, prefix: str) -> bytes:
     try:
         identifier = bytes.fromhex(given[2:]) if given.startswith("0x") else os.fsencode(given)
     except ValueError:
-        raise MisuseError(f"{option} {given} has something else than pairs of hexadecimal digits") from None
+        raise MisuseError(f"{option} {given} is not 0x and pairs of hexadecimal digits") from None
     if not identifier:
         raise MisuseError(f"{option} is empty")
     return identifier

@@ -23,6 +23,7 @@ LABELS: Final = {
     "addresses": "address",
     "others": "also here",
     "algorithm_oid": "object identifier",
+    "key_bits": "key size",
     "ciphertext_size": "size",
     "has_originator_info": "originator info",
     "authenticated_attributes_size": "authenticated attributes",

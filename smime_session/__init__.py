@@ -21,6 +21,12 @@ A map of the package, from what is called to what it is built on:
 - :mod:`~smime_session.cms`: the envelope as values, as octets and as a stream.
 - :mod:`~smime_session.content`: the sealed content.
 - :mod:`~smime_session.session_key`: the key of one message; :mod:`~smime_session.saved_key`: saved by its user.
+- :mod:`~smime_session.outgoing`, :mod:`~smime_session.sealing`, :mod:`~smime_session.candidates`,
+  :mod:`~smime_session.opening`, :mod:`~smime_session.resealing`, :mod:`~smime_session.readership`: what
+  several operations share.
+- :mod:`~smime_session.sources`, :mod:`~smime_session.pipeline`, :mod:`~smime_session.parallel`,
+  :mod:`~smime_session.strided`, :mod:`~smime_session.memory`, :mod:`~smime_session.values`,
+  :mod:`~smime_session.text`: octets on the move, threads, what is wiped, values.
 - :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what
   is spoken, what is chosen and allowed, what can go wrong.
 """

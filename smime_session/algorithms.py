@@ -23,9 +23,9 @@ CONTENT_TYPES: Final = {
     "1.2.840.113549.1.9.16.1.2": "authenticated-data",
     "1.2.840.113549.1.9.16.1.9": "compressed-data",
     AUTH_ENVELOPED_DATA: "auth-enveloped-data",
-    "1.2.840.113549.1.9.16.1.4": "time-stamp-token",
+    "1.2.840.113549.1.9.16.1.4": "tst-info",
 }
-"""CMS content types by object identifier (RFC 5652, RFC 5083, RFC 3274)."""
+"""CMS content types by object identifier (RFC 5652, RFC 5083, RFC 3274, RFC 3161), PKCS#7's included."""
 
 
 class ContentEncryption(NamedTuple):
@@ -187,7 +187,7 @@ KEY_WRAPS: Final = {wrap.oid: wrap for wrap in (AES_128_WRAP, AES_192_WRAP, AES_
 
 
 def key_wrap_for(size: int) -> KeyWrap:
-    """Return the key wrap that is as strong as a session key of ``size`` octets, 32 at most (RFC 8551, 2.3)."""
+    """Return the key wrap that is no weaker than a session key of ``size`` octets, 32 at most (RFC 8551, 2.3)."""
     return next(wrap for wrap in KEY_WRAPS.values() if wrap.key_size >= size)
 
 
@@ -357,7 +357,7 @@ OTHER_NAMES: Final = {
     "1.2.840.113549.1.9.16.3.5": "ephemeral-static Diffie-Hellman",
     PWRI_KEK_OID: "PWRI-KEK",
     KEM_RECIPIENT_OID: "KEMRecipientInfo",
-    "1.2.840.113549.1.9.16.3.6": "Triple-DES key wrap",
+    TRIPLE_DES_WRAP.oid: TRIPLE_DES_WRAP.name,
     "1.2.840.113549.1.9.16.3.7": "RC2 key wrap",
     PBKDF2_OID: "PBKDF2",
     "1.3.6.1.4.1.11591.4.11": "scrypt",

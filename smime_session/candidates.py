@@ -112,8 +112,8 @@ def _without_certificate(identity: Identity) -> bool:
 def _check_identities(identities: Sequence[object]) -> None:
     for identity in identities:
         if not hasattr(identity, "unwrap"):
-            wanted = "what load_identities() makes of a private key, or has a method unwrap"
-            raise TypeError(f"an identity is {wanted}, and is not an object of type {type(identity).__name__}")
+            wanted = "one of those that load_identities() returns, or an object with a method unwrap"
+            raise TypeError(f"an identity is {wanted}, not an object of type {type(identity).__name__}")
 
 
 def _with_senders(identities: Sequence[Identity], originator_info: bytes) -> list[Identity]:

@@ -47,7 +47,7 @@ class Opened(Value):
 
     @property
     def key_management(self) -> str:
-        """The algorithm that had wrapped the session key, by name."""
+        """The name of the algorithm that the session key was wrapped with; ``none`` if a session key was given."""
         return (summarize(self.wrapped_key)[0].algorithm or "unknown") if self.wrapped_key else "none"
 
     @property
@@ -83,7 +83,9 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
     Raises:
         MessageError: it is no envelope, broken, not spoken here or against the policy.
         NoMatchError: it is addressed to none of the identities.
+        OtherMessageError: no identity opened it, and one is a saved session key of another message.
         DecryptionError: it did not open.
+        TypeError: an argument is of a kind that is not accepted.
     """
     target = io.BytesIO()
     whole, findings = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
@@ -116,7 +118,9 @@ def decrypt_stream(
     Raises:
         MessageError: it is no envelope, broken, not spoken here or against the policy.
         NoMatchError: it is addressed to none of the identities.
+        OtherMessageError: no identity opened it, and one is a saved session key of another message.
         DecryptionError: it did not open.
+        TypeError: an argument is of a kind that is not accepted.
     """
     check_readable(source)
     check_writable(target)

@@ -1,4 +1,4 @@
-"""What encrypting chooses, what decrypting accepts, and every limit, by name.
+"""What encrypting chooses, what decrypting accepts, and the limits that a user may meet, by name.
 
 A :class:`Profile` is chosen whole (:data:`MODERN`, :data:`COMPAT`, :data:`PQ`) and adjusted with
 :func:`dataclasses.replace`; whatever weakens it has ``insecure`` in its name.
@@ -51,15 +51,15 @@ class Profile(Value, kw_only=True):
         name: the name on the command line.
         content: the content-encryption algorithm.
         rsa: how the session key is wrapped for an RSA key.
+        identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
+        share_ephemeral: make one ephemeral key per message and curve, and use it for all recipients on that
+            curve, instead of one for each.
         derived_content_key: derive the content key from the session key and the algorithm's identifier, which
             keeps anybody from exchanging the algorithm (RFC 9709); older readers cannot open it.
         encapsulation: whether keys of ML-KEM may be used; older readers do not know them.
         post_quantum_only: refuse every recipient without a key of ML-KEM, those with a password or a shared
             key too: one key that a quantum computer breaks gives the message away to whoever records it today.
-        identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
-        share_ephemeral: make one new key per message and curve for all who agree on a key with it, instead
-            of one for each.
-        insecure_expired: accept a certificate outside its validity time.
+        insecure_expired: accept a certificate outside its validity period.
         insecure_key_usage: accept a certificate whose key usage does not allow encrypting keys, and a certificate
             authority's.
         insecure_extended_key_usage: accept one whose extended key usage does not allow mail.
@@ -121,6 +121,7 @@ PQ: Final = Profile(
 """Mail that is recorded today to be read by a quantum computer: nobody but ML-KEM keys (RFC 9936), RFC 9709."""
 
 PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT, PQ)}
+"""The profiles by name."""
 
 
 class Policy(Value, kw_only=True):

@@ -101,7 +101,9 @@ def rewrap(  # noqa: PLR0913  # a choice each
         RecipientError: as :func:`rewrap_stream` does.
         MessageError: the same.
         NoMatchError: the same.
+        OtherMessageError: the same.
         DecryptionError: the same.
+        TypeError: the same.
     """
     source, target = io.BytesIO(octets_of(message)), io.BytesIO()
     rewrap_stream(
@@ -161,6 +163,7 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
             every one is named.
         MessageError: the message is no envelope, broken, not spoken here or against the policy.
         NoMatchError: it is addressed to none of the identities, and somebody is to be added.
+        OtherMessageError: no identity opened it, and one is a saved session key of another message.
         DecryptionError: it did not open.
         TypeError: an argument is of a kind that is not accepted.
     """

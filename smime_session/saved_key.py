@@ -180,7 +180,7 @@ def _problem(pairs: list[tuple[str, object]]) -> str | None:
         return "the file holds no saved session key"
     values = dict(pairs)
     if type(values.get("version")) is not int or values["version"] != VERSION:  # True is 1 too
-        return f"the session key is saved in a version of the format that is not known here, not in version {VERSION}"
+        return f"the session key is saved in a version of the format that is not supported: only version {VERSION} is"
     if sorted(name for name, _ in pairs) != sorted(_FIELDS):
         return f"the saved session key does not have the fields {', '.join(_FIELDS)}, each once and no others"
     algorithm = CONTENT_ENCRYPTION.get(str(values["algorithm_oid"]))

@@ -33,7 +33,6 @@ SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] =
 """What a mail calls the content types."""
 
 _ALL_BUT_RECIPIENTS: Final = 1024  # octets of a header without recipients and originator; real ones are under 200
-_PASSWORD_TAG: Final = 0xA3  # of a PasswordRecipientInfo (RFC 5652, 6.2)
 
 
 def prepare(
@@ -81,7 +80,7 @@ def refuse_unreadable(header: EnvelopeHeader, recipients: int, policy: Policy = 
     room = policy.max_header_size - _ALL_BUT_RECIPIENTS - len(header.originator_info or b"")
     if sum([len(wrapped.encoded) for wrapped in header.wrapped_keys]) > room:
         raise LimitError("the size of the keys encrypted for all recipients", room, "octets")
-    passwords = [wrapped for wrapped in header.wrapped_keys if wrapped.encoded[0] == _PASSWORD_TAG]
+    passwords = [wrapped for wrapped in header.wrapped_keys if wrapped.encoded[0] == codec.PASSWORD_TAG]
     if len(passwords) > policy.max_trials:
         raise LimitError("the number of passwords", policy.max_trials, option="max_trials")
     if passwords:

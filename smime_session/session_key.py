@@ -20,8 +20,9 @@ class SessionKey:
         with SessionKey.generate(32) as key:
             ...
 
-    A key that its user saved is an :class:`~smime_session.recipients.Identity` of its one message:
-    :meth:`unwrap` answers with a copy of itself, whoever the message is addressed to.
+    It is also an :class:`~smime_session.recipients.Identity`: :meth:`unwrap` answers with a copy of
+    itself, whoever the message is addressed to. What a user saves is
+    :class:`~smime_session.saved_key.SavedSessionKey`, which is tied to its message besides.
 
     Args:
         material: the key's octets; the object takes this buffer as its own and will overwrite it.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
 LARGE_BLOCK_SIZE: Final = 512 << 10  # octets: drowns the cost of handing a block from thread to thread
-LARGE: Final = 8 << 20  # octets after which a message is large: what it loads then takes as long as a tenth of this
+LARGE: Final = 8 << 20  # octets after which a message is large: loading what helps it takes a tenth of the time so far
 SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; what is larger goes to a file
 _TAG_SIZE: Final = 16
 

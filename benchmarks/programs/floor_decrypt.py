@@ -1,7 +1,7 @@
 """What no command in Python that decrypts with ``click`` and ``cryptography`` can do without: loading them."""
 
 import click  # noqa: F401  # loaded to be measured
-from cryptography.hazmat.primitives import hashes  # noqa: F401
-from cryptography.hazmat.primitives.asymmetric import padding  # noqa: F401
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: F401
-from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: F401
+from cryptography.hazmat.primitives import hashes  # noqa: F401  # the same
+from cryptography.hazmat.primitives.asymmetric import padding  # noqa: F401  # the same
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: F401  # the same
+from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: F401  # the same

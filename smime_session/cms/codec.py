@@ -28,24 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CONTEXT_0: Final = 0x80
-_CONTEXT_0_CONSTRUCTED: Final = 0xA0
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
-_CONTEXT_2_CONSTRUCTED: Final = 0xA2
+
+KEY_TRANSPORT_TAG: Final = tlv.SEQUENCE
+KEY_AGREEMENT_TAG: Final = 0xA1
+KEK_TAG: Final = 0xA2
+PASSWORD_TAG: Final = 0xA3
+OTHER_TAG: Final = 0xA4
 
 MAX_REMEMBERED: Final = 4096  # octets of a recipient info whose decoded fields are kept for the next who asks
 _MAX_USUAL: Final = 256  # octets of what is usual and kept: RSAES-OAEP with all its parameters has 60, a name 100
-_KEY_AGREEMENT_TAG: Final = 0xA1
-_OTHER_TAG: Final = 0xA4
 _MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart, which costs a microsecond each; real ones have 100
 
 _VERSIONS: Final = {tlv.integer(version): version for version in range(6)}  # by the octets that they mostly are
 
 TECHNIQUES: Final = {
-    tlv.SEQUENCE: "key transport",
-    0xA1: "key agreement",
-    0xA2: "pre-shared key",
-    0xA3: "password",
-    0xA4: "other",
+    KEY_TRANSPORT_TAG: "key transport",
+    KEY_AGREEMENT_TAG: "key agreement",
+    KEK_TAG: "pre-shared key",
+    PASSWORD_TAG: "password",
+    OTHER_TAG: "other",
 }
 """Key-management techniques by the tag of their RecipientInfo (RFC 5652, 6.2)."""
 
@@ -142,13 +144,19 @@ def _usual_name(encoded: bytes) -> IssuerAndSerialNumber:
 def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[WrappedKey, ...]:
     """Walk RecipientInfos without decoding them: one WrappedKey each, whatever its technique.
 
+    Args:
+        infos: the SET OF RecipientInfo.
+        key_size: octets of the session key; 0 if they are not known.
+        limit: recipients to accept.
+
     Raises:
         LimitError: there are more than ``limit`` recipients in them.
+        MalformedError: they are not a SET, or one is broken.
     """
     found: list[WrappedKey] = []
     left = limit
     for info in infos.expect(tlv.SET):
-        left -= 1 if info.tag != _KEY_AGREEMENT_TAG else _recipients_in(info)
+        left -= 1 if info.tag != KEY_AGREEMENT_TAG else _recipients_in(info)
         if left < 0:
             raise LimitError("the number of recipients", limit, option="max_recipients")
         found.append(WrappedKey(info.encoded, _version_of(info), key_size))
@@ -166,7 +174,7 @@ def _recipients_in(info: tlv.Element) -> int:
 
 def _version_of(info: tlv.Element) -> int:
     """Return a RecipientInfo's version; an OtherRecipientInfo has none (RFC 5652, 6.2.5)."""
-    if info.tag != _OTHER_TAG and info.constructed:
+    if info.tag != OTHER_TAG and info.constructed:
         version = _VERSIONS.get(info.contents[:3])
         if version is not None:
             return version
@@ -190,7 +198,7 @@ def envelope_version(wrapped_keys: Iterable[WrappedKey], *, authenticated: bool)
         return 0
     version = 0
     for wrapped in wrapped_keys:
-        if wrapped.encoded[0] in (0xA3, 0xA4):
+        if wrapped.encoded[0] in (PASSWORD_TAG, OTHER_TAG):
             return 3
         if wrapped.version != 0:
             version = 2
@@ -203,8 +211,8 @@ def envelope_start(header: EnvelopeHeader, ciphertext_size: int | None, trailer_
     Args:
         header: what to encode.
         ciphertext_size: octets of ciphertext; None opens an indefinite-length envelope, whose
-            ciphertext then follows as OCTET STRINGs of their own.
-        trailer_size: octets that :func:`envelope_end` will give.
+            ciphertext then follows in separate OCTET STRINGs.
+        trailer_size: octets that :func:`envelope_end` will return.
     """
     infos = tlv.encode(tlv.SET, *sorted(wrapped.encoded for wrapped in header.wrapped_keys))  # DER sorts a SET OF
     before = b"".join((tlv.integer(header.version), header.originator_info or b"", infos))

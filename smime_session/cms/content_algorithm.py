@@ -14,6 +14,7 @@ from smime_session.profiles import MIN_TAG_SIZE
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption
 
+_DEFAULT_TAG_SIZE: Final = 12  # octets: RFC 5084, 3.2
 _RC2_128_BITS: Final = 58  # RFC 3370, 5.2: the version that means 128
 _GCM_NONCE_SIZES: Final = range(8, 129)  # RFC 5084, 3.2 recommends 12; the cipher takes no others than these
 
@@ -154,7 +155,7 @@ def _gcm_parameters(algorithm: ContentEncryption, parameters: tlv.Element) -> Co
     if not 1 <= len(children) <= 2:  # noqa: PLR2004  # nonce, and a tag size
         raise MalformedError(f"the parameters of {algorithm.name} are malformed")
     nonce = children[0].octets()
-    tag_size = children[1].integer() if len(children) > 1 else 12  # DEFAULT 12
+    tag_size = children[1].integer() if len(children) > 1 else _DEFAULT_TAG_SIZE
     if len(nonce) not in _GCM_NONCE_SIZES:
         raise MalformedError(f"the nonce of {algorithm.name} has {len(nonce)} octets")
     if not MIN_TAG_SIZE <= tag_size <= algorithm.tag_size:

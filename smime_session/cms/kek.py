@@ -11,7 +11,7 @@ from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorith
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.text import printable
 
-TAG: Final = 0xA2
+TAG: Final = codec.KEK_TAG
 VERSION: Final = 4  # RFC 5652, 6.2.3: always
 
 _GENERALIZED_TIME: Final = 0x18

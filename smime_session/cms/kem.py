@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Known = TypeVar("Known")
 
-TAG: Final = 0xA4
+TAG: Final = codec.OTHER_TAG
 """The tag of an OtherRecipientInfo (RFC 5652, 6.2)."""
 
 _USER_KEYING_MATERIAL: Final = 0xA0

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from smime_session.algorithms import Curve, KeyAgreement, KeyWrap
 
-TAG: Final = 0xA1
+TAG: Final = codec.KEY_AGREEMENT_TAG
 VERSION: Final = 3  # RFC 5652, 6.2.2: always
 
 _BIT_STRING: Final = 0x03
 _GENERALIZED_TIME: Final = 0x18
-_CONTEXT_0: Final = 0xA0
-_CONTEXT_1: Final = 0xA1
-_CONTEXT_2: Final = 0xA2
+_CONTEXT_0_CONSTRUCTED: Final = 0xA0
+_CONTEXT_1_CONSTRUCTED: Final = 0xA1
+_CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
 _MAX_SHARED_SIZE: Final = 2048  # octets before the encrypted keys: each recipient's part is read with a copy of them
 _WRAP_BLOCK: Final = 8  # octets: RFC 3394, 2
@@ -69,7 +69,7 @@ def _key_algorithm(curve: Curve) -> bytes:
 def recipient_identifier(identifier: RecipientIdentifier) -> bytes:
     """Encode whom an encrypted key is for; a key identifier is a field of a RecipientKeyIdentifier here."""
     if isinstance(identifier, SubjectKeyIdentifier):
-        return tlv.encode(_CONTEXT_0, tlv.encode(tlv.OCTET_STRING, identifier.value))
+        return tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.encode(tlv.OCTET_STRING, identifier.value))
     return codec.recipient_identifier(identifier)
 
 
@@ -90,11 +90,11 @@ def encode(
         encrypted_keys: a :func:`recipient_encrypted_key` for each recipient.
         key_size: octets of the session key.
     """
-    originator = tlv.encode(_CONTEXT_1, _key_algorithm(curve), tlv.encode(_BIT_STRING, b"\x00", public_key))
+    originator = tlv.encode(_CONTEXT_1_CONSTRUCTED, _key_algorithm(curve), tlv.encode(_BIT_STRING, b"\x00", public_key))
     encoded = tlv.encode(
         TAG,
         tlv.integer(VERSION),
-        tlv.encode(_CONTEXT_0, originator),
+        tlv.encode(_CONTEXT_0_CONSTRUCTED, originator),
         _algorithm_identifier(curve.agreement, wrap),
         tlv.encode(tlv.SEQUENCE, *encrypted_keys),
     )
@@ -112,8 +112,8 @@ def shared_info(key_info: bytes, user_keying_material: bytes | None, bits: int) 
     """
     entity = b""
     if user_keying_material is not None:
-        entity = tlv.encode(_CONTEXT_0, tlv.encode(tlv.OCTET_STRING, user_keying_material))
-    public = tlv.encode(_CONTEXT_2, tlv.encode(tlv.OCTET_STRING, bits.to_bytes(4, "big")))
+        entity = tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.encode(tlv.OCTET_STRING, user_keying_material))
+    public = tlv.encode(_CONTEXT_2_CONSTRUCTED, tlv.encode(tlv.OCTET_STRING, bits.to_bytes(4, "big")))
     return tlv.encode(tlv.SEQUENCE, key_info, entity, public)
 
 
@@ -121,7 +121,14 @@ def shared_info(key_info: bytes, user_keying_material: bytes | None, bits: int) 
 
 
 class Fields(NamedTuple):
-    """A KeyAgreeRecipientInfo's fields as they stand."""
+    """A KeyAgreeRecipientInfo's fields as they stand (RFC 5652, 6.2.2).
+
+    Attributes:
+        originator: the OriginatorIdentifierOrKey.
+        user_keying_material: what the sender adds to the derivation, or None.
+        algorithm: how keys are agreed on; its parameters say how the session key is wrapped.
+        encrypted_keys: one for each recipient.
+    """
 
     originator: tlv.Element
     user_keying_material: bytes | None
@@ -180,8 +187,8 @@ def fields_of(children: Children) -> Fields:
     shared, members = children
     _, originator, *ukm, algorithm = shared
     return Fields(
-        _only_child(originator, _CONTEXT_0),
-        _only_child(ukm[0], _CONTEXT_1).octets() if ukm else None,
+        _only_child(originator, _CONTEXT_0_CONSTRUCTED),
+        _only_child(ukm[0], _CONTEXT_1_CONSTRUCTED).octets() if ukm else None,
         codec.usual_identifier_from(algorithm),
         tuple([_recipient_encrypted_key_from(member) for member in members]),
     )
@@ -250,7 +257,7 @@ def originator_from(element: tlv.Element) -> RecipientIdentifier | OriginatorKey
         MalformedError: it is neither.
         UnsupportedAlgorithmError: its kind of key or its curve is not spoken here.
     """
-    if element.tag != _CONTEXT_1:
+    if element.tag != _CONTEXT_1_CONSTRUCTED:
         return codec.recipient_identifier_from(element)
     children = element.children()
     if len(children) != 2:  # noqa: PLR2004  # algorithm and public key
@@ -328,7 +335,7 @@ def _recipient_encrypted_key_from(element: tlv.Element) -> RecipientEncryptedKey
 
 def _recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
     """Read whom an encrypted key is for; the date and other hints of a RecipientKeyIdentifier are not needed."""
-    if element.tag != _CONTEXT_0:
+    if element.tag != _CONTEXT_0_CONSTRUCTED:
         return codec.recipient_identifier_from(element.expect(tlv.SEQUENCE))
     identifier, *hints = element.children() or [element]
     tags = [hint.tag for hint in hints]

@@ -17,7 +17,7 @@ from smime_session.profiles import MAX_PBKDF2_ITERATIONS
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption, HashName
 
-TAG: Final = 0xA3
+TAG: Final = codec.PASSWORD_TAG
 VERSION: Final = 0  # RFC 5652, 6.2.4: always
 
 MAX_SALT_SIZE: Final = 1024  # octets; 8 are written by older programs, 16 by newer ones

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from smime_session.cms.tlv import Buffer
 
-_MAX_COLLECTED: Final = 1 << 20  # values looked at one by one for their end: 20,000 recipients can have half of that
+_MAX_COLLECTED: Final = (
+    1 << 20
+)  # values walked to find an end that no length tells; 20,000 recipients make half as many
 _LONG_FORM: Final = 0x80  # what length octets of more than one begin with, at least
 _CUT_OFF: Final = "the message is cut off"
 

@@ -31,6 +31,7 @@ END_OF_CONTENTS: Final = b"\x00\x00"
 
 _MAX_LENGTH_OCTETS: Final = 8  # lengths up to 2**64: whatever is longer is no file
 _MAX_INTEGER_OCTETS: Final = 256  # serial numbers have 20; Python refuses to write out numbers over 4,300 digits
+_MAX_OID_OCTETS: Final = 64  # far beyond any in use
 _MAX_CHILDREN: Final = 64  # of a value that is taken apart whole: no structure has that many fields; lists are iterated
 _HIGH_TAG: Final = 0x1F
 _LONG_FORM: Final = 0x80
@@ -139,7 +140,7 @@ class Element:
         tag: int = data[start]
         size: int | None = data[start + 1]
         body = start + 2
-        if tag & _HIGH_TAG == _HIGH_TAG or data[start + 1] >= _LONG_FORM:
+        if tag & _HIGH_TAG == _HIGH_TAG or data[start + 1] >= _LONG_FORM:  # seldom: most values cost no further call
             tag, size, body = header(data, start, limit)
             if body > limit:
                 raise MalformedError("a length is cut off")
@@ -261,20 +262,32 @@ class Element:
         return self
 
     def octets(self, tag: int = OCTET_STRING) -> bytes:
-        """Return the value of an OCTET STRING, joining its parts if it is constructed (X.690, 8.7)."""
+        """Return the value of an OCTET STRING, joining its parts if it is constructed (X.690, 8.7).
+
+        Raises:
+            MalformedError: it carries another tag than ``tag``, or a part of it is no OCTET STRING.
+        """
         if self.tag == tag:
             return self.contents
         self.expect(tag | CONSTRUCTED)
         return b"".join(child.octets() for child in self)
 
     def integer(self) -> int:
-        """Return the value of an INTEGER."""
+        """Return the value of an INTEGER.
+
+        Raises:
+            MalformedError: it is none, empty, or too large.
+        """
         if self.tag != INTEGER:
             self.expect(INTEGER)
         return integer_from(self._data[self._body : self._stop])
 
     def object_identifier(self) -> str:
-        """Return the value of an OBJECT IDENTIFIER, dotted."""
+        """Return the value of an OBJECT IDENTIFIER, dotted.
+
+        Raises:
+            MalformedError: it is none, or names nothing.
+        """
         return object_identifier_from(self.expect(OBJECT_IDENTIFIER).contents)
 
     def definite(self) -> bytes:
@@ -314,9 +327,9 @@ def object_identifier_from(contents: bytes) -> str:
     """Return what the contents of an OBJECT IDENTIFIER name, dotted.
 
     Raises:
-        MalformedError: they name nothing.
+        MalformedError: they name nothing, or are too many.
     """
-    if not contents or contents[-1] & 0x80 or len(contents) > 64:  # noqa: PLR2004  # far beyond any in use
+    if not contents or contents[-1] & 0x80 or len(contents) > _MAX_OID_OCTETS:
         raise MalformedError("an OBJECT IDENTIFIER is malformed")
     arcs: list[int] = []
     arc = 0

@@ -12,7 +12,9 @@
 ``reader``         read a certificate as most are, straight from its octets; ``extensions``: what it is for
 ``preparation``    make recipients of what was read so
 ``held``           a certificate beside its private key
-``creation``       make a new key with a self-signed certificate
+``listing``        tell what a file holds, without using any of it
+``creation``       make a new key and a certificate for it
+``quiet``          keep the cryptography library's warnings from callers
 =================  ================================================================================
 
 Nothing is imported here: parsing certificates is worth its start-up time only where it happens.

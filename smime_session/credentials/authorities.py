@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-AUTHORITY: Final = "is a certificate authority's"
+AUTHORITY: Final = "belongs to a certificate authority"
 """What speaks against a certificate, as a reason that follows on it."""
 
 _CERTIFICATE_AUTHORITY: Final = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01[^\0]", re.DOTALL)
@@ -47,12 +47,12 @@ def without_issuers(certificates: Sequence[x509.Certificate]) -> tuple[list[x509
 
 def issuer_sentence(issuer: x509.Certificate, issued: x509.Certificate) -> str:
     """Say that a certificate is an issuer's."""
-    return f"certificate of {describe(issuer)} {AUTHORITY}: it issued that of {describe(issued)}"
+    return f"certificate of {describe(issuer)} {AUTHORITY}: it issued the certificate of {describe(issued)}"
 
 
 @quietly()
 def issuers_among(certificates: Sequence[x509.Certificate]) -> dict[x509.Certificate, x509.Certificate]:
-    """Return those of some certificates that issued another of them, each with one that it issued."""
+    """Return the certificates that issued another one of them, each with one that it issued."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 def load_certificates(data: bytes) -> list[x509.Certificate]:
     """Return the certificates in a file, in their order; whatever else a PEM file holds is left alone.
 
+    Args:
+        data: PEM, DER or PKCS#7.
+
     Raises:
         CredentialError: there is none, and the error says what there is instead; or one is broken.
     """

@@ -116,7 +116,7 @@ def _is_sound(oid: str, value: tlv.Element) -> bool:
 def _is_key_usage(value: tlv.Element) -> bool:
     """``BIT STRING``, of up to nine bits; those that are not used are zero, the last two refine keyAgreement."""
     contents = value.expect(_BIT_STRING).contents
-    if len(contents) not in (2, 3) or contents[0] > 7 or contents[-1] & (1 << contents[0]) - 1:  # noqa: PLR2004
+    if len(contents) not in (2, 3) or contents[0] > 7 or contents[-1] & (1 << contents[0]) - 1:  # noqa: PLR2004  # X.690, 8.6.2
         return False
     refined = contents[1] & _ENCIPHER_ONLY or contents[2:]
     return not refined or bool(contents[1] & _BITS["key_agreement"])

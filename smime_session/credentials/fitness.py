@@ -140,8 +140,14 @@ def certificates_for(
     """Return the certificates for a mail address, the best first.
 
     Those that ``profile`` may use come before those it may not, and newer ones before older ones.
-    Certificates outside their validity time are left out if there is a usable one within it; they
+    Certificates outside their validity period are left out if there is a usable one within it; they
     stay if there is none, so that the caller can say what became of them.
+
+    Args:
+        address: the mail address; letter case does not count.
+        certificates: where to look.
+        at: the moment at which they must be valid, with its time zone; now if not given.
+        profile: what may be used.
     """
     at = moment(at)
     matching = [
@@ -185,7 +191,7 @@ def check_profile(profile: object) -> None:
     """
     if not isinstance(profile, Profile):
         found = type(profile).__name__
-        raise TypeError(f"a profile is MODERN, COMPAT, PQ or made of one, and is not an object of type {found}")
+        raise TypeError(f"a profile is MODERN, COMPAT, PQ or made from one of them, not an object of type {found}")
 
 
 def _check_certificate(certificate: object) -> None:
@@ -196,8 +202,8 @@ def _check_certificate(certificate: object) -> None:
 
 
 def _not_a_recipient(found: object) -> str:
-    wanted = "what load_certificates() or recipient_for() returns"
-    return f"a recipient is {wanted}, or has a method wrap, and is not an object of type {type(found).__name__}"
+    wanted = "a certificate, what recipient_for() returns"
+    return f"a recipient is {wanted}, or an object with a method wrap, not an object of type {type(found).__name__}"
 
 
 def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[str]:

@@ -56,7 +56,7 @@ def moment(at: datetime | None) -> datetime:
     if not isinstance(at, datetime):
         raise TypeError(f"a moment is a datetime with a time zone, not an object of type {type(at).__name__}")
     if at.utcoffset() is None:
-        raise TypeError(f"a moment has a time zone, which {at:%Y-%m-%d %H:%M:%S} has not")
+        raise TypeError(f"a moment needs a time zone, and {at:%Y-%m-%d %H:%M:%S} has none")
     return at
 
 

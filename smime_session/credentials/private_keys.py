@@ -36,6 +36,10 @@ def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identi
 
     A key without a certificate is an identity too. A passphrase that is not needed is ignored.
 
+    Args:
+        data: PEM, DER or PKCS#12.
+        passphrase: unlocks private keys and PKCS#12, where it is text in UTF-8; None if there is none.
+
     Raises:
         PassphraseError: a private key is locked and the passphrase is missing or wrong.
         CredentialError: there is no private key, and the error says what there is instead; or it is
@@ -103,7 +107,7 @@ def encoded_key(public_key: object) -> bytes:
     """Return the SubjectPublicKeyInfo of a public key."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]  # any kind of key
     return encoded
 
 

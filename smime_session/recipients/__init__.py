@@ -226,7 +226,11 @@ def _technique_with(tag: int) -> Technique | None:
 
 
 def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedKey, ...]:
-    """Wrap the session key for every recipient, for those of one group (:class:`GroupRecipient`) together."""
+    """Wrap the session key for every recipient, for those of one group (:class:`GroupRecipient`) together.
+
+    Raises:
+        RecipientError: a recipient's key cannot be used after all.
+    """
     alone: list[Recipient] = []
     groups: dict[Hashable, list[GroupRecipient]] = {}
     for recipient in recipients:

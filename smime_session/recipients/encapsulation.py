@@ -74,7 +74,7 @@ def unfit(public_key: object, profile: Profile) -> str | None:
     if profile.encapsulation:
         return None
     name = _kem_of(_ml_kem(public_key)).name
-    return f"has a key of a kind that the readers of profile {profile.name} do not know ({name})"
+    return f"has a kind of key that the readers of profile {profile.name} do not know ({name})"
 
 
 def recipient(public_key: object, identifier: RecipientIdentifier, _profile: Profile) -> EncapsulationRecipient:

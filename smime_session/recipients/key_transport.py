@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from smime_session.algorithms import name_of
-from smime_session.cms import codec, key_trans, tlv
+from smime_session.cms import codec, key_trans
 from smime_session.cms.structures import (
     KeyTransRecipientInfo,
     RecipientIdentifier,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from smime_session.recipients import Certificate
     from smime_session.recipients.summary import RecipientSummary
 
-TAG: Final = tlv.SEQUENCE
+TAG: Final = codec.KEY_TRANSPORT_TAG
 KEY_USAGE: Final = "key_encipherment"
 POST_QUANTUM: Final = False
 

@@ -155,7 +155,7 @@ def _encoded(password: str) -> bytes:
     try:
         return unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:
-        raise CredentialError("the password has characters that are none: half of a surrogate pair") from None
+        raise CredentialError("the password is not valid text: it has half of a surrogate pair") from None
 
 
 def _readable(wrapped: Sequence[WrappedKey]) -> list[tuple[WrappedKey, PasswordRecipientInfo]]:
@@ -193,7 +193,7 @@ def _decoded(
 
 
 def derive(password: bytearray, derivation: Pbkdf2, size: int) -> SessionKey:
-    """Make a key-encryption key of a password (RFC 8018, 5.2), to be wiped like a session key."""
+    """Derive a key of ``size`` octets from a password with PBKDF2 (RFC 8018, 5.2), to be wiped like a session key."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from smime_session.cms import tlv
+from smime_session.cms import codec, tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
@@ -34,7 +34,6 @@ SharedKeyName = tuple[KekIdentifier, AlgorithmIdentifier]
 Identifier = RecipientIdentifier | SharedKeyName
 
 PASSWORD: Final = "password"  # noqa: S105  # the word that names every password recipient, for want of names
-_PASSWORD_TAG: Final = 0xA3
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,200}")
 _PREFIXED: Final = re.compile(r"-?0[xX][0-9a-fA-F]{1,200}")
@@ -63,7 +62,7 @@ class Member:
     @property
     def by_password(self) -> bool:
         """Whether the session key is encrypted with a password."""
-        return self.part.encoded[0] == _PASSWORD_TAG
+        return self.part.encoded[0] == codec.PASSWORD_TAG
 
 
 class Roster:
@@ -116,7 +115,7 @@ class Roster:
             TypeError: a single name was given instead of several in a list.
         """
         if isinstance(selectors, str):
-            raise TypeError("several names are wanted, in a list: one alone is [name], not name")
+            raise TypeError("names are given in a list: [name], not name")
         found: set[Member] = set()
         refused: list[str] = []
         for selector in selectors:
@@ -139,7 +138,7 @@ class Roster:
             matching = [member for certificate in own for member in self.of(certificate)]
         if not matching:
             there = "; ".join(names_of(self.wrapped_keys)) or "nobody"
-            raise RecipientError((f"{who} is none of the recipients: the message is addressed to {there}",))
+            raise RecipientError((f"{who} is not a recipient: the message is addressed to {there}",))
         return matching
 
     def _named(self, text: str) -> list[Member]:
@@ -220,7 +219,7 @@ def _certificates_of(
     if isinstance(selector, str):
         having = [each for each in certificates if any(same_mailbox(selector, one) for one in addresses_of(each))]
         if not having:
-            raise RecipientError((f"{selector} is in no certificate that was given, so it names nobody",))
+            raise RecipientError((f"{selector} is in none of the certificates that were given, so it names nobody",))
         return selector, having
     from cryptography import x509
 

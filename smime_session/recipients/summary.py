@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from smime_session.cms.structures import RecipientIdentifier
 
 
-_SHARED_SECRETS: Final = (codec.TECHNIQUES[0xA2], codec.TECHNIQUES[0xA3])
+_SHARED_SECRETS: Final = (codec.TECHNIQUES[codec.KEK_TAG], codec.TECHNIQUES[codec.PASSWORD_TAG])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

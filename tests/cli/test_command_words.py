@@ -161,7 +161,7 @@ def test_tree() -> None:
         "├─ authenticated: no",
         "├─ version: 2",
         "├─ content: AES-256-CBC",
-        "│  ├─ key bits: 256 bits",
+        "│  ├─ key size: 256 bits",
         "│  └─ size: 1,234,567 octets",
         "├─ recipient 1: key transport",
         "│  ├─ opened by: Bob",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 MAIL = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\ntext\r\n"
 READER = PresharedKey(bytes(32), b"reader")
 OTHER = PresharedKey(bytes(32), b"other")
-NO_RECIPIENT = r"^a recipient is what load_certificates\(\) or recipient_for\(\) returns, .* of type {}$"
+NO_RECIPIENT = r"^a recipient is a certificate, what recipient_for\(\) returns, or .*, not an object of type {}$"
 
 
 def _kind(value: object) -> str:
@@ -74,7 +74,9 @@ def test_a_profile_is_no_name(alice: Person) -> None:
         lambda: encrypt(MAIL, [Password("pw")], profile=name),
         lambda: recipient_for(alice.certificate, profile=name),
     ):
-        with pytest.raises(TypeError, match=r"^a profile is MODERN, COMPAT, PQ or made of one, .* of type str$"):
+        with pytest.raises(
+            TypeError, match=r"^a profile is MODERN, COMPAT, PQ or made from one of them, not an object of type str$"
+        ):
             use()
 
 
@@ -100,7 +102,7 @@ def test_a_password_is_text_or_octets(wrong: object) -> None:
 
 def test_one_name_is_no_list_of_names() -> None:
     """The letters of one name are not looked up one by one."""
-    with pytest.raises(TypeError, match=r"^several names are wanted, in a list: one alone is \[name\], not name$"):
+    with pytest.raises(TypeError, match=r"^names are given in a list: \[name\], not name$"):
         Roster([]).select("alice@example.org")
 
 
@@ -205,7 +207,7 @@ def test_a_moment_has_a_time_zone(alice: Person) -> None:
         lambda at: new_identity("alice@example.org", key_type="p256", at=at),
     )
     for use in uses:
-        with pytest.raises(TypeError, match=r"^a moment has a time zone, which 2026-03-01 12:00:00 has not$"):
+        with pytest.raises(TypeError, match=r"^a moment needs a time zone, and 2026-03-01 12:00:00 has none$"):
             use(naive)
         with pytest.raises(TypeError, match=r"^a moment is a datetime with a time zone, not an object of type date$"):
             use(day)

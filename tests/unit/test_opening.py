@@ -129,5 +129,5 @@ def test_too_many_trials_of_a_bare_key_say_what_helps(alice: Person) -> None:
 def test_what_is_no_identity_is_told(alice: Person, of_what: str) -> None:
     """A certificate or octets in the place of an identity are the caller's mistake, told in a sentence."""
     wrong = {"certificate": alice.certificate, "octets": b"-----BEGIN"}[of_what]
-    with pytest.raises(TypeError, match=r"^an identity is what load_identities\(\) makes of a private key, or has"):
+    with pytest.raises(TypeError, match=r"^an identity is one of those that load_identities\(\) returns, or "):
         Candidates(header_of(), [wrong], DEFAULT)  # type: ignore[list-item]

@@ -159,7 +159,7 @@ def test_a_profile_may_be_made_of_that_one() -> None:
 @pytest.mark.parametrize("wrong", ["modern", lambda _: "modern"], ids=["name", "function"])
 def test_a_profile_is_no_name(wrong: Any, *, reseal: bool) -> None:  # noqa: ANN401  # what is wrong has any type
     """The name of a profile is for the command line, also where a function returns it."""
-    with pytest.raises(TypeError, match="a profile is MODERN, COMPAT, PQ or made of one"):
+    with pytest.raises(TypeError, match="a profile is MODERN, COMPAT, PQ or made from one of them"):
         rewrap(sealed_for(RSA), RSA.identities, add=[EC.recipient], profile=wrong, reseal=reseal)
 
 

@@ -220,7 +220,7 @@ def _changed(**changes: object) -> bytes:
 
 
 NOT_ONE = "the file holds no saved session key"
-VERSION = "in a version of the format that is not known here, not in version 1"
+VERSION = "in a version of the format that is not supported: only version 1 is"
 FIELDS = "does not have the fields format, version, .*, each once and no others"
 ALGORITHM = "names a content-encryption algorithm that is not known here"
 NOT_A_KEY = "is not 32 octets in base64, as AES-256-GCM takes"

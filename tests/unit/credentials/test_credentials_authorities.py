@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AUTHORITY = (x509.BasicConstraints(ca=True, path_length=None), True)
 SIGNS = (key_usage("key_cert_sign", "crl_sign", "key_encipherment"), True)
 ANYHOW = replace(MODERN, insecure_key_usage=True)
-REASON = "is a certificate authority's"
+REASON = "belongs to a certificate authority"
 
 
 def issued(
@@ -104,8 +104,8 @@ def test_issuers_are_found_in_any_order() -> None:
     others, sentences = without_issuers([ROOT, BETWEEN, LEAF, OTHER_LEAF])
     assert others == [LEAF, OTHER_LEAF]
     assert sorted(sentences) == [
-        f"certificate of between (serial 0x2) {REASON}: it issued that of leaf (serial 0x3)",
-        f"certificate of root (serial 0x1) {REASON}: it issued that of between (serial 0x2)",
+        f"certificate of between (serial 0x2) {REASON}: it issued the certificate of leaf (serial 0x3)",
+        f"certificate of root (serial 0x1) {REASON}: it issued the certificate of between (serial 0x2)",
     ]
 
 
@@ -137,7 +137,7 @@ def test_an_issuer_that_was_given_is_refused() -> None:
         with pytest.raises(RecipientError) as caught:
             recipients_for(given, at=NOW)
         assert caught.value.refused == (
-            f"certificate of between (serial 0x2) {REASON}: it issued that of leaf (serial 0x3)",
+            f"certificate of between (serial 0x2) {REASON}: it issued the certificate of leaf (serial 0x3)",
         )
         assert len(recipients_for(given, at=NOW, profile=ANYHOW)) == 2
     assert len(recipients_for([LEAF, OTHER_LEAF], at=NOW)) == 2

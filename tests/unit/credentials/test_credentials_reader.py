@@ -97,7 +97,6 @@ PLAIN: Final = {
     "for any purpose": certificate(purposes=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),
     "key usage of two octets": certificate(extensions=[(key_usage("key_agreement", "decipher_only"), True)]),
 }
-_Key = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
 def judged_by_library(octets: bytes) -> x509.Certificate | None:
