@@ -87,6 +87,7 @@ if TYPE_CHECKING:
 @algorithm_options
 @guard_options
 @click.option("--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2).")
+@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @limit_options("max_recipients", "max_trials")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
@@ -105,6 +106,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     added_secrets: SharedSecrets,
     reseal: bool,
     insecure_legacy: bool,
+    require_authenticated: bool,
     limits: dict[str, Any],
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
@@ -146,7 +148,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 certificates=book,
                 reseal=reseal,
                 profile=profile,
-                policy=Policy(insecure_legacy=insecure_legacy, **limits),
+                policy=Policy(insecure_legacy=insecure_legacy, require_authenticated=require_authenticated, **limits),
                 transactional=destination.transactional,
             )
     if not quiet:
@@ -190,6 +192,8 @@ def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
         note(f"already a recipient, and left as it was: {names(done.present)}")
     if done.weakened_by:
         note(f"the message was post-quantum and is no longer, because of {names(done.weakened_by)}")
+    if done.resealed and not done.authenticated:
+        note("the content was not authenticated before: it could have been altered, and is resealed as it was found")
     if done.removed and done.resealed:
         note(f"no longer a recipient: {names(done.removed)}; whoever could read the message may have kept the old one")
     elif done.removed:

@@ -14,7 +14,7 @@ from smime_session.interoperability import ClientNote, notes_for
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.recipients import each, matching, summarize
+from smime_session.recipients import NamedIdentity, each, matching, summarize
 from smime_session.sources import Replay
 
 if TYPE_CHECKING:
@@ -65,13 +65,16 @@ class Recipient:
     Attributes:
         index: the place of its recipient info in the envelope, from 1.
         summary: its public fields.
-        opened_by: the given identities that it is addressed to, in words.
+        opened_by: the given identities that it is addressed to by a name of theirs, in words.
+        may_be_opened_by: the given identities that its public fields do not rule out, in words: a private key
+            without its certificate may go by any issuer and serial number, and a password by no name at all.
         certificate: the given certificate that it names, in words; None if none of them is named.
     """
 
     index: int
     summary: RecipientSummary
     opened_by: tuple[str, ...]
+    may_be_opened_by: tuple[str, ...] = ()
     certificate: str | None = None
 
 
@@ -159,7 +162,7 @@ def _describe(
     header = reader.header
     content = _content(reader)
     recipients = _recipients(header.wrapped_keys, identities, Directory(certificates))
-    missed = not any(recipient.opened_by for recipient in recipients)
+    missed = not any(recipient.opened_by or recipient.may_be_opened_by for recipient in recipients)
     classical = sum(not recipient.summary.post_quantum for recipient in recipients)
     return Inspection(
         form=incoming.form,
@@ -212,16 +215,31 @@ def _recipients(
     wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], directory: Directory
 ) -> tuple[Recipient, ...]:
     return tuple(
-        Recipient(
-            index,
-            summary,
-            tuple(str(identity) for identity in identities if _addressed_to(identity, wrapped)),
-            describe(certificate) if (certificate := directory.find(summary)) else None,
-        )
+        _recipient(index, summary, [identity for identity in identities if _addressed_to(identity, wrapped)], directory)
         for index, whole in enumerate(wrapped_keys, 1)
         for wrapped in each(whole)
         for summary in summarize(wrapped)
     )
+
+
+def _recipient(index: int, summary: RecipientSummary, readers: Sequence[Identity], directory: Directory) -> Recipient:
+    certificate = directory.find(summary)
+    named = [identity for identity in readers if _goes_by_name(identity, summary)]
+    return Recipient(
+        index=index,
+        summary=summary,
+        opened_by=tuple(map(str, named)),
+        may_be_opened_by=tuple(str(identity) for identity in readers if identity not in named),
+        certificate=describe(certificate) if certificate else None,
+    )
+
+
+def _goes_by_name(identity: Identity, summary: RecipientSummary) -> bool:
+    """Tell whether the name in a recipient info is one of the identity's, which the recipient info may be for."""
+    if isinstance(identity, NamedIdentity):
+        identifiers = {identifier.hex() for identifier in identity.names.key_identifiers}
+        return identity.names.certificate is not None or summary.key_identifier in identifiers
+    return summary.technique != "password"
 
 
 def _addressed_to(identity: Identity, wrapped: WrappedKey) -> bool:

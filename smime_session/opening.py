@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
+from smime_session.algorithms import name_of
 from smime_session.cms import codec
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.cms.structures import EnvelopeTrailer
@@ -66,8 +67,7 @@ class Pass:
         algorithm = self.parameters.algorithm
         if algorithm.legacy and not policy.insecure_legacy:
             raise PolicyError(f"the content is sealed with {algorithm.name}, which is weak", option="insecure_legacy")
-        if policy.require_authenticated and not algorithm.authenticated:
-            raise PolicyError(f"the content is not authenticated ({algorithm.name})", option="require_authenticated")
+        refuse_unauthenticated(self.reader, policy)
 
     def open(
         self,
@@ -222,6 +222,17 @@ class Pass:
     def _belongs_elsewhere(self, candidate: Candidate) -> bool:
         """Tell whether a key was saved with another message, which public octets decide."""
         return candidate.key.message not in (b"", self.fingerprint)
+
+
+def refuse_unauthenticated(reader: EnvelopeReader, policy: Policy) -> None:
+    """Refuse content that no tag protects, where ``policy`` asks for one.
+
+    Raises:
+        PolicyError: it is such content.
+    """
+    if policy.require_authenticated and not reader.authenticated:
+        oid = reader.header.content_encryption.oid
+        raise PolicyError(f"the content is not authenticated ({name_of(oid) or oid})", option="require_authenticated")
 
 
 def prove(

@@ -22,7 +22,7 @@ from smime_session.errors import MessageError
 from smime_session.mail.armour import Beginning, armour_of
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
-from smime_session.opening import Pass, prove
+from smime_session.opening import Pass, prove, refuse_unauthenticated
 from smime_session.profiles import COMPAT, DEFAULT, MODERN, Policy, Profile
 from smime_session.readership import Readership, remaining, weakening
 from smime_session.recipients.selection import Roster
@@ -56,6 +56,8 @@ class Rewrapped:
         removed: the names of those who are recipients no longer.
         present: the names of those who were to be added, but were recipients already and stay as they were.
         resealed: whether the content has a new session key.
+        authenticated: whether the content was authenticated as it came. What was not may have been altered before,
+            and resealing authenticates it as it is.
         weakened_by: the names of those recipients who can be broken by a quantum computer, in a message that
             could not be before (:attr:`~smime_session.inspection.Inspection.post_quantum`).
     """
@@ -68,6 +70,7 @@ class Rewrapped:
     removed: tuple[str, ...]
     present: tuple[str, ...]
     resealed: bool
+    authenticated: bool
     weakened_by: tuple[str, ...] = ()
 
 
@@ -235,6 +238,7 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
         reader, trailer = reading.reader, reading.trailer
         refuse_unreadable(readers.header(trailer), readers.kept + readers.added, policy)
     else:
+        refuse_unauthenticated(reader, policy)
         for _ in reader.ciphertext():
             pass
         trailer = reader.trailer()
@@ -249,6 +253,7 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
         removed=readers.removed,
         present=readers.present,
         resealed=False,
+        authenticated=reader.authenticated,
         weakened_by=readers.weakened_by,
     )
 
@@ -277,6 +282,7 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
     before.select(order.remove, order.certificates)  # whoever is named has to be there
     profile = order.profile_for(old, reseal=True)
     recipients = recipients_for(order.wanted, profile=profile)
+    authenticated = reading.reader.authenticated
     resealing = Resealing(replay, reading, target, recipients, profile, order.policy)
     header, encoding = resealing.run(order.identities, transactional=transactional)
     now = Roster(header.wrapped_keys)
@@ -290,5 +296,6 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
         removed=tuple(member.name for member in before.members if member not in staying),
         present=(),
         resealed=True,
+        authenticated=authenticated,
         weakened_by=weakening(before.wrapped_keys, now.wrapped_keys),
     )

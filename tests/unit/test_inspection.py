@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import pytest
 
 from smime_session import MODERN, encrypt, inspect
 from smime_session.clients import CLIENTS
 from smime_session.credentials.names import describe
+from smime_session.recipients.key_transport import KeyTransportIdentity
 
 if TYPE_CHECKING:
     from tests.conftest import Person
@@ -41,3 +45,19 @@ def test_everything_is_plain_values(alice: Person, bob: Person) -> None:
     assert [set(note) for note in found["clients"]] == [{"name", "opens", "reason"}] * len(CLIENTS)
     assert found["recipients"][0]["certificate"] == describe(alice.certificate)
     assert found["closest"] is None
+
+
+@pytest.mark.parametrize("identifier", ["issuer-serial", "key-identifier"])
+def test_a_key_alone_is_named_by_its_identifier_only(
+    alice: Person, bob: Person, identifier: Literal["issuer-serial", "key-identifier"]
+) -> None:
+    """A private key without its certificate may have any serial number, and then nothing more is claimed of it."""
+    message = encrypt(MAIL, [alice.certificate], profile=replace(MODERN, identifier=identifier))
+    alone, stranger = (KeyTransportIdentity(person.key, None) for person in (alice, bob))
+    (found,) = inspect(message, [alone, stranger]).recipients
+    if identifier == "key-identifier":
+        assert (found.opened_by, found.may_be_opened_by) == ((str(alone),), (str(stranger),))
+    else:
+        assert (found.opened_by, found.may_be_opened_by) == ((), (str(alone), str(stranger)))
+    (found,) = inspect(message, [alice.identity, bob.identity]).recipients
+    assert (found.opened_by, found.may_be_opened_by) == ((str(alice.identity),), ())

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+from typing import Any
 
 import pytest
 
 import smime_session
-from smime_session import COMPAT, MODERN, PQ, Profile, RecipientError, decrypt, rewrap, rewrap_stream
+from smime_session import (
+    COMPAT,
+    MODERN,
+    PQ,
+    Policy,
+    PolicyError,
+    Profile,
+    RecipientError,
+    decrypt,
+    rewrap,
+    rewrap_stream,
+)
 from tests.unit.readers import (
     EC,
     MAIL,
@@ -109,3 +121,27 @@ def test_resealing_for_nobody_is_refused() -> None:
     """Resealing needs to be told for whom."""
     with pytest.raises(RecipientError, match="no recipient"):
         rewrap(sealed_for(RSA), RSA.identities, reseal=True)
+
+
+@pytest.mark.parametrize(("old", "proven"), [(MODERN, True), (COMPAT, False)], ids=["modern", "compat"])
+def test_resealing_tells_what_was_proven_before(old: Profile, proven: bool) -> None:  # noqa: FBT001  # a parameter
+    """What could have been altered is called that, though nothing shows it in the new message any more."""
+    message, target = sealed_for(RSA, profile=old), io.BytesIO()
+    done = rewrap_stream(io.BytesIO(message), target, RSA.identities, add=[RSA.recipient], reseal=True, profile=MODERN)
+    assert done.authenticated is proven
+    assert decrypt(target.getvalue(), RSA.identities).authenticated
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"reseal": True, "add": [RSA.recipient]}, {"add": [SHARED.recipient]}, {"remove": [EC.certificate]}],
+    ids=["reseal", "add", "remove"],
+)
+def test_authentication_can_be_required(change: dict[str, Any]) -> None:
+    """No change is made to a message that is not authenticated, if that is asked for, whatever the change."""
+    message, target = sealed_for(RSA, EC, profile=COMPAT), io.BytesIO()
+    policy = Policy(require_authenticated=True)
+    with pytest.raises(PolicyError, match=r"^the content is not authenticated \(AES-256-CBC\)$"):
+        rewrap_stream(io.BytesIO(message), target, RSA.identities, policy=policy, **change)
+    assert not target.getvalue()
+    assert rewrap(message, RSA.identities, **change) != message

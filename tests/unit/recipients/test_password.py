@@ -355,7 +355,7 @@ def test_summary() -> None:
         "wrap": "AES-256-CBC",
     }
     assert recipient.summary.encrypted_key_size == 48
-    assert recipient.opened_by == ("a password",)
+    assert (recipient.opened_by, recipient.may_be_opened_by) == ((), ("a password",))
 
 
 def test_password_is_not_shown() -> None:
