@@ -11,6 +11,7 @@ import click
 
 from smime_session import (
     CredentialError,
+    DecryptionError,
     LimitError,
     NoMatchError,
     NotMailError,
@@ -101,14 +102,20 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
             hint = "--insecure-legacy opens it all the same"
         case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
             hint = f"--{option.replace('_', '-')} N accepts more"
-        case NoMatchError(closest=str()):
-            hint = "-i with the private key alone, without its certificate, tries it on every recipient"
-        case NoMatchError():
-            hint = (
-                "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"
-            )
+        case DecryptionError() | NoMatchError():
+            hint = _readers_hint(error)
         case CredentialError(__cause__=MisplacedKeyError()) if command in ("decrypt", "rewrap"):
             hint = "--session-key takes it"
         case RefusedError(guard=str(guard)):
             hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts this one all the same"
     return hint
+
+
+def _readers_hint(error: DecryptionError | NoMatchError) -> str | None:
+    """Say who could read the message, or who tried."""
+    if isinstance(error, DecryptionError):
+        addressed_to, given = "; ".join(error.addressed_to), "; ".join(error.identities)
+        return f"it is addressed to {addressed_to}; given: {given}" if addressed_to else None
+    if error.closest:
+        return "-i with the private key alone, without its certificate, tries it on every recipient"
+    return "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from smime_session.errors import LimitError, MessageError, NoMatchError, PolicyError
+from smime_session.arguments import check_identities
+from smime_session.errors import DecryptionError, LimitError, MessageError, NoMatchError, PolicyError
 from smime_session.recipients import NamedIdentity, is_selective, legacy_algorithm, may_need_senders, names_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Candidates:
     """
 
     def __init__(self, header: EnvelopeHeader, identities: Sequence[Identity], policy: Policy) -> None:
-        _check_identities(identities)
+        check_identities(identities)
+        self._header = header
+        self._identities = identities
         if header.originator_info is not None:
             identities = _with_senders(identities, header.originator_info)
         self.all: list[Candidate] = []
@@ -77,8 +80,12 @@ class Candidates:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Wipe the keys, and say of what did not open for whom it is and who tried: both are no secrets."""
         self.wipe()
+        if isinstance(error, DecryptionError):
+            error.addressed_to = tuple(names_of(self._header.wrapped_keys))
+            error.identities = tuple(map(str, self._identities))
 
 
 def _matches(
@@ -107,13 +114,6 @@ def _matches(
 def _without_certificate(identity: Identity) -> bool:
     """Tell whether an identity is a key alone, which has to try whatever may be for it."""
     return isinstance(identity, NamedIdentity) and identity.names.certificate is None
-
-
-def _check_identities(identities: Sequence[object]) -> None:
-    for identity in identities:
-        if not hasattr(identity, "unwrap"):
-            wanted = "one of those that load_identities() returns, or an object with a method unwrap"
-            raise TypeError(f"an identity is {wanted}, not an object of type {type(identity).__name__}")
 
 
 def _with_senders(identities: Sequence[Identity], originator_info: bytes) -> list[Identity]:

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
 
 
 class SmimeError(Exception):
-    """The root: everything this package raises on purpose."""
+    """The root: everything this package raises on purpose. It survives pickling, as between processes."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[SmimeError], args: tuple[object, ...], facts: dict[str, object]) -> SmimeError:
+    """Make an error again that was pickled or copied: its sentence is complete, and not made a second time."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class CredentialError(SmimeError):
@@ -166,7 +176,13 @@ class DecryptionError(SmimeError):
 
     A wrong key, a damaged wrapped key, a changed body and a wrong tag all end here, with the
     same words, so that an answer tells an attacker nothing (RFC 3218).
+
+    Attributes:
+        addressed_to: to whom it is addressed, a description each, made of public fields only.
+        identities: what the given identities are, a description each.
     """
 
     def __init__(self) -> None:
         super().__init__("the message could not be decrypted: the key does not fit or the message was altered")
+        self.addressed_to: tuple[str, ...] = ()
+        self.identities: tuple[str, ...] = ()

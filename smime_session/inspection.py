@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from smime_session.algorithms import CEK_HKDF_SHA256_OID, CONTENT_TYPES, name_of
+from smime_session.arguments import check_certificate, check_identities
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.credentials.names import describe
 from smime_session.errors import MessageError
@@ -142,14 +143,18 @@ def inspect(
 
     Raises:
         MessageError: it is no envelope, or broken.
-        TypeError: it is neither a message nor a binary file.
+        TypeError: it is neither a message nor a binary file, or another argument is of a kind that is not accepted.
     """
+    identities, certificates = tuple(identities), tuple(certificates)
+    check_identities(identities)
+    for certificate in certificates:
+        check_certificate(certificate)
     with Replay(source_of(message), replayable=False) as replay:
         incoming = open_message(replay.read_block)
         reader = EnvelopeReader(incoming.next_block, policy)
         for _ in reader.ciphertext():
             pass
-        return _describe(incoming, reader, reader.trailer(), tuple(identities), tuple(certificates))
+        return _describe(incoming, reader, reader.trailer(), identities, certificates)
 
 
 def _describe(

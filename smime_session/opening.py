@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from hashlib import _Hash as Hash
 
+    from smime_session.algorithms import ContentEncryption
     from smime_session.candidates import Candidate, Candidates
     from smime_session.profiles import Policy
     from smime_session.sources import Replay
@@ -221,7 +222,12 @@ class Pass:
 
     def _belongs_elsewhere(self, candidate: Candidate) -> bool:
         """Tell whether a key was saved with another message, which public octets decide."""
-        return candidate.key.message not in (b"", self.fingerprint)
+        return candidate.key.message not in (b"", mark_of(self.parameters.algorithm, self.fingerprint))
+
+
+def mark_of(algorithm: ContentEncryption, fingerprint: bytes) -> bytes:
+    """Return what marks a message for a saved session key: how it is sealed, and its :attr:`Pass.fingerprint`."""
+    return algorithm.oid.encode("ascii") + fingerprint
 
 
 def refuse_unauthenticated(reader: EnvelopeReader, policy: Policy) -> None:

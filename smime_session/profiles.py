@@ -44,6 +44,16 @@ Identifier = Literal["issuer-serial", "key-identifier"]
 """How a recipient is named in the envelope (RFC 5652, 6.2.1)."""
 
 
+_GUARDS: Final = ("insecure_expired", "insecure_key_usage", "insecure_extended_key_usage", "insecure_key_size")
+
+
+def _check_switches(choices: Value, *names: str) -> None:
+    for name in names:
+        switch = getattr(choices, name)
+        if not isinstance(switch, bool):
+            raise TypeError(f"{name} is True or False, not {switch!r}")
+
+
 class Profile(Value, kw_only=True):
     """What encrypting chooses.
 
@@ -101,6 +111,7 @@ class Profile(Value, kw_only=True):
             )
         if self.identifier not in get_args(Identifier):
             raise TypeError(f"identifier is {' or '.join(map(repr, get_args(Identifier)))}, not {self.identifier!r}")
+        _check_switches(self, "share_ephemeral", "derived_content_key", "encapsulation", "post_quantum_only", *_GUARDS)
 
 
 MODERN: Final = Profile(name="modern", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256)
@@ -140,6 +151,24 @@ class Policy(Value, kw_only=True):
     max_header_size: int = MAX_HEADER_SIZE
     max_recipients: int = MAX_RECIPIENTS
     max_trials: int = MAX_TRIALS
+
+    if not TYPE_CHECKING:  # or type checkers would not know the parameters
+
+        def __init__(self, **choices: object) -> None:
+            super().__init__(**choices)
+            self._check()
+
+    def _check(self) -> None:
+        """Check what would be taken for something else: ``"no"`` is true.
+
+        Raises:
+            TypeError: a switch is neither True nor False, or a limit is no number.
+        """
+        _check_switches(self, "require_authenticated", "insecure_legacy")
+        for name in ("max_header_size", "max_recipients", "max_trials"):
+            limit = getattr(self, name)
+            if not isinstance(limit, int) or isinstance(limit, bool):
+                raise TypeError(f"{name} is a whole number, not {limit!r}")
 
 
 DEFAULT: Final = Policy()

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from smime_session.algorithms import name_of
+from smime_session.arguments import check_certificate, check_profile, check_recipient, check_several
 from smime_session.candidates import Candidates
 from smime_session.cms import content_algorithm
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
-from smime_session.credentials.fitness import check_profile, recipients_for
+from smime_session.credentials.fitness import recipients_for
 from smime_session.errors import MessageError
 from smime_session.mail.armour import Beginning, armour_of
 from smime_session.mail.detection import open_message
@@ -172,7 +173,10 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
     """
     check_readable(source)
     check_writable(target)
-    order = _Order(tuple(identities), tuple(add), remove, tuple(certificates), profile, policy)
+    check_several(add, "recipients")
+    check_several(remove, "names")
+    order = _Order(tuple(identities), tuple(add), tuple(remove), tuple(certificates), profile, policy)
+    order.check()
     with Beginning(source) as replay:
         if reseal:
             return _reseal(order, replay, target, transactional=transactional)
@@ -204,10 +208,21 @@ class _Order(NamedTuple):
 
     identities: tuple[Identity, ...]
     wanted: tuple[Recipient | x509.Certificate, ...]
-    remove: Iterable[Selector]
+    remove: tuple[Selector, ...]
     certificates: tuple[x509.Certificate, ...]
     profile: ProfileChoice
     policy: Policy
+
+    def check(self) -> None:
+        """Check what was given, as far as that is possible without the message.
+
+        Raises:
+            TypeError: an argument is of a kind that is not accepted.
+        """
+        for recipient in self.wanted:
+            check_recipient(recipient)
+        for certificate in self.certificates:
+            check_certificate(certificate)
 
     def profile_for(self, header: EnvelopeHeader, *, reseal: bool = False) -> Profile:
         """Return the profile for a message.

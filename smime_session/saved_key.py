@@ -11,11 +11,12 @@ from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
 
 from smime_session.algorithms import CONTENT_ENCRYPTION
+from smime_session.arguments import check_octets
 from smime_session.candidates import Candidates
 from smime_session.errors import CredentialError
 from smime_session.mail.objects import source_of
 from smime_session.memory import erase
-from smime_session.opening import Pass, prove
+from smime_session.opening import Pass, mark_of, prove
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.session_key import SessionKey
 from smime_session.sources import Replay
@@ -61,7 +62,9 @@ class SavedSessionKey:
             CredentialError: it was wiped.
         """
         self._check()
-        return SessionKey(bytearray(self._key.material), checked=True, message=self.fingerprint)
+        return SessionKey(
+            bytearray(self._key.material), checked=True, message=mark_of(self.algorithm, self.fingerprint)
+        )
 
     def to_json(self) -> bytes:
         """Return what is to be saved, readable only for whom the message is.
@@ -136,8 +139,7 @@ def load_session_key(data: bytes) -> SavedSessionKey:
         CredentialError: it is something else, in another version, or broken.
         TypeError: it is not octets, in whatever buffer.
     """
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"what a file holds is wanted as bytes, not as an object of type {type(data).__name__}")
+    check_octets(data, "what a file holds")
     found = _read(bytes(data))
     del data  # a traceback that shows local variables would show the key
     if isinstance(found, str):

@@ -33,6 +33,7 @@ FLOORS: Final = {
     "smime_session.text": 0,
     "smime_session.values": 0,
     "smime_session.version": 0,
+    "smime_session.arguments": 1,
     "smime_session.cms.tlv": 1,
     "smime_session.content": 1,
     "smime_session.sources": 1,

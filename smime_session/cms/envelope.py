@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, CONTENT_TYPES, ENVELOPED_DATA
+from smime_session.arguments import check_policy
 from smime_session.cms import codec, content_algorithm, tlv
 from smime_session.cms.stream import Stream
 from smime_session.cms.structures import (
@@ -122,9 +123,11 @@ class EnvelopeReader:
         NotEnvelopeError: it is another kind of CMS object.
         MalformedError: it is broken or cut off.
         LimitError: it exceeds a limit of ``policy``.
+        TypeError: something else was given as the policy.
     """
 
     def __init__(self, next_block: Callable[[], Buffer], policy: Policy) -> None:
+        check_policy(policy)
         self._stream = Stream(next_block)
         self._policy = policy
         self.ciphertext_size = 0

@@ -17,6 +17,7 @@ from smime_session.algorithms import (
     X448,
     X25519,
 )
+from smime_session.arguments import check_passphrase, check_text
 from smime_session.cms import tlv
 from smime_session.credentials.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
 from smime_session.credentials.preparation import moment
@@ -154,9 +155,11 @@ def new_identity(
 
     Raises:
         CredentialError: an argument cannot be used.
+        TypeError: an argument is of a kind that is not accepted.
     """
     from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
+    check_passphrase(passphrase)
     local, domain = parse_address(address)
     if key_type not in KEY_TYPES:
         raise CredentialError(f"there is no key type {key_type!r}: choose one of {', '.join(KEY_TYPES)}")
@@ -182,7 +185,9 @@ def parse_address(address: str) -> tuple[str, str]:
 
     Raises:
         CredentialError: it is not exactly one address.
+        TypeError: it is no text.
     """
+    check_text(address, "a mail address")
     local, _, domain = address.rpartition("@")
     if address.isprintable() and _LOCAL.fullmatch(local) and all(map(_is_label, domain.split("."))):
         local, domain = unicodedata.normalize("NFC", local), ascii_domain(domain)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, ENVELOPED_DATA, SIGNED_DATA
+from smime_session.arguments import check_octets
 from smime_session.cms import tlv
 from smime_session.errors import CredentialError, MessageError
 
@@ -81,8 +82,7 @@ def read(data: bytes) -> list[Piece]:
         CredentialError: it is empty, or DER that is cut off.
         TypeError: it was not read as octets.
     """
-    if not isinstance(data, bytes | bytearray):
-        raise TypeError(f"what a file holds is wanted as bytes, not as an object of type {type(data).__name__}")
+    check_octets(data, "what a file holds")
     data = bytes(data)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # a shell's redirection on Windows writes UTF-16
         data = data.decode("utf-16", errors="replace").encode()

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smime_session.algorithms import RSASSA_PSS_OID, name_of
+from smime_session.arguments import check_profile, check_recipient, check_several
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier
 from smime_session.credentials.authorities import AUTHORITY, is_only_authority, without_issuers
 from smime_session.credentials.names import (
@@ -59,8 +60,7 @@ def recipients_for(
         TypeError: something else was given as a recipient or as the profile.
     """
     check_profile(profile)
-    if isinstance(recipients, str | bytes):
-        raise TypeError(_not_a_recipient(recipients))
+    check_several(recipients, "recipients")
     ready: list[Recipient] = []
     seen: set[x509.Certificate] = set()
     usable: list[x509.Certificate] = []
@@ -70,7 +70,7 @@ def recipients_for(
         if hasattr(recipient, "wrap"):
             ready.append(recipient)
             continue
-        _check_certificate(recipient)
+        check_recipient(recipient)
         if recipient in seen:
             continue
         seen.add(recipient)
@@ -102,7 +102,7 @@ def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, a
         TypeError: something else was given as the certificate or the profile.
     """
     check_profile(profile)
-    _check_certificate(certificate)
+    check_recipient(certificate)
     return judging(profile, at)(certificate)
 
 
@@ -181,29 +181,6 @@ def reasons_against(
     if not profile.insecure_key_usage and is_only_authority(certificate, extensions):
         return [*reasons, AUTHORITY]
     return [*reasons, *_unfit_usage(extensions, technique, profile), *_unfit_extensions(extensions, profile)]
-
-
-def check_profile(profile: object) -> None:
-    """Check that this is a profile.
-
-    Raises:
-        TypeError: it is not.
-    """
-    if not isinstance(profile, Profile):
-        found = type(profile).__name__
-        raise TypeError(f"a profile is MODERN, COMPAT, PQ or made from one of them, not an object of type {found}")
-
-
-def _check_certificate(certificate: object) -> None:
-    from cryptography import x509
-
-    if not isinstance(certificate, x509.Certificate):
-        raise TypeError(_not_a_recipient(certificate))
-
-
-def _not_a_recipient(found: object) -> str:
-    wanted = "a certificate, what recipient_for() returns"
-    return f"a recipient is {wanted}, or an object with a method wrap, not an object of type {type(found).__name__}"
 
 
 def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from smime_session.algorithms import KEMS, name_of
+from smime_session.arguments import check_passphrase
 from smime_session.cms import codec
 from smime_session.credentials.certificates import certificates_in
 from smime_session.credentials.files import Kind, Piece, read
@@ -145,6 +146,7 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
         PassphraseError: the passphrase is wrong.
         CredentialError: there is neither a certificate nor a private key, or one is broken.
     """
+    check_passphrase(passphrase)
     pieces = read(data)
     certificates = certificates_in(pieces)
     keys: list[_Key] = []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from smime_session.arguments import check_octets, check_profile
 from smime_session.credentials.authorities import may_be_authority, without_issuers
 from smime_session.credentials.certificates import certificates_in, load_certificates
 from smime_session.credentials.files import certificate_piece, certificates_alone
-from smime_session.credentials.fitness import check_profile, judging
+from smime_session.credentials.fitness import judging
 from smime_session.credentials.preparation import moment, preparer
 from smime_session.errors import CredentialError, RecipientError
 from smime_session.profiles import MODERN, Profile
@@ -59,6 +60,7 @@ def judged_in(data: bytes, *, profile: Profile = MODERN, at: datetime | None = N
         CredentialError: there is no certificate, and the error says what there is instead; or one is broken.
         TypeError: something else was given as the profile.
     """
+    check_octets(data, "what a file holds")
     check_profile(profile)
     judged = _all_judged_in(data, profile, moment(at))
     if len(judged) > 1 and any(may_be_authority(octets) for octets, _ in judged):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from smime_session.arguments import check_certificate
 from smime_session.cms import tlv
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import MessageError
@@ -32,7 +33,11 @@ def addresses_of(certificate: x509.Certificate) -> list[str]:
 
     Those of the subject alternative name come first, then those that older issuers wrote into the
     subject (RFC 8550, 3). What is no address, and what cannot be parsed, is left out.
+
+    Raises:
+        TypeError: it is no certificate.
     """
+    check_certificate(certificate)
     found: dict[tuple[str, str], str] = {}
     for address in (*_alternative_names(certificate), *_subject_addresses(certificate)):
         local, at, domain = address.rpartition("@")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import RSASSA_PSS_OID
+from smime_session.arguments import check_passphrase
 from smime_session.credentials import ml_kem
 from smime_session.credentials.certificates import certificates_in
 from smime_session.credentials.files import Kind, Piece, der_of, read
@@ -44,7 +45,9 @@ def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identi
         PassphraseError: a private key is locked and the passphrase is missing or wrong.
         CredentialError: there is no private key, and the error says what there is instead; or it is
             broken or of a kind that is not supported.
+        TypeError: an argument is not octets.
     """
+    check_passphrase(passphrase)
     pieces = read(data)
     keys: list[PrivateKeyTypes] = []
     signing: list[PrivateKeyTypes] = []

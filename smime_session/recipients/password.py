@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from smime_session.algorithms import AES_256_CBC, name_of
+from smime_session.arguments import wrong_kind
 from smime_session.cms import pwri
 from smime_session.cms.structures import PasswordRecipientInfo, Pbkdf2, WrappedKey
 from smime_session.errors import CredentialError, LimitError, MessageError, NoMatchError
@@ -98,7 +99,7 @@ class Password:
 
     def __init__(self, password: str | bytes | bytearray, *, iterations: int = PBKDF2_ITERATIONS) -> None:
         if not isinstance(password, str | bytes | bytearray):  # bytearray() makes zeros of a number
-            raise TypeError(f"a password is text or bytes, not an object of type {type(password).__name__}")
+            raise wrong_kind("a password is text or bytes", password)
         self._octets = bytearray(_encoded(password) if isinstance(password, str) else password)
         self._iterations = iterations
         if not self._octets:

@@ -10,6 +10,7 @@ import hmac
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from smime_session.algorithms import KEY_WRAPS, name_of
+from smime_session.arguments import check_octets
 from smime_session.cms import kek
 from smime_session.cms.structures import KekIdentifier, KekRecipientInfo, WrappedKey
 from smime_session.errors import CredentialError, MessageError, NoMatchError, RecipientError
@@ -66,11 +67,14 @@ class PresharedKey:
 
     Raises:
         CredentialError: the key has another size, or its name is empty.
+        TypeError: one of them is not octets.
     """
 
     __slots__ = ("_identifier", "_key", "_wrap")
 
     def __init__(self, key: bytes | bytearray | memoryview, identifier: bytes) -> None:
+        check_octets(key, "a pre-shared key")  # bytearray() makes zeros of a number
+        check_octets(identifier, "the identifier of a pre-shared key")
         self._key = bytearray(key)
         if len(self._key) not in _WRAPS:
             raise CredentialError(f"a pre-shared key has 16, 24 or 32 octets, not {len(self._key)}")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from smime_session.arguments import check_certificate, check_several
 from smime_session.cms import codec, tlv
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
@@ -114,8 +115,7 @@ class Roster:
             RecipientError: one names nobody, or several that are not the same; every such one is told.
             TypeError: a single name was given instead of several in a list.
         """
-        if isinstance(selectors, str):
-            raise TypeError("names are given in a list: [name], not name")
+        check_several(selectors, "names")
         found: set[Member] = set()
         refused: list[str] = []
         for selector in selectors:
@@ -223,7 +223,11 @@ def _certificates_of(
         return selector, having
     from cryptography import x509
 
-    own = (selector,) if isinstance(selector, x509.Certificate) else tuple(selector)
+    several = (selector,) if isinstance(selector, x509.Certificate) else selector
+    check_several(several, "certificates")
+    own = tuple(several)
+    for certificate in own:
+        check_certificate(certificate)
     if not own:
         raise RecipientError(("no certificate was given that names a recipient",))
     return describe(own[0]), own

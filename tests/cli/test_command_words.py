@@ -122,9 +122,11 @@ def test_every_library_error_is_foreseen() -> None:
     for kind in all_kinds(smime_session.SmimeError):
         error = kind.__new__(kind)
         error.args = ("the mail is odd",)
-        for name in ("missing", "option", "guard"):
+        for name in ("missing", "option", "guard", "closest"):
             if not hasattr(error, name):
                 setattr(error, name, None)
+        for name in ("addressed_to", "identities"):
+            setattr(error, name, ())
         failure = explain(error, "decrypt")
         assert failure
         assert (failure.status, failure.sentence) == (1, "the mail is odd")

@@ -19,6 +19,7 @@ from smime_session.algorithms import (
 )
 from smime_session.cms import tlv
 from smime_session.profiles import Policy
+from smime_session.recipients.key_transport import KeyTransportIdentity
 from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, recipient_info
 
 if TYPE_CHECKING:
@@ -73,6 +74,18 @@ def _text_comes_out(infos: bytes, mode: str, identity: Identity) -> bool:
 def test_honest_content_opens(alice: Person, mode: str) -> None:
     """What the following tests forge opens as long as nothing is wrong with it."""
     assert decrypt(_forgery(recipient_info(alice), mode).encoded, [alice.identity]).message == TEXT
+
+
+def test_the_one_failure_names_who_could_read(alice: Person, bob: Person) -> None:
+    """Public fields are told, and the same whatever failed: a wrong key, or an altered text."""
+    sealed = _forgery(recipient_info(alice), "gcm")
+    altered = replace(sealed, ciphertext=bytes(len(sealed.ciphertext)))
+    for forgery, identity in ((sealed, KeyTransportIdentity(bob.key, None)), (altered, alice.identity)):
+        with pytest.raises(DecryptionError) as caught:
+            decrypt(forgery.encoded, [identity])
+        (named,) = caught.value.addressed_to
+        assert f"{alice.certificate.serial_number:#x}" in named
+        assert caught.value.identities == (str(identity),)
 
 
 @ALGORITHMS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +26,9 @@ from smime_session.errors import (
     SmimeError,
     UnsupportedAlgorithmError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EXAMPLES = (
     (CredentialError("the file is empty"), "the file is empty"),
@@ -77,6 +83,19 @@ def test_each_error_is_a_sentence(error: SmimeError, sentence: str) -> None:
     assert str(error) == sentence
     assert sentence[0].islower()
     assert not sentence.endswith(".")
+
+
+def _pickled(error: SmimeError) -> SmimeError:
+    again: SmimeError = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own octets
+    return again
+
+
+@pytest.mark.parametrize("again", [_pickled, copy.copy], ids=["pickle", "copy"])
+@pytest.mark.parametrize("error", [error for error, _ in EXAMPLES], ids=lambda value: type(value).__name__)
+def test_each_error_can_be_pickled(error: SmimeError, again: Callable[[SmimeError], SmimeError]) -> None:
+    """What fails in another process is the same error in this one."""
+    same = again(error)
+    assert (type(same), str(same), vars(same)) == (type(error), str(error), vars(error))
 
 
 def test_every_error_has_an_example() -> None:

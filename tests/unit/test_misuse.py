@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from smime_session import (
     MODERN,
     Password,
+    Policy,
     PresharedKey,
+    addresses_of,
     certificates_for,
     decrypt,
     decrypt_stream,
@@ -61,10 +63,110 @@ def test_an_identity_is_no_recipient(alice: Person) -> None:
 @pytest.mark.parametrize("wrong", ["alice@example.org", b"-----BEGIN CERTIFICATE-----"])
 def test_text_and_octets_are_no_recipients(wrong: object) -> None:
     """An address or a file's octets are not looked up or loaded, neither in a list nor instead of one."""
-    several: tuple[Any, ...] = (wrong, [wrong], [[wrong]])
+    several: tuple[Any, ...] = ([wrong], [[wrong]])
     for recipients in several:
         with pytest.raises(TypeError, match=NO_RECIPIENT.format("(str|bytes|list)")):
             recipients_for(recipients)
+    alone: Any = wrong
+    with pytest.raises(TypeError, match=r"^recipients are given in a list, even if there is one, .* (str|bytes)$"):
+        recipients_for(alone)
+
+
+def test_one_certificate_is_no_list(alice: Person) -> None:
+    """A certificate alone, or an identity, is told to belong in a list."""
+    alone: Any = alice.certificate
+    uses: tuple[Callable[[], object], ...] = (lambda: encrypt(MAIL, alone), lambda: rewrap(MAIL, add=alone))
+    for use in uses:
+        with pytest.raises(TypeError, match=r"^recipients are given in a list, even if there is one, .* Certificate$"):
+            use()
+
+
+@pytest.mark.parametrize("wrong", ["alice@example.org", None, b"-----BEGIN CERTIFICATE-----", 5])
+def test_other_things_are_no_recipients_to_be_added(alice: Person, wrong: Any) -> None:  # noqa: ANN401  # that is the point
+    """Nobody is added, removed or looked up by what is neither a certificate nor a recipient."""
+    sealed, kind = encrypt(MAIL, [alice.certificate]), _kind(wrong)
+    with pytest.raises(TypeError, match=NO_RECIPIENT.format(kind)):
+        rewrap(sealed, [alice.identity], add=[wrong])
+    no_certificate = rf"^a certificate is one that load_certificates\(\) returns, .* of type {kind}$"
+    uses: list[Callable[[], object]] = [
+        lambda: rewrap(sealed, [alice.identity], remove=[alice.certificate], certificates=[wrong]),
+        lambda: inspect(sealed, (), [wrong]),
+        lambda: addresses_of(wrong),
+        lambda: certificates_for("alice@example.org", [wrong]),
+    ]
+    for use in uses:
+        with pytest.raises(TypeError, match=no_certificate):
+            use()
+    if not isinstance(wrong, str):
+        with pytest.raises(TypeError, match=r"^(certificates are given in a list|a certificate is one)"):
+            rewrap(sealed, [alice.identity], remove=[wrong])
+
+
+def test_certificates_are_no_identities(alice: Person) -> None:
+    """What is to be inspected for whom is not mixed up."""
+    wrong: Any = [alice.certificate]
+    with pytest.raises(
+        TypeError, match=r"^an identity is one of those that load_identities\(\) returns, .* Certificate$"
+    ):
+        inspect(encrypt(MAIL, [alice.certificate]), wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "require_authenticated", Policy], ids=_kind)
+def test_a_policy_is_a_policy(wrong: Any) -> None:  # noqa: ANN401  # that is the point
+    """Nothing else is taken for one."""
+    sealed = encrypt(MAIL, [READER])
+    for use in (
+        lambda: decrypt(sealed, [READER], policy=wrong),
+        lambda: inspect(sealed, policy=wrong),
+        lambda: rewrap(sealed, [READER], add=[OTHER], policy=wrong),
+    ):
+        with pytest.raises(TypeError, match=r"^a policy is DEFAULT or made with Policy\(\), not an object of type "):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"require_authenticated": "no"}, "require_authenticated is True or False, not 'no'"),
+        ({"insecure_legacy": 0}, "insecure_legacy is True or False, not 0"),
+        ({"max_trials": "5"}, "max_trials is a whole number, not '5'"),
+        ({"max_recipients": True}, "max_recipients is a whole number, not True"),
+        ({"max_header_size": None}, "max_header_size is a whole number, not None"),
+    ],
+)
+def test_a_policy_has_no_mistaken_choice(choice: dict[str, Any], words: str) -> None:
+    """A word is not taken for true, and a limit is a number."""
+    with pytest.raises(TypeError, match=f"^{words}$"):
+        Policy(**choice)
+
+
+@pytest.mark.parametrize(("key", "identifier"), [(32, b"x"), ("secret", b"x"), (bytes(32), 5), (bytes(32), "name")])
+def test_a_shared_key_is_octets(key: Any, identifier: Any) -> None:  # noqa: ANN401  # that is the point
+    """A number would be a key of so many zeros, and a name of them."""
+    words = r"^(a pre-shared key|the identifier of a pre-shared key) is bytes, not an object of type (int|str)$"
+    with pytest.raises(TypeError, match=words):
+        PresharedKey(key, identifier)
+
+
+def test_a_passphrase_is_octets(alice: Person) -> None:
+    """Text is refused even where no passphrase is needed: how it would be encoded is for its owner to say."""
+    text: Any = "open sesame"
+    pem = alice.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: load_identities(pem, text),
+        lambda: list_credentials(pem, text),
+        lambda: new_identity("alice@example.org", key_type="p256", passphrase=text),
+    )
+    for use in uses:
+        with pytest.raises(TypeError, match=r"^a passphrase is bytes, not an object of type str$"):
+            use()
+
+
+def test_an_address_is_text() -> None:
+    """What is no text is no address."""
+    nothing: Any = None
+    with pytest.raises(TypeError, match=r"^a mail address is text, not an object of type NoneType$"):
+        new_identity(nothing)
 
 
 def test_a_profile_is_no_name(alice: Person) -> None:
@@ -80,10 +182,10 @@ def test_a_profile_is_no_name(alice: Person) -> None:
             use()
 
 
-@pytest.mark.parametrize("load", [load_certificates, load_identities])
+@pytest.mark.parametrize("load", [load_certificates, load_identities, load_recipients])
 def test_a_file_is_read_as_octets(load: Callable[..., object]) -> None:
     """Text is refused in a sentence, since an encoding may have changed it; a buffer that can change is fine."""
-    with pytest.raises(TypeError, match=r"^what a file holds is wanted as bytes, not as an object of type str$"):
+    with pytest.raises(TypeError, match=r"^what a file holds is bytes, not an object of type str$"):
         load("-----BEGIN CERTIFICATE-----")
 
 
@@ -102,7 +204,9 @@ def test_a_password_is_text_or_octets(wrong: object) -> None:
 
 def test_one_name_is_no_list_of_names() -> None:
     """The letters of one name are not looked up one by one."""
-    with pytest.raises(TypeError, match=r"^names are given in a list: \[name\], not name$"):
+    with pytest.raises(
+        TypeError, match=r"^names are given in a list, even if there is one, not an object of type str$"
+    ):
         Roster([]).select("alice@example.org")
 
 
@@ -179,6 +283,8 @@ def test_a_form_is_spelt_as_it_is_known(wrong: Any) -> None:  # noqa: ANN401  # 
             {"rsa": MODERN.content},
             "rsa is an algorithm like RSAES_OAEP_SHA256, not an object of type ContentEncryption",
         ),
+        ({"share_ephemeral": "no"}, "share_ephemeral is True or False, not 'no'"),
+        ({"insecure_expired": 1}, "insecure_expired is True or False, not 1"),
     ],
 )
 def test_a_profile_has_no_misspelt_choice(choice: dict[str, Any], words: str) -> None:
@@ -190,7 +296,7 @@ def test_a_profile_has_no_misspelt_choice(choice: dict[str, Any], words: str) ->
 def test_a_saved_session_key_is_read_as_octets() -> None:
     """Text is refused as with any other file, and not shown."""
     text: Any = '{"key": "c2VjcmV0"}'
-    with pytest.raises(TypeError, match=r"^what a file holds is wanted as bytes, not as an object of type str$"):
+    with pytest.raises(TypeError, match=r"^what a file holds is bytes, not an object of type str$"):
         load_session_key(text)
 
 

@@ -96,6 +96,16 @@ def test_it_opens_no_other(profile: Profile, other: Profile) -> None:
         decrypt(sealed(other), [key])
 
 
+def test_a_file_that_names_another_algorithm_opens_nothing() -> None:
+    """What the file says of the content is no decoration: it has to be so."""
+    message = sealed()
+    text = export_session_key(message, [READER]).to_json()
+    other = text.replace(b"AES-256-GCM", b"AES-256-CBC").replace(b"3.4.1.46", b"3.4.1.42")
+    assert decrypt(message, [load_session_key(text)]).message
+    with pytest.raises(OtherMessageError):
+        decrypt(message, [load_session_key(other)])
+
+
 def test_a_new_vector_makes_another_message() -> None:
     """In CBC mode a changed vector changes the first block unnoticed, but not with a saved key."""
     target = io.BytesIO()

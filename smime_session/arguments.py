@@ -1,0 +1,135 @@
+"""What callers hand in, checked at the border: what is of another kind is a :exc:`TypeError` in a sentence.
+
+Without that, much of it would be taken in silence for something else: a number for so many zero octets, a text
+for its letters, a word for true.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smime_session.profiles import Policy, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def wrong_kind(wanted: str, found: object) -> TypeError:
+    """Return the error of an argument that is of another kind than it should be.
+
+    Args:
+        wanted: what it should be, as a sentence.
+        found: what it is.
+    """
+    return TypeError(f"{wanted}, not an object of type {type(found).__name__}")
+
+
+def check_octets(value: object, what: str) -> None:
+    """Check that these are octets in a buffer.
+
+    Args:
+        value: the argument.
+        what: what it is called, with its article.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise wrong_kind(f"{what} is bytes", value)
+
+
+def check_passphrase(passphrase: object) -> None:
+    """Check that this is a passphrase, or none.
+
+    Raises:
+        TypeError: it is something else, such as text, which would have to be encoded one way or another.
+    """
+    if passphrase is not None:
+        check_octets(passphrase, "a passphrase")
+
+
+def check_text(value: object, what: str) -> None:
+    """Check that this is text.
+
+    Args:
+        value: the argument.
+        what: what it is called, with its article.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise wrong_kind(f"{what} is text", value)
+
+
+def check_profile(profile: object) -> None:
+    """Check that this is a profile.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(profile, Profile):
+        raise wrong_kind("a profile is MODERN, COMPAT, PQ or made from one of them", profile)
+
+
+def check_policy(policy: object) -> None:
+    """Check that this is a policy.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(policy, Policy):
+        raise wrong_kind("a policy is DEFAULT or made with Policy()", policy)
+
+
+def check_identities(identities: Iterable[object]) -> None:
+    """Check that each of these is an identity.
+
+    Raises:
+        TypeError: one is something else.
+    """
+    for identity in identities:
+        if not hasattr(identity, "unwrap"):
+            wanted = "one of those that load_identities() returns, or an object with a method unwrap"
+            raise wrong_kind(f"an identity is {wanted}", identity)
+
+
+def check_certificate(certificate: object) -> None:
+    """Check that this is a certificate.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not _is_certificate(certificate):
+        raise wrong_kind("a certificate is one that load_certificates() returns", certificate)
+
+
+def check_recipient(recipient: object) -> None:
+    """Check that this is a certificate or a recipient.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not (hasattr(recipient, "wrap") or _is_certificate(recipient)):
+        wanted = "a certificate, what recipient_for() returns, or an object with a method wrap"
+        raise wrong_kind(f"a recipient is {wanted}", recipient)
+
+
+def check_several(several: object, what: str) -> None:
+    """Check that something can be gone through that is neither text nor octets.
+
+    Args:
+        several: the argument.
+        what: what it holds, in the plural.
+
+    Raises:
+        TypeError: it is one thing, and not several.
+    """
+    if isinstance(several, str | bytes | bytearray) or not hasattr(several, "__iter__"):
+        raise wrong_kind(f"{what} are given in a list, even if there is one", several)
+
+
+def _is_certificate(value: object) -> bool:
+    from cryptography import x509
+
+    return isinstance(value, x509.Certificate)
