@@ -16,7 +16,7 @@ from smime_session.mail.reunion import Reunion, reunite
 from smime_session.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients import summarize
-from smime_session.sources import Outlet, Replay, Whole
+from smime_session.sources import Outlet, Replay, Whole, is_seekable
 from smime_session.values import Value, hidden
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class _Direct:
 
     def __init__(self, target: BinaryIO, out: Outlet) -> None:
         self._target = target
-        self._start = target.tell() if target.seekable() else 0
+        self._start = target.tell() if is_seekable(target) else 0
         self._out = out
         self._output: Reunion | None = None
 

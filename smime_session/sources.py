@@ -11,7 +11,7 @@ Once a message turns out to be large, what can seek is read and written in threa
 from __future__ import annotations
 
 import os
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from smime_session.errors import MalformedError
@@ -45,8 +45,10 @@ class Whole:
         rest = memoryview(data)
         while rest:
             written = self._target.write(rest)
-            if written is None:
+            if written is None and isinstance(self._target, RawIOBase):
                 raise BlockingIOError("the target is not ready for writing")
+            if written is None:  # no file of Python's, but an object that writes all or raises
+                return
             rest = rest[written:]
 
 
@@ -111,7 +113,7 @@ class Outlet(Whole):
 
 def is_seekable(source: bytes | BinaryIO) -> bool:
     """Tell whether ``source`` can be read again without keeping a copy of it."""
-    return isinstance(source, bytes) or source.seekable()
+    return isinstance(source, bytes) or (hasattr(source, "seekable") and source.seekable())
 
 
 def _gains_by_threads(stream: BinaryIO) -> bool:
@@ -123,7 +125,7 @@ def _gains_by_threads(stream: BinaryIO) -> bool:
         stream.fileno()
     except (AttributeError, OSError):
         return False
-    return stream.seekable()
+    return is_seekable(stream)
 
 
 class Replay:

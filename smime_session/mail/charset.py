@@ -38,11 +38,11 @@ class CharsetFinder:
         """Return the name of the character set.
 
         Args:
-            whole: whether all of the text was seen. ASCII alone proves nothing of what follows, so
-                that a beginning of it is called ``unknown-8bit`` (RFC 1428, 3).
+            whole: whether all of the text was seen. A beginning of ASCII is called ``utf-8``: that is true
+                of ASCII too, and of most of what may follow.
         """
         if self._is_ascii:
-            return "us-ascii" if whole else "unknown-8bit"
+            return "us-ascii" if whole else "utf-8"
         cut_off = whole and self._decoder.getstate()[0]  # the beginning of a character that never ended
         return "utf-8" if self._is_utf8 and not cut_off else "unknown-8bit"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from smime_session import PresharedKey, decrypt_stream, encrypt_stream
 from smime_session.errors import MalformedError
 from smime_session.sources import BLOCK_SIZE, SPOOL_MEMORY, Replay, Whole, is_seekable
 
@@ -216,3 +217,28 @@ def test_a_target_that_does_not_wait_is_an_error() -> None:
     """A target that takes nothing and says so ends the writing instead of losing octets."""
     with pytest.raises(BlockingIOError):
         Whole(cast("BinaryIO", Narrow(ready=False))).write(b"0")
+
+
+class _Bare:
+    """Writes and reads, and has nothing else that files have; it does not say how much it took."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self._content = BytesIO(content)
+        self.taken = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next octets."""
+        return self._content.read(size)
+
+    def write(self, data: bytes) -> None:
+        """Take all of ``data``."""
+        self.taken += bytes(data)
+
+
+def test_reading_and_writing_is_all_that_is_needed() -> None:
+    """An object that is nearly a file, as a web framework's response, serves as one."""
+    mail, reader = b"Subject: x\r\nContent-Type: text/plain\r\n\r\ntext\r\n", PresharedKey(bytes(32), b"x")
+    sealed, opened = _Bare(), _Bare()
+    encrypt_stream(cast("BinaryIO", _Bare(mail)), cast("BinaryIO", sealed), [reader])
+    decrypt_stream(cast("BinaryIO", _Bare(sealed.taken)), cast("BinaryIO", opened), [reader])
+    assert opened.taken == mail.replace(b"\r\nContent", b"\r\nMIME-Version: 1.0\r\nContent")

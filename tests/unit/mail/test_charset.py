@@ -31,8 +31,8 @@ def test_the_borders_of_blocks_do_not_matter(content: str | bytes, size: int) ->
     [
         (0, b"", "us-ascii"),
         (BLOCK_SIZE - 1, b"", "us-ascii"),
-        (BLOCK_SIZE, b"", "unknown-8bit"),
-        (BLOCK_SIZE + 1000, "é".encode(), "unknown-8bit"),
+        (BLOCK_SIZE, b"", "utf-8"),
+        (BLOCK_SIZE + 1000, "é".encode(), "utf-8"),
         (BLOCK_SIZE - 1, "é".encode(), "utf-8"),
         (BLOCK_SIZE - 2, b"\xe9", "unknown-8bit"),
         (100, b"\xe9", "unknown-8bit"),
