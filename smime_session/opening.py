@@ -183,46 +183,66 @@ class Pass:
         for _, stream in self._openers:
             stream.close()
 
-    def judge(self) -> Candidate:
+    def judge(self, *, strict: bool = False) -> Candidate:
         """Return the candidate that opened the content; its last octets are then in :attr:`last`.
 
-        Content without authentication can seem to open with a wrong key. Among several that do, one
-        whose unwrapping was checked goes first, then one whose plaintext begins like a mail; neither
-        tells an attacker anything about RSAES-PKCS1-v1_5, whose keys are never checked.
+        Content without authentication can seem to open with a wrong key: with one of 256. Among several
+        that do, one whose unwrapping was checked goes first, then the only one whose plaintext begins like
+        a mail; neither tells an attacker anything about RSAES-PKCS1-v1_5, whose keys are never checked.
+        Where neither decides, none is taken.
+
+        Args:
+            strict: take none either if only the plaintext decides, because the key itself is wanted.
 
         Raises:
             OtherMessageError: none did, and one was saved with another message.
-            DecryptionError: none did.
+            DecryptionError: none did, or several and it cannot be told which is right.
         """
         try:
-            return self._judge()
+            return self._judge(strict=strict)
         finally:
             self._close()
 
-    def _judge(self) -> Candidate:
+    def _judge(self, *, strict: bool) -> Candidate:
         opened: list[tuple[Candidate, bytes, bytes]] = []
         for (candidate, stream), head in zip(self._openers, self._heads, strict=True):
             if not self._belongs_elsewhere(candidate):
                 with suppress(DecryptionError):
                     last = stream.finish(self.trailer.tag)
                     opened.append((candidate, head + last, last))
-        winner, self.last = self._likeliest(opened)
+        winner, self.last = self._likeliest(opened, strict=strict)
         return winner
 
-    def _likeliest(self, opened: Sequence[tuple[Candidate, bytes, bytes]]) -> tuple[Candidate, bytes]:
-        """Return the key that is meant of those that opened, given with the beginning and the end of what came out."""
+    def _likeliest(self, opened: Sequence[_Result], *, strict: bool = False) -> tuple[Candidate, bytes]:
+        """Return the key that is meant of those that opened, and the end of what came out."""
         if not opened and any(map(self._belongs_elsewhere, self._candidates)):
             raise OtherMessageError
-        if not opened:
+        if len(opened) > 1:
+            opened = _decided(opened, strict=strict)
+        if len(opened) != 1:
             raise DecryptionError
         winner, _, last = opened[0]
-        if len(opened) > 1:
-            winner, _, last = max(opened, key=lambda entry: (entry[0].key.checked, begins_like_entity(entry[1])))
         return winner, last
 
     def _belongs_elsewhere(self, candidate: Candidate) -> bool:
         """Tell whether a key was saved with another message, which public octets decide."""
         return candidate.key.message not in (b"", mark_of(self.parameters.algorithm, self.fingerprint))
+
+
+_Result = tuple["Candidate", bytes, bytes]
+"""A candidate that opened, with the beginning and the end of what came out."""
+
+
+def _decided(opened: Sequence[_Result], *, strict: bool) -> Sequence[_Result]:
+    """Leave out of several results what is less likely to be right; of equal keys, all but one."""
+    checked = [result for result in opened if result[0].key.checked]
+    different: list[_Result] = []
+    for result in checked or opened:
+        if all(result[0].key != other[0].key for other in different):
+            different.append(result)
+    if len(different) == 1 or strict:
+        return different
+    return [result for result in different if begins_like_entity(result[1])]
 
 
 def mark_of(algorithm: ContentEncryption, fingerprint: bytes) -> bytes:
@@ -256,11 +276,11 @@ def prove(
     Raises:
         MessageError: the message is cut off or broken.
         OtherMessageError: a saved session key belongs to another message.
-        DecryptionError: no key opened it.
+        DecryptionError: no key opened it, or several and it cannot be told which is right.
     """
     attributes = b""
     while missed := reading.open(candidates.all, attributes, fingerprint=fingerprint):
         attributes = missed
         replay.rewind()
         reading = Pass(replay, policy)
-    return reading, reading.judge()
+    return reading, reading.judge(strict=True)

@@ -26,8 +26,8 @@ class SessionKey:
 
     Args:
         material: the key's octets; the object takes this buffer as its own and will overwrite it.
-        checked: whether unwrapping it proved it intact, as AES key wrap and RSAES-OAEP do; a decoy
-            and what RSAES-PKCS1-v1_5 gave are not.
+        checked: whether unwrapping it proved it intact, as AES key wrap, RSAES-OAEP and PWRI-KEK do; a
+            decoy and what RSAES-PKCS1-v1_5 gave are not.
         message: what marks the one message that it opens, where its user saved that with the key
             (:func:`~smime_session.opening.mark_of`).
     """

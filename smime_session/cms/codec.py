@@ -7,11 +7,13 @@ what is rare and intricate (names, unusual parameters); none of its values leave
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from smime_session import algorithms
 from smime_session.cms import tlv
+from smime_session.cms.names import MAX_NAME_SIZE
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     EnvelopeHeader,
@@ -38,7 +40,7 @@ OTHER_TAG: Final = 0xA4
 
 MAX_REMEMBERED: Final = 4096  # octets of a recipient info whose decoded fields are kept for the next who asks
 _MAX_USUAL: Final = 256  # octets of what is usual and kept: RSAES-OAEP with all its parameters has 60, a name 100
-_MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart, which costs a microsecond each; real ones have 100
+_KEY_AGREEMENT_FIELDS: Final = 5  # of a KeyAgreeRecipientInfo, at most (RFC 5652, 6.2.2)
 
 _VERSIONS: Final = {tlv.integer(version): version for version in range(6)}  # by the octets that they mostly are
 
@@ -156,18 +158,21 @@ def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[Wrap
     found: list[WrappedKey] = []
     left = limit
     for info in infos.expect(tlv.SET):
-        left -= 1 if info.tag != KEY_AGREEMENT_TAG else _recipients_in(info)
+        left -= 1 if info.tag != KEY_AGREEMENT_TAG else _recipients_in(info, left)
         if left < 0:
             raise LimitError("the number of recipients", limit, option="max_recipients")
         found.append(WrappedKey(info.encoded, _version_of(info), key_size))
     return tuple(found)
 
 
-def _recipients_in(info: tlv.Element) -> int:
-    """Count a KeyAgreeRecipientInfo's recipients: it alone ends in a list of them (RFC 5652, 6.2.2)."""
+def _recipients_in(info: tlv.Element, most: int) -> int:
+    """Count a KeyAgreeRecipientInfo's recipients, to one more than ``most``.
+
+    It alone ends in a list of them (RFC 5652, 6.2.2).
+    """
     try:
-        recipients = info.last_child()
-        return max(1, recipients.count()) if recipients else 1
+        recipients = info.last_child(_KEY_AGREEMENT_FIELDS)
+        return max(1, recipients.count(most)) if recipients else 1
     except MalformedError:  # broken: whoever decodes it hears of it then
         return 1
 
@@ -253,23 +258,39 @@ def attributes_for_tag(attributes: tlv.Element) -> bytes:
 
 
 def name_text(issuer: bytes) -> str:
-    """Return an encoded Name for people, most specific part first, safe to print."""
-    if len(issuer) > _MAX_NAME_SIZE:
+    """Return an encoded Name for people, most specific part first and escaped as in RFC 4514, 2.4; safe to print."""
+    if len(issuer) > MAX_NAME_SIZE:
         return "a name that is too long"
+    return _usual_name_text(issuer) if len(issuer) <= _MAX_USUAL else _usual_name_text.__wrapped__(issuer)
+
+
+@lru_cache(maxsize=64)  # in a list of recipients, most have one issuer
+def _usual_name_text(issuer: bytes) -> str:
     from asn1crypto import x509
 
     try:
         parts = [
-            f"{_SHORT_NAMES.get(pair['type'].dotted, pair['type'].dotted)}={pair['value'].native}"
+            "+".join(
+                f"{_SHORT_NAMES.get(pair['type'].dotted, pair['type'].dotted)}={_escaped(str(pair['value'].native))}"
+                for pair in relative
+            )
             for relative in x509.Name.load(issuer, strict=True).chosen
-            for pair in relative
         ]
     except _ASN1_ERRORS:
         return "an unreadable name"
     return printable(", ".join(reversed(parts))) or "an empty name"
 
 
-_ASN1_ERRORS: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+def _escaped(value: str) -> str:
+    """Escape what would end a value, or look like the beginning of another one (RFC 4514, 2.4)."""
+    escaped = _SPECIAL.sub(r"\\\g<0>", value)
+    if escaped.endswith(" "):
+        escaped = f"{escaped[:-1]}\\ "
+    return f"\\{escaped}" if escaped.startswith(("#", " ")) else escaped
+
+
+_SPECIAL: Final = re.compile(r'[",+;<>\\]')
+_ASN1_ERRORS: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What asn1crypto raises on octets that are not what they should be."""
 
 _SHORT_NAMES: Final = {
@@ -283,17 +304,3 @@ _SHORT_NAMES: Final = {
     "0.9.2342.19200300.100.1.25": "DC",
     "1.2.840.113549.1.9.1": "E",
 }
-
-
-def same_name(one: bytes, other: bytes) -> bool:
-    """Compare two encoded Names as RFC 5280, 7.1 does, where their octets may differ."""
-    if one == other:
-        return True
-    if max(len(one), len(other)) > _MAX_NAME_SIZE:
-        return False
-    from asn1crypto import x509
-
-    try:
-        return bool(x509.Name.load(one, strict=True) == x509.Name.load(other, strict=True))
-    except _ASN1_ERRORS:
-        return False

@@ -6,7 +6,6 @@ One of them may hold the session key for several recipients, who share the sende
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session import algorithms
@@ -21,7 +20,7 @@ from smime_session.cms.structures import (
     WrappedKey,
 )
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
-from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RECIPIENTS
+from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -305,7 +304,7 @@ def children_of(encoded: bytes) -> Children:
 
     Raises:
         MalformedError: it is none, or broken.
-        LimitError: it has too many recipients, or what they share is too large.
+        LimitError: what its recipients share is too large.
     """
     children = tlv.parse(encoded).expect(TAG).children()
     if len(children) not in (4, 5):
@@ -313,10 +312,7 @@ def children_of(encoded: bytes) -> Children:
     if children[-1].start > _MAX_SHARED_SIZE:
         raise LimitError("the size of a KeyAgreeRecipientInfo without its encrypted keys", _MAX_SHARED_SIZE, "octets")
     *shared, encrypted_keys = children
-    members = list(islice(encrypted_keys.expect(tlv.SEQUENCE), MAX_RECIPIENTS + 1))
-    if len(members) > MAX_RECIPIENTS:
-        raise LimitError("the number of recipients", MAX_RECIPIENTS)
-    return shared, members
+    return shared, list(encrypted_keys.expect(tlv.SEQUENCE))  # whoever walked the envelope has counted them
 
 
 def _only_child(element: tlv.Element, tag: int) -> tlv.Element:

@@ -8,6 +8,7 @@ every reader is bounded by a depth and by the lengths around it, and looks befor
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from smime_session.errors import LimitError, MalformedError
@@ -33,6 +34,13 @@ _MAX_LENGTH_OCTETS: Final = 8  # lengths up to 2**64: whatever is longer is no f
 _MAX_INTEGER_OCTETS: Final = 256  # serial numbers have 20; Python refuses to write out numbers over 4,300 digits
 _MAX_OID_OCTETS: Final = 64  # far beyond any in use
 _MAX_CHILDREN: Final = 64  # of a value that is taken apart whole: no structure has that many fields; lists are iterated
+_MAX_INNER_VALUES: Final = (
+    4096  # inside a value of indefinite length that is inside another; honest ones have under 100
+)
+_MAX_PARTS: Final = (
+    4096  # of a constructed OCTET STRING; programs that write such have a thousand octets or more in each
+)
+_MAX_PART_LEVELS: Final = 4  # of them inside each other; honest ones have one
 _HIGH_TAG: Final = 0x1F
 _LONG_FORM: Final = 0x80
 
@@ -158,10 +166,35 @@ class Element:
                 raise MalformedError("a value is longer than what holds it")
 
     def _find_end(self, limit: int) -> int:
-        at = self._body
-        while self._data[at : min(at + 2, limit)] != END_OF_CONTENTS:
-            at = Element(self._data, at, limit, self._depth + 1).end
-        return at
+        """Return where the end-of-contents octets of an indefinite length stand.
+
+        Values of definite length are stepped over, and others entered. Whoever read the outermost value from a
+        stream has counted what is in it; of those inside, which are walked through again each time they are
+        looked at, none may hold much.
+        """
+        data, at, opened = self._data, self._body, [self._depth]
+        left = _MAX_INNER_VALUES if self._depth else limit
+        while True:
+            if data[at : min(at + 2, limit)] == END_OF_CONTENTS:
+                opened.pop()
+                if not opened:
+                    return at
+                at += len(END_OF_CONTENTS)
+                continue
+            if not left:
+                raise LimitError("the number of values inside one of indefinite length", _MAX_INNER_VALUES)
+            left -= 1
+            if opened[-1] + 1 > MAX_DEPTH:
+                raise LimitError("the nesting of the CMS object", MAX_DEPTH)
+            if limit - at < 2:  # noqa: PLR2004  # identifier and length take an octet each at least
+                raise MalformedError("a value is cut off")
+            _, size, at = header(data, at, limit)
+            if at > limit:
+                raise MalformedError("a length is cut off")
+            if size is None:
+                opened.append(opened[-1] + 1)
+            elif (at := at + size) > limit:
+                raise MalformedError("a value is longer than what holds it")
 
     @property
     def encoded(self) -> bytes:
@@ -214,36 +247,39 @@ class Element:
                 raise MalformedError("a value is made of too many others")
         return found
 
-    def count(self) -> int:
-        """Return how many values it is made of.
+    def count(self, most: int) -> int:
+        """Return how many values it is made of; ``most`` and one more stand for any larger number.
 
         Raises:
             MalformedError: it is primitive, or they do not fill it exactly.
         """
-        return len(self._starts())
+        return sum(1 for _ in islice(self._starts(), most + 1))
 
-    def last_child(self) -> Element | None:
+    def last_child(self, most: int) -> Element | None:
         """Return the last of the values it is made of, or None if it is empty.
 
+        Args:
+            most: how many there may be.
+
         Raises:
-            MalformedError: it is primitive, or they do not fill it exactly.
+            MalformedError: it is primitive, they do not fill it exactly, or they are more.
         """
-        starts = self._starts()
+        starts = list(islice(self._starts(), most + 1))
+        if len(starts) > most:
+            raise MalformedError("a value is made of too many others")
         return Element(self._data, starts[-1], self._stop, self._depth + 1) if starts else None
 
-    def _starts(self) -> list[int]:
-        """Return where the values begin that it is made of, most of which nobody looks at."""
+    def _starts(self) -> Iterator[int]:
+        """Yield where the values begin that it is made of, most of which nobody looks at."""
         if not self.constructed:
             raise MalformedError("a constructed value was expected")
-        found = []
         data, at, stop = self._data, self._body, self._stop
         while at < stop:
-            found.append(at)
+            yield at
             _, size, body = header(data, at, stop)
             at = Element(data, at, stop, self._depth + 1).end if size is None else body + size
         if at != stop:
             raise MalformedError("a value is longer than what holds it")
-        return found
 
     def first_child(self) -> Element | None:
         """Return the first of the values it is made of, or None if it is empty or primitive."""
@@ -266,11 +302,26 @@ class Element:
 
         Raises:
             MalformedError: it carries another tag than ``tag``, or a part of it is no OCTET STRING.
+            LimitError: it has too many parts.
         """
         if self.tag == tag:
             return self.contents
+        parts: list[bytes] = []
         self.expect(tag | CONSTRUCTED)
-        return b"".join(child.octets() for child in self)
+        self._gather(parts, _MAX_PART_LEVELS)
+        return b"".join(parts)
+
+    def _gather(self, parts: list[bytes], levels: int) -> None:
+        if not levels:
+            raise LimitError("the nesting of an OCTET STRING", _MAX_PART_LEVELS)
+        for child in self:
+            if len(parts) >= _MAX_PARTS:
+                raise LimitError("the number of parts of an OCTET STRING", _MAX_PARTS)
+            if child.tag == OCTET_STRING:
+                parts.append(child.contents)
+            else:
+                parts.append(b"")  # it counts, whatever is in it
+                child.expect(OCTET_STRING | CONSTRUCTED)._gather(parts, levels - 1)  # noqa: SLF001  # one of its own
 
     def integer(self) -> int:
         """Return the value of an INTEGER.

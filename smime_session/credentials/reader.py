@@ -334,6 +334,8 @@ def _extensions(der: bytes, at: int, end: int) -> tuple[bytes | None, Use]:
         key_identifier = der[identifier_end - _KEY_IDENTIFIER_SIZE : identifier_end]
     if (found := der.find(SUBJECT_ALTERNATIVE_NAME, at, end)) >= 0:
         address, address_end = found - 2, found + der[found - 1]
+        if address < at:
+            raise _NotPlainError
         header = _address_header(address_end - address)
         if not der.startswith(header, address) or not der[address + len(header) : address_end].isascii():
             raise _NotPlainError

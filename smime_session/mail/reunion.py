@@ -119,5 +119,5 @@ def entity_fields(head: bytes) -> tuple[Field, ...] | None:
 
 
 def begins_like_entity(data: bytes) -> bool:
-    """Tell whether ``data`` begins with the head of a MIME entity, complete in ``data``."""
-    return entity_fields(data[: find_body(data) or len(data)]) is not None
+    """Tell whether ``data`` begins with the head of a MIME entity, complete in ``data``; with fields, unlike noise."""
+    return bool(entity_fields(data[: find_body(data) or len(data)]))

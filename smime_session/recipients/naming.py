@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
 
-from smime_session.cms import codec, tlv
+from smime_session.cms import tlv
+from smime_session.cms.names import same_name
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier
 from smime_session.credentials.held import HeldCertificate, loaded
 from smime_session.credentials.names import describe, extension_of, issuer_of
@@ -62,9 +63,7 @@ class OwnNames:
             return True
         if not isinstance(recipient, IssuerAndSerialNumber):
             return recipient.value in self.key_identifiers
-        return recipient.serial_number == self._named.serial_number and codec.same_name(
-            recipient.issuer, self._named.issuer
-        )
+        return recipient.serial_number == self._named.serial_number and same_name(recipient.issuer, self._named.issuer)
 
     def describe(self, key: str) -> str:
         """Say whose ``key`` (``RSA-3072 private key``) it is."""

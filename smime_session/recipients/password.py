@@ -230,7 +230,7 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
     with SessionKey(decrypt_blocks(kek, info.cipher, info.vector, first_pass)) as opened:
         expected = bytes((size,)) + _complement(opened.material[_HEAD : 2 * _HEAD])
         fits = hmac.compare_digest(opened.material[:_HEAD], expected) and len(opened) >= _HEAD + size
-        return SessionKey(opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy))
+        return SessionKey(opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy), checked=fits)
 
 
 def _complement(key: bytearray) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from smime_session import COMPAT, MODERN, PresharedKey, encrypt
+from smime_session import COMPAT, MODERN, PresharedKey, encrypt, encrypt_stream
 from smime_session.algorithms import AES_256_GCM, AUTH_ENVELOPED_DATA, DATA
 from smime_session.candidates import Candidate, Candidates
 from smime_session.cms.structures import AlgorithmIdentifier, EnvelopeHeader
@@ -34,19 +35,16 @@ def header_of(*wrapped: WrappedKey) -> EnvelopeHeader:
     return EnvelopeHeader(AUTH_ENVELOPED_DATA, 0, wrapped, DATA, AlgorithmIdentifier(AES_256_GCM.oid))
 
 
-def judged(message: bytes, *keys: SessionKey) -> SessionKey:
+def judged(message: bytes, *keys: SessionKey, strict: bool = False) -> SessionKey:
     """Return the key that is taken for the one that opened a message."""
     with Replay(message) as replay:
         reading = Pass(replay, DEFAULT)
         assert not reading.open([Candidate(key, None) for key in keys])
-        return reading.judge().key
+        return reading.judge(strict=strict).key
 
 
 def opens_to_noise(message: bytes, key: SessionKey) -> bool:
-    """Tell whether a key leaves a sound padding, as one wrong key in 256 does, and nothing that begins like a mail.
-
-    One noise in 256 does: it begins with a blank line.
-    """
+    """Tell whether a key leaves a sound padding, as one wrong key in 256 does, and nothing that begins like a mail."""
     with Replay(message) as replay:
         try:
             _, content = Pass(replay, DEFAULT).open_at_once([Candidate(key, None)])
@@ -80,6 +78,36 @@ def test_a_key_that_was_checked_wins_first() -> None:
     right.checked, wrong.checked = False, True
     assert judged(message, right, wrong) is wrong
     assert judged(message, wrong, right) is wrong
+
+
+@pytest.mark.parametrize("content", [b"no mail at all", b"\nnor this"])
+def test_what_cannot_be_decided_is_not(content: bytes) -> None:
+    """Of two keys that both seem to open, none is taken if nothing tells which is right."""
+    target = io.BytesIO()
+    encrypt_stream(io.BytesIO(content), target, [READER], profile=COMPAT, form="der")
+    message = target.getvalue()
+    right, wrong = right_and_wrong(message)
+    right.checked = wrong.checked = False
+    for keys in ((right, wrong), (wrong, right)):
+        with pytest.raises(DecryptionError):
+            judged(message, *keys)
+    assert judged(message, right) is right
+    again = SessionKey(bytearray(right.material))
+    assert judged(message, again, right) is again
+
+
+def test_a_key_that_is_passed_on_is_certain() -> None:
+    """What the plaintext looks like is not enough where the key itself is wanted: others would rely on it."""
+    message = encrypt(MAIL, [READER], profile=COMPAT)
+    right, wrong = right_and_wrong(message)
+    right.checked = wrong.checked = False
+    assert judged(message, right, wrong) is right
+    for keys in ((right, wrong), (wrong, right)):
+        with pytest.raises(DecryptionError):
+            judged(message, *keys, strict=True)
+    assert judged(message, right, strict=True) is right
+    right.checked = True
+    assert judged(message, wrong, right, strict=True) is right
 
 
 class Failing:

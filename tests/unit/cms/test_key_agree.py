@@ -170,12 +170,16 @@ def test_splitting_one_recipient_changes_nothing() -> None:
 
 
 def test_as_many_recipients_as_allowed_are_read() -> None:
-    """The limit itself is allowed, one more is not."""
-    allowed = info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER * MAX_RECIPIENTS))
-    assert len(key_agree.fields(allowed).encrypted_keys) == MAX_RECIPIENTS
+    """The limit of whoever walks the envelope is the one there is; nothing more is counted than it takes."""
     many = info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1)))
-    with pytest.raises(LimitError, match="the number of recipients"):
-        key_agree.fields(many)
+    assert len(key_agree.fields(many).encrypted_keys) == MAX_RECIPIENTS + 1
+    infos = tlv.parse(tlv.encode(tlv.SET, many.encoded))
+    assert codec.recipient_infos(infos, 16, MAX_RECIPIENTS + 1) == (many,)
+    with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 20,000"):
+        codec.recipient_infos(infos, 16, MAX_RECIPIENTS)
+    endless = info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1) + b"\x30"))
+    with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 20,000"):
+        codec.recipient_infos(tlv.parse(tlv.encode(tlv.SET, endless.encoded)), 16, MAX_RECIPIENTS)
 
 
 def test_what_many_recipients_share_is_small() -> None:

@@ -327,13 +327,21 @@ def test_counting_looks_at_the_same_values(encoded: bytes) -> None:
     """Values are as many as walking them finds, and the last is the last of those."""
     element = tlv.parse(encoded)
     if not element.constructed:
-        for look in (element.count, element.last_child):
+        looks: tuple[Callable[[int], object], ...] = (element.count, element.last_child)
+        for look in looks:
             with pytest.raises(MalformedError, match="a constructed value was expected"):
-                look()
+                look(5)
         return
     children = list(element)
-    last = element.last_child()
-    assert element.count() == len(children)
+    last = element.last_child(len(children))
+    assert [element.count(most) for most in range(len(children) + 2)] == [
+        *range(1, len(children) + 1),
+        len(children),
+        len(children),
+    ]
+    if children:
+        with pytest.raises(MalformedError, match="a value is made of too many others"):
+            element.last_child(len(children) - 1)
     assert (last.encoded if last else None) == (children[-1].encoded if children else None)
 
 
@@ -342,7 +350,46 @@ def test_what_does_not_fill_a_value_cannot_be_counted(contents: str) -> None:
     """The values inside end where what holds them does."""
     element = tlv.parse(tlv.encode(tlv.SEQUENCE, bytes.fromhex(contents)))
     with pytest.raises(MalformedError):
-        element.count()
+        element.count(5)
+
+
+def _indefinite(tag: int, *contents: bytes) -> bytes:
+    return bytes((tag, 0x80)) + b"".join(contents) + tlv.END_OF_CONTENTS
+
+
+@pytest.mark.parametrize("inner", [b"\x04\x00", _indefinite(0x24)], ids=["primitive", "constructed"])
+@pytest.mark.parametrize(("count", "fits"), [(4095, True), (4097, False)])
+def test_a_value_inside_another_holds_few_if_its_end_is_searched(inner: bytes, count: int, fits: bool) -> None:  # noqa: FBT001  # a parameter
+    """Its end is searched again whenever it is looked at, which is a lot of work if there is much in it."""
+    inside = _indefinite(0x24, inner * count)
+    element = tlv.parse(tlv.encode(tlv.SEQUENCE, inside))
+    if fits:
+        assert element.children()[0].encoded == inside
+    else:
+        with pytest.raises(LimitError, match="the number of values inside one of indefinite length"):
+            element.children()
+    assert tlv.parse(inside).encoded == inside  # the outermost was counted by whoever read it
+
+
+@pytest.mark.parametrize("definite", [True, False])
+def test_an_octet_string_has_parts_enough(definite: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """It may come in as many parts as any program writes, inside each other as deeply, and no more of both."""
+    part = b"\x04\x01a"
+
+    def whole(contents: bytes) -> bytes:
+        return tlv.encode(0x24, contents) if definite else _indefinite(0x24, contents)
+
+    assert tlv.parse(whole(part * 4096)).octets() == b"a" * 4096
+    with pytest.raises(LimitError, match="the number of parts of an OCTET STRING"):
+        tlv.parse(whole(part * 4097)).octets()
+    nested = part
+    for _ in range(4):
+        nested = whole(nested)
+        assert tlv.parse(nested).octets() == b"a"
+    with pytest.raises(LimitError, match="the number of parts of an OCTET STRING"):
+        tlv.parse(whole(whole(b"") * 4097)).octets()
+    with pytest.raises(LimitError, match="the nesting of an OCTET STRING"):
+        tlv.parse(whole(nested)).octets()
 
 
 @given(st.binary(max_size=300), st.sampled_from(SIZES))
