@@ -87,9 +87,11 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
         DecryptionError: it did not open.
         TypeError: an argument is of a kind that is not accepted.
     """
-    target = io.BytesIO()
-    whole, findings = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
-    return Decrypted(*findings, like(message, target.getvalue() if whole is None else whole))
+    with io.BytesIO() as target:  # closed by an exception, which whoever keeps it would keep the plaintext with
+        whole, findings = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
+        if whole is None:
+            whole = target.getvalue()
+    return Decrypted(*findings, like(message, whole))
 
 
 def decrypt_stream(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import name_of
 from smime_session.cms import codec
+from smime_session.cms.attributes import check_content_type
 from smime_session.cms.envelope import EnvelopeReader
 from smime_session.cms.structures import EnvelopeTrailer
 from smime_session.content import SLACK, Opener, open_whole, opener
@@ -142,6 +143,8 @@ class Pass:
         found, announced = len(self.trailer.tag), self.parameters.tag_size
         if found != announced:
             raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
+        if self.reader.authenticated:
+            check_content_type(self.reader.header.inner_content_type, self.trailer.authenticated_attributes)
 
     def _open(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from smime_session.algorithms import DATA
 from smime_session.candidates import Candidates
-from smime_session.cms import tlv
+from smime_session.cms.attributes import content_type_attribute
 from smime_session.cms.revision import version_of
 from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import sealed_size
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from smime_session.mail.armour import Beginning
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients import Identity, Recipient
-
-CONTENT_TYPE_ATTRIBUTE: Final = "1.2.840.113549.1.9.3"  # RFC 5652, 11.1
 
 _ATTRIBUTES_TAGS: Final = {False: 0xA1, True: 0xA2}
 """Of attributes that no tag covers, by whether the content is authenticated (RFC 5652, 6.1; RFC 5083, 2.1)."""
@@ -132,7 +130,7 @@ class Resealing:
         if attributes and not algorithm.authenticated:
             raise MessageError(f"the message has authenticated attributes, which {algorithm.name} cannot protect")
         if algorithm.authenticated and not attributes and self._old.inner_content_type != DATA:
-            attributes = _content_type_attribute(self._old.inner_content_type)
+            attributes = content_type_attribute(self._old.inner_content_type)
         others = old.unauthenticated_attributes
         if others:
             others = bytes((_ATTRIBUTES_TAGS[algorithm.authenticated],)) + others[1:]
@@ -155,10 +153,3 @@ class Resealing:
 def _opened_size(algorithm: ContentEncryption, size: int, last: bytes) -> int:
     """Return the octets of content in ``size`` octets of ciphertext; ``last`` is what its last block had."""
     return size if algorithm.block_size == 1 else size - algorithm.block_size + len(last)
-
-
-def _content_type_attribute(oid: str) -> bytes:
-    """Encode what must be authenticated wherever the content is no plain data (RFC 5083, 2.1)."""
-    values = tlv.encode(tlv.SET, tlv.object_identifier(oid))
-    attribute = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(CONTENT_TYPE_ATTRIBUTE), values)
-    return tlv.encode(tlv.SET, attribute)

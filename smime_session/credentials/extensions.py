@@ -78,7 +78,7 @@ def use_of(*pieces: bytes) -> Use | None:
     except MessageError:
         return None
     usage, purposes = values.get(_KEY_USAGE), values.get(_EXTENDED_KEY_USAGE)
-    if usage is not None and usage.contents[1] & _KEY_CERT_SIGN:  # an authority's, or anyway not usual
+    if usage is not None and usage.contents[1] & (_KEY_CERT_SIGN | _ENCIPHER_ONLY):  # an authority's, or not usual
         return None
     return Use(
         frozenset(name for name, bit in _BITS.items() if usage is None or usage.contents[1] & bit),

@@ -240,6 +240,8 @@ def _unfit_usage(extensions: x509.Extensions, technique: KeyTechnique | None, pr
         and not getattr(usage, technique.KEY_USAGE)
     ):
         yield f"is not for encrypting keys: its key usage lacks {_camel_case(technique.KEY_USAGE)}"
+    if usage is not None and usage.key_agreement and usage.encipher_only and not profile.insecure_key_usage:
+        yield "is not for decrypting: its key usage has encipherOnly"
     purposes = extension_among(extensions, x509.ExtendedKeyUsage)
     mail = {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if purposes is not None and not profile.insecure_extended_key_usage and mail.isdisjoint(purposes):

@@ -55,6 +55,7 @@ PublicKey = MLKEM768PublicKey | MLKEM1024PublicKey
 PrivateKey = MLKEM768PrivateKey | MLKEM1024PrivateKey
 
 _HASH: Final = "SHA-256"  # of HKDF when writing: the one that every reader knows (RFC 9936, 2.1)
+_WRAP: Final = key_wrap_for(32)  # AES-256: the one that every reader has (RFC 9936, 2.1), and as strong as ML-KEM
 _WRAP_OVERHEAD: Final = 8  # octets that RFC 3394 adds
 
 _HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
@@ -172,7 +173,7 @@ class _Template:
     Args:
         identifier: how the envelope names the recipient.
         mechanism: the KEM.
-        size: octets of session key, which choose the key wrap (RFC 8551, 2.3).
+        size: octets of session key.
     """
 
     __slots__ = ("after", "before", "key_size", "other_info")
@@ -180,7 +181,7 @@ class _Template:
     def __init__(self, identifier: RecipientIdentifier, mechanism: Kem, size: int) -> None:
         marker = os.urandom(mechanism.ciphertext_size)
         encrypted = bytes(size + _WRAP_OVERHEAD)
-        info = KemRecipientInfo(identifier, mechanism, marker, _HASH, key_wrap_for(size), encrypted)
+        info = KemRecipientInfo(identifier, mechanism, marker, _HASH, _WRAP, encrypted)
         self.before, _, after = kem.encode(info).encoded.partition(marker)
         self.after = after[: -len(encrypted)]
         self.key_size = info.wrap.key_size

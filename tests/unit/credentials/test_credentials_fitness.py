@@ -100,6 +100,13 @@ def test_a_fit_certificate_has_nothing_against_it(subject: x509.Certificate) -> 
             "is not for mail: its extended key usage lacks emailProtection",
         ),
         (
+            certificate(
+                public_key=ec.generate_private_key(ec.SECP256R1()).public_key(),
+                extensions=[(key_usage("key_agreement", "encipher_only"), True)],
+            ),
+            "is not for decrypting: its key usage has encipherOnly",
+        ),
+        (
             certificate(public_key=rsa_key("alice", 1024).public_key()),
             "has an RSA key of 1024 bits, under 2048",
         ),

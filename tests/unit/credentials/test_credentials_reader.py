@@ -99,6 +99,21 @@ PLAIN: Final = {
 }
 
 
+def test_extensions_are_not_taken_for_an_extension() -> None:
+    """One layer less around a mail address is no certificate, however well the lengths fit."""
+    parts = tlv.parse(
+        certificate(
+            extensions=[(x509.SubjectAlternativeName([x509.RFC822Name("alice@example.org")]), False)]
+        ).public_bytes(Encoding.DER)
+    ).children()
+    *signed, extensions = parts[0].children()
+    (extension,) = extensions.children()[0].children()
+    flat = tlv.encode(tlv.SEQUENCE, *(part.encoded for part in signed), tlv.encode(0xA3, extension.encoded))
+    octets = tlv.encode(tlv.SEQUENCE, flat, *(part.encoded for part in parts[1:]))
+    assert judged_by_library(octets) is None
+    assert read(octets) is None
+
+
 def judged_by_library(octets: bytes) -> x509.Certificate | None:
     """Return a certificate as far as the library reads all that is used of it; None if it refuses some of that."""
     with warnings.catch_warnings():
