@@ -13,6 +13,7 @@
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced
 ``interruption``          what a signal leaves behind: nothing
+``screen``                what of it a terminal may show
 ``progress``              how far long work has come
 ``tree``                  what was found out as text
 ``console``               every word to people

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from smime_session.text import printable
 
@@ -13,6 +13,10 @@ from .streams import naming, standard_stream
 
 if TYPE_CHECKING:
     from typing import Literal
+
+
+_PLAIN: Final = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "…": "..."})
+"""What stands for lines that are drawn where the encoding has none."""
 
 
 def say(line: str) -> None:
@@ -36,8 +40,12 @@ def emit(lines: list[str]) -> None:
     """
     stream = standard_stream("stdout")
     text = "".join(f"{printable(line)}\n" for line in lines)
+    try:
+        octets = text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        octets = text.translate(_PLAIN).encode(sys.stdout.encoding, "backslashreplace")
     with naming("standard output"):
-        stream.write(text.encode(sys.stdout.encoding, "backslashreplace"))
+        stream.write(octets)
         stream.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from .options import (
     session_key_option,
 )
 from .parsing import Command
+from .screen import text_only
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
@@ -77,13 +79,14 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
         with (
             progress("decrypting", source, destination, quiet=quiet),
             destination.open(PRIVATE, inherit=False) as target,
+            text_only(target) if destination.refuses_binary else nullcontext(target) as sink,
         ):
             opened = decrypt_stream(
                 source.stream,
-                target,
+                sink,
                 keys,
                 policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy, **limits),
-                transactional=destination.transactional,
+                transactional=destination.transactional or destination.refuses_binary,
             )
     if not opened.authenticated and not quiet:
         from .console import note

@@ -8,6 +8,7 @@ import click
 
 from .files import Output, reading
 from .options import (
+    PATH,
     MisuseError,
     algorithm_options,
     chosen_profile,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     "--recipient",
     "certificates",
     metavar="CERT",
-    type=click.Path(),
+    type=PATH,
     multiple=True,
     help="A file with the certificate of a recipient, or of several; repeat it for more.",
 )

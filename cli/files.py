@@ -11,6 +11,8 @@ import stat
 import sys
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from smime_session import DecryptionError, MessageError, NoMatchError, OtherMessageError
+
 from .streams import Source, Target, naming, standard_stream
 
 if TYPE_CHECKING:
@@ -24,21 +26,26 @@ WRITTEN_BACK: Final = 1 << 24  # octets after which a file is told to set out fo
 PRIVATE: Final = 0o600  # permissions of what only its owner may read: private keys, decrypted mail
 SHARED: Final = 0o666  # permissions of anything else, less the umask
 
+_OF_A_MESSAGE: Final = (MessageError, NoMatchError, OtherMessageError, DecryptionError)
 _STDOUT_PATHS: Final = ("-", "/dev/stdout", "/dev/fd/1")  # opening the device again would lose the place in `>> file`
 
 
 @contextlib.contextmanager
 def reading(path: str) -> Iterator[Source]:
-    """Open ``path`` to be read; ``-`` is standard input.
+    """Open ``path`` to be read; ``-`` is standard input. What is wrong with a message in a file gets the file's name.
 
     Raises:
         OSError: it cannot be opened.
     """
     if path == "-":
         yield Source(standard_stream("stdin"), "standard input")
-    else:
-        with open(path, "rb") as stream:
+        return
+    with open(path, "rb") as stream:
+        try:
             yield Source(stream, path)
+        except _OF_A_MESSAGE as error:
+            error.args = (f"{path}: {error}",)
+            raise
 
 
 class Output:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .options import MisuseError, passphrase_options
+from .options import PATH, MisuseError, passphrase_options
 from .parsing import Command
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def command() -> None:
     "-o",
     "--output",
     metavar="PREFIX",
-    type=click.Path(),
+    type=PATH,
     help="Write PREFIX.key and PREFIX.pem.  [default: the address]",
 )
 @click.option(
@@ -110,7 +110,7 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
 
 
 @command.command("show", cls=Command)
-@click.argument("file", type=click.Path())
+@click.argument("file", type=PATH)
 @passphrase_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def show(file: str, passphrase_file: str | None, passphrase_env: str | None, *, as_json: bool) -> None:

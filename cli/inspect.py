@@ -8,7 +8,7 @@ import click
 
 from .console import emit
 from .files import reading
-from .options import identity_option, limit_options, message_argument
+from .options import PATH, identity_option, limit_options, message_argument
 from .parsing import Command
 from .shared_secrets import shared_secret_options
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--recipient",
     "certificates",
     metavar="CERT",
-    type=click.Path(),
+    type=PATH,
     multiple=True,
     help="A file with certificates, to see which recipients they belong to; repeat it for more.",
 )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Limit = Literal["max_recipients", "max_trials"]
 
 
+PATH: Final = click.Path(readable=False)
+"""A path that is taken as it is: who opens it says what is wrong with it."""
+
+
 class MisuseError(click.UsageError):
     """The options contradict each other, or do not suit the place where the command runs.
 
@@ -41,7 +45,7 @@ def message_argument(function: Callable[..., Any]) -> Callable[..., Any]:
         _refuse_sharing_input(click.get_current_context().params)
         return function(*arguments, **options)
 
-    return click.argument("message", metavar="[MESSAGE]", type=click.Path(), default="-")(checked)
+    return click.argument("message", metavar="[MESSAGE]", type=PATH, default="-")(checked)
 
 
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +54,7 @@ def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "-o",
         "--output",
         metavar="OUT",
-        type=click.Path(),
+        type=PATH,
         help="Write to this file; - is standard output, the default.",
     )(function)
 
@@ -67,7 +71,7 @@ def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--identity",
         "identities",
         metavar="IDENTITY",
-        type=click.Path(),
+        type=PATH,
         multiple=True,
         help="A file with a private key (PEM, DER or PKCS#12); repeat it for more.",
     )
@@ -80,7 +84,7 @@ def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--session-key",
         "session_keys",
         metavar="FILE",
-        type=click.Path(),
+        type=PATH,
         multiple=True,
         help="The saved session key of this message, as the session-key command writes it.",
     )(function)
@@ -89,7 +93,7 @@ def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--passphrase-file`` and ``--passphrase-env``."""
     from_file = click.option(
-        "--passphrase-file", metavar="FILE", type=click.Path(), help="Read the passphrase of private keys from a file."
+        "--passphrase-file", metavar="FILE", type=PATH, help="Read the passphrase of private keys from a file."
     )
     from_environment = click.option(
         "--passphrase-env", metavar="NAME", help="Take that passphrase from an environment variable."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import click
 
 from .files import Output, reading
 from .options import (
+    PATH,
     MisuseError,
     algorithm_options,
     changed_profile,
@@ -22,11 +24,12 @@ from .options import (
 )
 from .parsing import Command
 from .readers import Openers, Readers
+from .screen import text_only
 from .shared_secrets import added_secret_options, shared_secret_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, BinaryIO
+    from typing import Any
 
     from smime_session import Profile, Rewrapped
 
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     "--recipient",
     "added",
     metavar="CERT",
-    type=click.Path(),
+    type=PATH,
     multiple=True,
     help="Add the recipient whose certificate is in this file, or several; repeat it for more.",
 )
@@ -67,7 +70,7 @@ if TYPE_CHECKING:
 @click.option(
     "--certificates",
     metavar="FILE",
-    type=click.Path(),
+    type=PATH,
     multiple=True,
     help="Look up the mail addresses of --remove in this file too, not only in those of -i.",
 )
@@ -138,10 +141,14 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     selectors, book = readers.selectors(), readers.book(identities)
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys, new_secrets = openers.load(), added_secrets.load(new=True)
-        with progress("rewrapping", source, destination, quiet=quiet), destination.open() as target:
+        with (
+            progress("rewrapping", source, destination, quiet=quiet),
+            destination.open() as target,
+            text_only(target) if destination.refuses_binary else nullcontext(target) as sink,
+        ):
             done = rewrap_stream(
                 source.stream,
-                _TextOnly(target).stream if destination.refuses_binary else target,
+                sink,
                 keys,
                 add=[*newcomers, *new_secrets],
                 remove=selectors,
@@ -149,7 +156,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 reseal=reseal,
                 profile=profile,
                 policy=Policy(insecure_legacy=insecure_legacy, require_authenticated=require_authenticated, **limits),
-                transactional=destination.transactional,
+                transactional=destination.transactional or destination.refuses_binary,
             )
     if not quiet:
         _tell(done, left_out)
@@ -198,33 +205,3 @@ def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
         note(f"no longer a recipient: {names(done.removed)}; whoever could read the message may have kept the old one")
     elif done.removed:
         note("removing is not revoking: whoever could read the message may have kept its key; --reseal gives a new one")
-
-
-class _TextOnly:
-    """A terminal that was not asked for by name: it takes no binary message.
-
-    What it is shows in the first octets that are written.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._begun = False
-
-    @property
-    def stream(self) -> BinaryIO:
-        """Itself, as the binary file object that it is as far as writing goes."""
-        return cast("BinaryIO", self)
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Write ``data``.
-
-        Raises:
-            MisuseError: the message is a bare CMS object.
-        """
-        if not self._begun and bytes(data[:1]) == b"\x30":
-            raise MisuseError(
-                "the message is binary and standard output is a terminal",
-                "-o FILE writes it to a file, -o - writes it to the terminal anyway",
-            )
-        self._begun = True
-        return self._stream.write(data)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from .options import MisuseError
+from .options import PATH, MisuseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +142,7 @@ def _secret_options(
         if metavar is None:
             click.option(option, names[field], is_flag=True, help=help_text)(collect)
         else:
-            kind = click.Path() if metavar == "FILE" else None
+            kind = PATH if metavar == "FILE" else None
             click.option(option, names[field], metavar=metavar, type=kind, multiple=True, help=help_text)(collect)
     return collect
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
 COMMAND = (sys.executable, "-m", "smime_session_cli")
@@ -22,11 +23,16 @@ LARGE = b"Subject: large\n\n" + b"x" * 71 * 50_000 + b"\n"
 
 
 def _run(
-    *arguments: str, data: bytes | bytearray = b"", stdout: int | BinaryIO = subprocess.PIPE
+    *arguments: str,
+    data: bytes | bytearray = b"",
+    stdout: int | BinaryIO = subprocess.PIPE,
+    prefix: Sequence[str] = (),
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command without a terminal, with ``data`` on standard input."""
+    """Run the command without a terminal, with ``data`` on standard input, perhaps by another command."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*prefix, *COMMAND, *arguments],
+        env={**os.environ, **(env or {})},
         check=False,
         start_new_session=True,
         stdout=stdout,
@@ -283,12 +289,56 @@ def test_message_password_without_terminal(command: str, provide: Callable[..., 
 
 def test_unwritable_folder(provide: Callable[..., Path]) -> None:
     """A folder that may not be written is named."""
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
     folder = provide("bob.pem", "letter.eml")
     (folder / "outbox").mkdir(mode=0o500)
-    done = _run("encrypt", "-r", "bob.pem", "letter.eml", "-o", "outbox/letter.eml")
+    done = _run("encrypt", "-r", "bob.pem", "letter.eml", "-o", "outbox/letter.eml", prefix=_as_nobody_special())
     assert (done.returncode, done.stderr) == (1, f"Error: {folder}/outbox: permission denied\n".encode())
+
+
+def _as_nobody_special() -> tuple[str, ...]:
+    """Return what runs a command without the right to read and write whatever it likes, which root has."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read and write everywhere, and setpriv is not there to take that away")
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("decrypt", "-i", "bob.key", "sealed.eml"), "bob.key"),
+        (("encrypt", "-r", "bob.pem", "letter.eml"), "bob.pem"),
+        (("decrypt", "-i", "bob.key", "sealed.eml"), "sealed.eml"),
+        (("identity", "show", "bob.pem"), "bob.pem"),
+        (("decrypt", "--password-file", "letter.eml", "sealed.eml"), "letter.eml"),
+        (("rewrap", "--remove", "bob.pem", "sealed.eml"), "bob.pem"),
+    ],
+)
+def test_unreadable_file(arguments: tuple[str, ...], name: str, provide: Callable[..., Path]) -> None:
+    """A file that may not be read is named, and nothing was misused."""
+    folder = provide("bob.key", "bob.pem", "letter.eml", "sealed.eml")
+    (folder / name).chmod(0)
+    done = _run(*arguments, prefix=_as_nobody_special())
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", f"Error: {name}: permission denied\n".encode())
+
+
+def test_write_only_output(provide: Callable[..., Path]) -> None:
+    """What is written need not be readable."""
+    folder = provide("bob.pem", "letter.eml")
+    (folder / "outbox.eml").touch(mode=0o200)
+    done = _run("encrypt", "-r", "bob.pem", "letter.eml", "-o", "outbox.eml", prefix=_as_nobody_special())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (folder / "outbox.eml").stat().st_size
+
+
+def test_plain_output_for_a_plain_locale(provide: Callable[..., Path]) -> None:
+    """A tree is drawn with what the terminal's encoding has."""
+    provide("sealed.eml")
+    done = _run("inspect", "sealed.eml", env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\n|- content: AES-256-GCM\n|  |- " in done.stdout
+    assert b"\\u" not in done.stdout
 
 
 def test_installed_command(provide: Callable[..., Path]) -> None:

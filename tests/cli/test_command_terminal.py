@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pytest
 
-from smime_session import Password, decrypt
+from smime_session import Password, decrypt, encrypt, load_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,6 +283,23 @@ def test_binary_is_shown_on_demand(provide: Callable[..., Path]) -> None:
         terminal.expect(rb"\x06\x09\x60\x86\x48\x01")
         status = terminal.process.wait(timeout=30)
     assert status == 0
+
+
+@pytest.mark.parametrize(("mail", "status"), [(b"Subject: x\n\nsafe\n", 0), (b"Subject: x\n\n\x1b]0;title\x07\n", 2)])
+def test_a_message_does_not_steer_the_terminal(mail: bytes, status: int, provide: Callable[..., Path]) -> None:
+    """Text that is decrypted is shown; what a terminal would obey is not, unless it is asked for."""
+    folder = provide("bob.key")
+    (folder / "sealed.eml").write_bytes(encrypt(mail, load_certificates((folder / "bob.key").read_bytes())))
+    with Terminal("decrypt", "-i", "bob.key", "sealed.eml") as terminal:
+        ended, seen = terminal.finish()
+    assert ended == status
+    if status:
+        assert seen.startswith("Error: the message is not plain text and standard output is a terminal\nHint: ")
+        with Terminal("decrypt", "-i", "bob.key", "sealed.eml", "-o", "-") as terminal:
+            terminal.expect(rb"\x1b\]0;title\x07")
+            assert terminal.process.wait(timeout=30) == 0
+    else:
+        assert seen.endswith("\n\nsafe\n")
 
 
 @pytest.mark.parametrize(("quiet", "shown"), [((), True), (("--quiet",), False)])

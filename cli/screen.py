@@ -1,0 +1,52 @@
+"""A terminal that was not asked for by name: it shows text, and nothing that it would obey."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from .options import MisuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _typeshed import ReadableBuffer
+
+MAX_SHOWN: Final = 4 << 20  # octets: nobody reads more there
+
+_OBEYED: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")  # control characters, also in UTF-8
+_INSTEAD: Final = "-o FILE writes it to a file, -o - writes it to the terminal anyway"
+
+
+@contextlib.contextmanager
+def text_only(target: BinaryIO) -> Iterator[BinaryIO]:
+    """Hold what is written until the block has succeeded, and hand it on if it is text.
+
+    Args:
+        target: the terminal.
+
+    Raises:
+        MisuseError: it is not, or a lot.
+    """
+    with _Held() as held:
+        yield held
+        octets = held.getvalue()
+        if _OBEYED.search(octets):
+            raise MisuseError("the message is not plain text and standard output is a terminal", _INSTEAD)
+        target.write(octets)
+
+
+class _Held(io.BytesIO):
+    """Octets that wait in memory, as many as anybody would want to see."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Take ``data``.
+
+        Raises:
+            MisuseError: it is too much.
+        """
+        if self.tell() + memoryview(data).nbytes > MAX_SHOWN:
+            raise MisuseError("the message is large and standard output is a terminal", _INSTEAD)
+        return super().write(data)
