@@ -29,28 +29,29 @@ _DEFAULT_PRF: Final[HashName] = "SHA-1"  # RFC 8018, A.2
 
 def encode(info: PasswordRecipientInfo) -> WrappedKey:
     """Encode a PasswordRecipientInfo."""
-    derivation = AlgorithmIdentifier(algorithms.PBKDF2_OID, _pbkdf2(info.derivation))
+    derivation = pbkdf2_identifier(info.derivation)
     cipher = AlgorithmIdentifier(info.cipher.oid, tlv.encode(tlv.OCTET_STRING, info.vector))
     wrap = AlgorithmIdentifier(algorithms.PWRI_KEK_OID, codec.algorithm_identifier(cipher))
     encoded = tlv.encode(
         TAG,
         tlv.integer(VERSION),
-        tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.parse(codec.algorithm_identifier(derivation)).contents),
+        tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.parse(derivation).contents),
         codec.algorithm_identifier(wrap),
         tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
     )
     return WrappedKey(encoded, VERSION, 0)
 
 
-def _pbkdf2(derivation: Pbkdf2) -> bytes:
-    """Encode PBKDF2-params; the key's size, which the cipher tells, is left out (RFC 8018, A.2)."""
+def pbkdf2_identifier(derivation: Pbkdf2) -> bytes:
+    """Encode PBKDF2's AlgorithmIdentifier; the key's size, which the cipher tells, is left out (RFC 8018, A.2)."""
     prf = AlgorithmIdentifier(algorithms.PRF_OIDS[derivation.prf], tlv.NULL)
-    return tlv.encode(
+    parameters = tlv.encode(
         tlv.SEQUENCE,
         tlv.encode(tlv.OCTET_STRING, derivation.salt),
         tlv.integer(derivation.iterations),
         b"" if derivation.prf == _DEFAULT_PRF else codec.algorithm_identifier(prf),
     )
+    return codec.algorithm_identifier(AlgorithmIdentifier(algorithms.PBKDF2_OID, parameters))
 
 
 def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:

@@ -22,6 +22,7 @@ from smime_session.cms import tlv
 from smime_session.credentials.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
 from smime_session.credentials.preparation import moment
 from smime_session.errors import CredentialError
+from smime_session.memory import erase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +35,15 @@ if TYPE_CHECKING:
         CertificatePublicKeyTypes,
         PrivateKeyTypes,
     )
-    from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
 
     from smime_session.algorithms import Curve
 
 MAX_ADDRESS_SIZE: Final = 254  # octets: RFC 5321, 4.5.3.1.3 less the angle brackets
 MAX_LOCAL_SIZE: Final = 64  # octets before the @: RFC 5321, 4.5.3.1.1
 MAX_DAYS: Final = 36_525  # a century; certificates cannot name years past 9999 at all
-MAX_PASSPHRASE_SIZE: Final = 1023  # octets: what the library encrypts with
+MAX_PASSPHRASE_SIZE: Final = 1023  # octets: what the library unlocks with
 _MAX_COMMON_NAME: Final = 64  # octets: RFC 5280, A.1 has characters, the library is stricter
+_PEM_LINE: Final = 64  # characters: RFC 7468, 2
 _CLOCK_SKEW_MINUTES: Final = 5  # a reader's clock may be this far behind ours
 
 _ATOM: Final = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"  # RFC 5322, 3.2.3, widened by RFC 6532, 3.2
@@ -150,14 +151,15 @@ def new_identity(
         address: the mail address, nothing around it.
         key_type: a key of :data:`KEY_TYPES`.
         days: how long the certificate is valid.
-        passphrase: locks the private key; None leaves it unlocked.
+        passphrase: locks the private key, with as many iterations of PBKDF2 as a password that is a recipient gets;
+            None leaves it unlocked.
         at: when its validity begins, with its time zone; now if not given.
 
     Raises:
         CredentialError: an argument cannot be used.
         TypeError: an argument is of a kind that is not accepted.
     """
-    from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+    from cryptography.hazmat.primitives.serialization import Encoding
 
     check_passphrase(passphrase)
     local, domain = parse_address(address)
@@ -165,7 +167,8 @@ def new_identity(
         raise CredentialError(f"there is no key type {key_type!r}: choose one of {', '.join(KEY_TYPES)}")
     if not 1 <= days <= MAX_DAYS:
         raise CredentialError(f"a certificate is valid for 1 to {MAX_DAYS:,} days, not {days:,}")
-    encryption = _encryption(passphrase)
+    if passphrase is not None and not 1 <= len(passphrase) <= MAX_PASSPHRASE_SIZE:
+        raise CredentialError(f"a passphrase has 1 to {MAX_PASSPHRASE_SIZE:,} octets, not {len(passphrase):,}")
     kind = KEY_TYPES[key_type]
     key = kind.generate()
     validity = _validity(at, days)
@@ -173,7 +176,7 @@ def new_identity(
     certificate = _certificate(key, kind, local, domain, validity, issuer)
     return NewIdentity(
         address=address,
-        private_key_pem=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption),
+        private_key_pem=_private_key_pem(key, passphrase),
         certificate_pem=certificate.public_bytes(Encoding.PEM),
         certificate=certificate,
         issuer_certificate_pem=issuer.certificate.public_bytes(Encoding.PEM) if issuer else None,
@@ -204,14 +207,23 @@ def _is_label(label: str) -> bool:
     return letters and _LABEL.fullmatch(ascii_domain(label)) is not None
 
 
-def _encryption(passphrase: bytes | None) -> KeySerializationEncryption:
-    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption
+def _private_key_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
+    """Return a private key as PKCS#8 in PEM (RFC 7468, 10 and 11)."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     if passphrase is None:
-        return NoEncryption()
-    if not 1 <= len(passphrase) <= MAX_PASSPHRASE_SIZE:
-        raise CredentialError(f"a passphrase has 1 to {MAX_PASSPHRASE_SIZE:,} octets, not {len(passphrase):,}")
-    return BestAvailableEncryption(passphrase)
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    from pybase64 import b64encode
+
+    from smime_session.credentials.pbes2 import locked
+
+    unlocked = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        text = b64encode(locked(unlocked, passphrase))
+    finally:
+        erase(unlocked)
+    lines = [text[at : at + _PEM_LINE] for at in range(0, len(text), _PEM_LINE)]
+    return b"\n".join((b"-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, b"-----END ENCRYPTED PRIVATE KEY-----", b""))
 
 
 def _validity(at: datetime | None, days: int) -> tuple[datetime, datetime]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _LABELLED: Final = re.compile(rb"-----BEGIN ([A-Z]+) PRIVATE KEY-----")
 """What older files tell of a key that is locked; ``ENCRYPTED`` tells nothing."""
 _ONLY_SIGNS: Final = "only signs"
+_LOCKED_FILE: Final = "a locked PKCS#12 file, which tells nothing without its passphrase"
 _LISTED: Final = {Kind.CERTIFICATE, Kind.PKCS7, Kind.PRIVATE_KEY, Kind.PKCS12}
 
 
@@ -72,7 +73,7 @@ class ListedCertificate:
         valid: whether it is valid at the moment of asking.
         key_identifier: what it states, or else what is usual (RFC 5280, 4.2.1.2, method 1); hexadecimal.
         fingerprint: SHA-256 of the whole certificate.
-        has_private_key: whether its private key is in the file too, as far as that is not locked.
+        has_private_key: whether its private key is in the file too; None if a key there stays locked, and may be it.
         profiles: which profiles may encrypt for it.
     """
 
@@ -86,7 +87,7 @@ class ListedCertificate:
     valid: bool
     key_identifier: str | None
     fingerprint: str
-    has_private_key: bool
+    has_private_key: bool | None
     profiles: tuple[Fitness, ...]
 
 
@@ -150,18 +151,29 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
     pieces = read(data)
     certificates = certificates_in(pieces)
     keys: list[_Key] = []
+    others: list[str] = []
     for piece in pieces:
         if piece.kind in {Kind.PRIVATE_KEY, Kind.PKCS12}:
-            key, enclosed = _unlocked(piece, passphrase)
+            try:
+                key, enclosed = _unlocked(piece, passphrase)
+            except _LockedFileError:
+                others.append(_LOCKED_FILE)
+                continue
             keys += [key] if key else []
             certificates += enclosed
-    if not keys and not certificates:
+        elif piece.kind not in _LISTED:
+            others.append(str(piece.kind))
+    if not keys and not certificates and _LOCKED_FILE not in others:
         raise CredentialError(f"this is {pieces[0].kind}, neither a certificate nor a private key")
     return Listing(
         private_keys=tuple(_listed_key(key, certificates) for key in keys),
         certificates=tuple(_listed_certificate(each, keys, moment(at)) for each in certificates),
-        others=tuple(str(piece.kind) for piece in pieces if piece.kind not in _LISTED),
+        others=tuple(others),
     )
+
+
+class _LockedFileError(Exception):
+    """Nothing can be told of what is in a file: not even whether there is a private key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +200,8 @@ def _unlocked(piece: Piece, passphrase: bytes | None) -> tuple[_Key | None, Sequ
     except PassphraseError:
         if passphrase:
             return _load(piece, passphrase, locked=True)
+        if piece.kind is Kind.PKCS12:
+            raise _LockedFileError from None
         match = _LABELLED.match(piece.octets)
         label = match[1].decode("ascii") if match and match[1] != b"ENCRYPTED" else None
         return _Key(None, locked=True, label=label), ()
@@ -208,14 +222,26 @@ def _listed_key(key: _Key, certificates: Iterable[x509.Certificate]) -> ListedPr
     if key.found is None:
         return ListedPrivateKey(key.label, key.locked, key.use)
     public_key = key.found.public_key()
-    otherwise = _ONLY_SIGNS if only_signs(kind_of_key(public_key)) else "is not supported"
     return ListedPrivateKey(
         key=name_of_key(public_key),
         locked=key.locked,
-        use=key.use or ("opens messages" if technique_for(public_key) else otherwise),
+        use=key.use or _use_of(key.found),
         key_identifier=key_identifier(public_key).hex(),
         matching_certificates=tuple(number for number, each in enumerate(certificates, 1) if key.belongs_to(each)),
     )
+
+
+def _use_of(key: PrivateKeyTypes) -> str:
+    """Say what a private key does, or why it does nothing here."""
+    public_key = key.public_key()
+    technique = technique_for(public_key)
+    if technique is None:
+        return _ONLY_SIGNS if only_signs(kind_of_key(public_key)) else "is not supported"
+    try:
+        technique.identity(key, None)
+    except CredentialError as error:
+        return f"not usable: {error}"
+    return "opens messages"
 
 
 def _listed_certificate(certificate: x509.Certificate, keys: Iterable[_Key], at: datetime) -> ListedCertificate:
@@ -236,9 +262,15 @@ def _listed_certificate(certificate: x509.Certificate, keys: Iterable[_Key], at:
         valid=start <= at <= end,
         key_identifier=identifier.hex() if identifier else None,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
-        has_private_key=any(key.belongs_to(certificate) for key in keys),
+        has_private_key=_has_private_key(certificate, keys),
         profiles=tuple(_fitness(certificate, name, at) for name in PROFILES),
     )
+
+
+def _has_private_key(certificate: x509.Certificate, keys: Iterable[_Key]) -> bool | None:
+    if any(key.belongs_to(certificate) for key in keys):
+        return True
+    return None if any(key.found is None and key.use is None for key in keys) else False
 
 
 def _fitness(certificate: x509.Certificate, name: str, at: datetime) -> Fitness:

@@ -1,23 +1,26 @@
-"""Unlocking with a passphrase: PBES2 as RFC 8018, 6.2 has it, with PBKDF2 and AES in CBC mode.
+"""Locking with a passphrase: PBES2 as RFC 8018, 6.2 has it, with PBKDF2 and AES in CBC mode.
 
-The cryptography library unlocks by itself whatever it can load afterwards. This is for the keys that it
-cannot load (:mod:`~smime_session.credentials.ml_kem`), and for a look at how much work a lock makes.
+The cryptography library unlocks by itself whatever it can load afterwards. Unlocking here is for the keys that
+it cannot load (:mod:`~smime_session.credentials.ml_kem`), and for a look at how much work a lock makes. Locking
+is for all new keys: the library locks with 2,048 iterations and no other number, which are tried fast.
 """
 
 from __future__ import annotations
 
 import hmac
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.algorithms import AES_128_CBC, AES_192_CBC, AES_256_CBC, PBES2_OID, name_of
 from smime_session.cms import codec, pwri, tlv
+from smime_session.cms.structures import AlgorithmIdentifier, Pbkdf2
 from smime_session.credentials.pkcs8 import scheme_and_ciphertext
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
+from smime_session.profiles import PBKDF2_ITERATIONS
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption
-    from smime_session.cms.structures import AlgorithmIdentifier, Pbkdf2
 
 _CIPHERS: Final = {cipher.oid: cipher for cipher in (AES_256_CBC, AES_192_CBC, AES_128_CBC)}
 
@@ -53,6 +56,30 @@ class Lock(NamedTuple):
             SessionKey(decrypt_blocks(key, self.cipher, self.vector, octets)) as padded,
         ):
             return _without_padding(padded, self.cipher.block_size)
+
+
+def locked(pkcs8: bytes, passphrase: bytes) -> bytes:
+    """Lock a PrivateKeyInfo; return an EncryptedPrivateKeyInfo (RFC 5958, 3) with a salt of its own.
+
+    The key is made with as much work as that of a message for a password.
+    """
+    from smime_session.recipients.password import PRF, SALT_SIZE, derive, encrypt_blocks
+
+    cipher, vector = AES_256_CBC, os.urandom(AES_256_CBC.nonce_size)
+    derivation = Pbkdf2(os.urandom(SALT_SIZE), PBKDF2_ITERATIONS, PRF)
+    missing = cipher.block_size - len(pkcs8) % cipher.block_size
+    with (
+        SessionKey(bytearray(passphrase)) as secret,
+        derive(secret.material, derivation, cipher.key_size) as key,
+        SessionKey(bytearray(len(pkcs8) + missing)) as padded,
+    ):
+        padded.material[: len(pkcs8)] = pkcs8
+        padded.material[len(pkcs8) :] = bytes((missing,)) * missing
+        ciphertext = encrypt_blocks(key, cipher, vector, padded.material)
+    encryption = AlgorithmIdentifier(cipher.oid, tlv.encode(tlv.OCTET_STRING, vector))
+    both = (pwri.pbkdf2_identifier(derivation), codec.algorithm_identifier(encryption))
+    scheme = AlgorithmIdentifier(PBES2_OID, tlv.encode(tlv.SEQUENCE, *both))
+    return tlv.encode(tlv.SEQUENCE, codec.algorithm_identifier(scheme), tlv.encode(tlv.OCTET_STRING, ciphertext))
 
 
 def lock_from(element: tlv.Element) -> Lock:

@@ -248,6 +248,13 @@ def decrypt_blocks(
         return buffer.material[: len(octets)]
 
 
+def encrypt_blocks(
+    key: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, octets: bytes | bytearray
+) -> bytes:
+    """Encrypt whole blocks in CBC mode."""
+    return _context(key, cipher, vector, decrypt=False).update(octets)
+
+
 def _context(kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, *, decrypt: bool) -> CipherContext:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 

@@ -10,11 +10,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from smime_session.algorithms import AES_256_CBC
 from smime_session.credentials import creation
 from smime_session.credentials.certificates import load_certificates
 from smime_session.credentials.creation import KEY_TYPES, NewIdentity, new_identity
+from smime_session.credentials.files import der_of, read
 from smime_session.credentials.fitness import certificates_for, recipient_for
 from smime_session.credentials.names import addresses_of
+from smime_session.credentials.pbes2 import lock_from
+from smime_session.credentials.pkcs8 import scheme_and_ciphertext
 from smime_session.credentials.private_keys import load_identities
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.session_key import SessionKey
@@ -68,6 +72,26 @@ def test_a_passphrase_locks_the_private_key() -> None:
     assert made.private_key_pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
     with pytest.raises(PassphraseError):
         load_identities(made.private_key_pem)
+
+
+@pytest.mark.parametrize("key_type", ["rsa2048", "p256", "x448", "mlkem1024"])
+def test_the_lock_is_as_strong_as_that_of_a_message(key_type: str) -> None:
+    """A key of any kind has a salt of its own and takes as much work to try as a password that is a recipient."""
+    locks = []
+    for _ in range(2):
+        made = new_identity("alice@example.org", key_type=key_type, passphrase=b"secret")
+        assert load_identities(made.private_key_pem, b"secret")
+        assert max(map(len, made.private_key_pem.splitlines())) == 64
+        (piece,) = read(made.private_key_pem)
+        found = scheme_and_ciphertext(der_of(piece))
+        assert found
+        locks.append(lock_from(found[0]))
+        with pytest.raises(PassphraseError):
+            load_identities(made.private_key_pem, b"Secret")
+    for lock in locks:
+        assert (lock.derivation.iterations, lock.derivation.prf, lock.cipher) == (600_000, "SHA-256", AES_256_CBC)
+    assert locks[0].derivation.salt != locks[1].derivation.salt
+    assert locks[0].vector != locks[1].vector
 
 
 def test_the_private_key_is_not_shown() -> None:
@@ -252,9 +276,10 @@ def test_openssl_finds_an_address_beyond_ascii(openssl: Callable[..., bytes], tm
     assert ":\xe9lise@example.org" in text
 
 
-def test_openssl_opens_the_locked_private_key(openssl: Callable[..., bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize("key_type", ["rsa2048", "p521", "x25519"])
+def test_openssl_opens_the_locked_private_key(key_type: str, openssl: Callable[..., bytes], tmp_path: Path) -> None:
     """Another program unlocks the private key, and it belongs to the certificate."""
-    made = new_identity("alice@example.org", key_type="rsa2048", passphrase=b"secret")
+    made = new_identity("alice@example.org", key_type=key_type, passphrase=b"secret")
     (tmp_path / "key.pem").write_bytes(made.private_key_pem)
     (tmp_path / "certificate.pem").write_bytes(made.certificate_pem)
     public_key = openssl("pkey -in key.pem -passin pass:secret -pubout")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from smime_session import new_identity
+from smime_session import load_identities, new_identity
 from smime_session.algorithms import ML_KEM_512_OID
 from smime_session.cms import tlv
 from smime_session.credentials.creation import KEY_TYPES
@@ -160,6 +160,17 @@ def test_a_locked_key_stays_locked() -> None:
     (key,) = found.private_keys
     assert (key.key, key.locked, key.use, key.key_identifier, key.matching_certificates) == (None, True, None, None, ())
     assert found.certificates[0].addresses == ("alice@example.org",)
+    assert found.certificates[0].has_private_key is None
+    assert list_credentials(LOCKED + KEY_PEM + pem(ALICE), at=NOW).certificates[0].has_private_key is True
+
+
+@pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1()], ids=lambda curve: curve.name)
+def test_a_curve_that_is_not_supported_is_told(curve: ec.EllipticCurve) -> None:
+    """A key that would be refused as an identity is not said to open anything."""
+    unlocked = ec.generate_private_key(curve).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(CredentialError) as refused:
+        load_identities(unlocked)
+    assert list_credentials(unlocked).private_keys[0].use == f"not usable: {refused.value}"
 
 
 def test_an_older_file_tells_the_kind_of_a_locked_key() -> None:
@@ -185,9 +196,12 @@ def test_a_wrong_passphrase_is_an_error() -> None:
 
 
 def test_pkcs12_needs_its_passphrase() -> None:
-    """Locked, it tells that there is a key; unlocked, everything, its own certificate first."""
-    locked = list_credentials(CHEST)
-    assert (len(locked.private_keys), locked.certificates) == (1, ())
+    """Locked, it does not tell whether there is a key; unlocked, it tells everything, its own certificate first."""
+    empty = pkcs12.serialize_key_and_certificates(None, None, None, [BOB], LOCK)
+    for chest in (CHEST, empty):
+        locked = list_credentials(chest)
+        assert (locked.private_keys, locked.certificates) == ((), ())
+        assert locked.others == ("a locked PKCS#12 file, which tells nothing without its passphrase",)
     found = list_credentials(CHEST, b"pw", at=NOW)
     assert found.private_keys[0].matching_certificates == (1,)
     assert [each.serial_number for each in found.certificates] == ["0x1", "0x2"]

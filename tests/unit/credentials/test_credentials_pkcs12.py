@@ -174,7 +174,8 @@ def test_a_listing_shows_key_and_certificates() -> None:
     found = list_credentials(chest(), b"pw")
     assert (found.private_keys[0].key, found.private_keys[0].matching_certificates) == ("ML-KEM-768", (1,))
     assert [each.addresses for each in found.certificates] == [("alice@example.org",), ("issuer@example.org",)]
-    assert list_credentials(chest()).private_keys[0].locked
+    assert list_credentials(chest(), b"pw").private_keys[0].locked
+    assert not list_credentials(chest()).private_keys
 
 
 def test_a_broken_certificate_is_not_passed_over() -> None:
