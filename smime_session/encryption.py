@@ -90,7 +90,7 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     raw = octets_of(message)
     raw_head, body = read_head(io.BytesIO(raw).read)
     head = outgoing_head(raw_head, lambda: charset_of(body))
-    content = b"".join((head.inner, body if head.binary else canonical(bytes(body))))
+    content = b"".join((head.inner, body if head.binary else canonical(bytes(body), composite=head.composite)))
     with SessionKey.generate(profile.content.key_size) as key:
         header, parameters = prepare(key, ready, profile)
         ciphertext, tag = seal(parameters, key, content)

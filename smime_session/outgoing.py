@@ -90,7 +90,7 @@ def _measure_first() -> NoReturn:
 
 
 def _unconverted_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
-    line_endings = Canonicaliser()
+    line_endings = Canonicaliser(composite=head.composite)
     yield head.inner
     while block := body():
         if not head.binary and line_endings.count(block):
@@ -106,7 +106,7 @@ def mail_content(source: BinaryIO, on_end: ExitStack) -> Content:
     begin = source.tell()
     with Replay(source, replayable=False) as first:
         head, blocks = _split(first)
-        line_endings, charset = Canonicaliser(), CharsetFinder()
+        line_endings, charset = Canonicaliser(composite=head.composite), CharsetFinder()
         size = bare = 0
         while block := blocks():
             size += len(block)
@@ -138,7 +138,7 @@ def outgoing_head(raw_head: bytes, find_charset: Callable[[], Charset]) -> MailH
 
 
 def _canonical_blocks(head: MailHead, body: NextBlock, *, convert: bool) -> Iterator[Block]:
-    line_endings = Canonicaliser()
+    line_endings = Canonicaliser(composite=head.composite)
     yield head.inner
     while block := body():
         yield line_endings.convert(block) if convert else block

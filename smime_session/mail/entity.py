@@ -89,6 +89,11 @@ class MailHead(NamedTuple):
         return self.transfer_encoding == "binary"
 
     @property
+    def composite(self) -> bool:
+        """Whether the body has parts with encodings of their own (RFC 2045, 5.1)."""
+        return is_composite(self.content_fields)
+
+    @property
     def encrypted(self) -> bool:
         """Whether the mail says that it is encrypted, with S/MIME (RFC 8551, 3.2.2) or PGP/MIME (RFC 3156, 4)."""
         value = find_value(self.content_fields, "content-type").lower()
@@ -122,6 +127,11 @@ class MailHead(NamedTuple):
                 versioned = versioned or name == "mime-version"
         outer = _ended(b"".join(kept), self.eol)
         return outer if versioned else b"".join((outer, b"MIME-Version: 1.0", self.eol))
+
+
+def is_composite(fields: tuple[Field, ...]) -> bool:
+    """Tell whether what ``fields`` describe has parts with encodings of their own (RFC 2045, 5.1)."""
+    return find_value(fields, "content-type").lower().startswith(("multipart/", "message/"))
 
 
 def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple[bytes, Block]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.errors import NotMailError
+from smime_session.mail.entity import is_composite
 from smime_session.mail.fields import find_body, find_value, parse_fields, parse_token
 from smime_session.mail.line_endings import CRLF, LineFeeds, with_line_feeds
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
@@ -16,10 +17,30 @@ if TYPE_CHECKING:
     from smime_session.mail.transfer import Target
 
 
+_ONCE: Final = frozenset(
+    {
+        "date",
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "subject",
+        "mime-version",
+    }
+)
+"""Fields that a mail has once (RFC 5322, 3.6; RFC 2045, 4): where the sealed part has one too, that one is meant."""
+
+
 class Reunion:
     """Write the mail that an opened envelope holds: the exact inverse of splitting it.
 
-    The entity takes on the outer mail's line endings, except a body whose encoding is binary.
+    The entity takes on the outer mail's line endings, except a body whose encoding is binary. A whole mail,
+    as some programs seal one, brings its own From, To, Subject and so on, and the outer ones are left out.
     Content that is no entity, like the bare text some programs encrypt, gets a blank line before
     it and is left as it is.
 
@@ -58,7 +79,7 @@ class Reunion:
         self._held = None
         start = _start(self._head, content[:body])
         self._target.write(start.octets)
-        self._line_feeds = LineFeeds() if start.body_has_line_feeds else None
+        self._line_feeds = LineFeeds(composite=start.composite) if start.body_has_line_feeds else None
         self.write(memoryview(content)[len(start.taken) :])
 
 
@@ -72,7 +93,9 @@ def reunite(head: MailHead, content: bytes) -> bytes:
     body = find_body(content) or (len(content) if len(content) <= MAX_MAIL_HEADER_SIZE else 0)
     start = _start(head, content[:body])
     rest = content[len(start.taken) :]
-    return b"".join((start.octets, with_line_feeds(rest) if start.body_has_line_feeds else rest))
+    return b"".join(
+        (start.octets, with_line_feeds(rest, composite=start.composite) if start.body_has_line_feeds else rest)
+    )
 
 
 class _Start(NamedTuple):
@@ -82,11 +105,13 @@ class _Start(NamedTuple):
         octets: the octets that it begins with.
         taken: what they take of the entity.
         body_has_line_feeds: whether what follows is to have bare line feeds.
+        composite: whether it has parts, of which one may be binary.
     """
 
     octets: bytes
     taken: bytes = b""
     body_has_line_feeds: bool = False
+    composite: bool = False
 
 
 def _start(head: MailHead, inner: bytes) -> _Start:
@@ -94,12 +119,12 @@ def _start(head: MailHead, inner: bytes) -> _Start:
     fields = entity_fields(inner)
     if fields is None:
         return _Start(head.outer + head.eol)
-    repeated = ("mime-version",) if find_value(fields, "mime-version") else ()  # RFC 2045, 4: one is enough
+    repeated = [name for name, _ in fields if name in _ONCE]
     outer = head.outer_without(repeated)
     if head.eol == CRLF:
         return _Start(outer)
     binary = parse_token(find_value(fields, "content-transfer-encoding")) == "binary"
-    return _Start(outer + with_line_feeds(inner), inner, not binary)
+    return _Start(outer + with_line_feeds(inner), inner, not binary, is_composite(fields))
 
 
 def entity_fields(head: bytes) -> tuple[Field, ...] | None:

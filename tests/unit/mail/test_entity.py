@@ -37,7 +37,7 @@ def round_trip(mail: bytes, step: int = 1000) -> bytes:
     raw, body = read_head(blocks(mail, step))
     body = bytes(body) + mail[len(raw) + len(body) :]
     head = split_head(raw, lambda: charset_of(body))
-    sealed = head.inner + (body if head.binary else canonical(body))
+    sealed = head.inner + (body if head.binary else canonical(body, composite=head.composite))
     travelled = split_head(head.outer + envelope_fields("enveloped-data", head.eol), hidden=())
     target = BytesIO()
     reunion = Reunion(travelled, target)
@@ -227,6 +227,43 @@ def test_a_binary_body_is_not_touched(body: bytes, step: int) -> None:
     head = b"Subject: x\nMIME-Version: 1.0\nContent-Type: a/b\nContent-Transfer-Encoding: binary\n\n"
     assert round_trip(head + body, step) == head + body
     assert round_trip(head.replace(b"\n", b"\r\n") + body, step) == head.replace(b"\n", b"\r\n") + body
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_binary_part_is_not_touched(eol: bytes, step: int) -> None:
+    """Line endings in a part whose encoding is binary are data, and stay as they are with all that follows."""
+    lines = (
+        b"Subject: x",
+        b"MIME-Version: 1.0",
+        b"Content-Type: multipart/mixed; boundary=b",
+        b"",
+        b"--b",
+        b"",
+        b"text",
+    )
+    part = (
+        b"--b",
+        b"Content-Type: image/x",
+        b"Content-Transfer-Encoding: BINARY",
+        b"",
+        b"\x00\n\r\xff\r\n\n",
+        b"--b--",
+        b"",
+    )
+    mail = eol.join((*lines, *part))
+    assert round_trip(mail, step) == mail
+    head = split_head(mail[: mail.index(b"--b")])
+    assert head.composite
+    assert canonical(mail, composite=True).endswith(eol.join((b"", *part[3:])))
+
+
+def test_a_whole_mail_inside_brings_its_own_fields() -> None:
+    """Of the fields that a mail has once, those that were sealed are meant; the trace of the outer mail stays."""
+    outer = b"Received: by b\nFrom: evil@x\nTo: b\nSubject: outer\nList-Id: l\nContent-Type: application/pkcs7-mime\n\n"
+    inner = b"Received: by a\r\nFrom: a\r\nSubject: inner\r\nDate: today\r\nContent-Type: text/plain\r\n\r\ntext\r\n"
+    joined = reunite(outer, inner)
+    assert joined == b"Received: by b\nTo: b\nList-Id: l\nMIME-Version: 1.0\n" + inner.replace(b"\r\n", b"\n")
 
 
 @given(st.lists(st.sampled_from([b"\r\n", b"x", b"\xc3\xa9", b"\r"])).map(b"".join), st.integers(1, 50))

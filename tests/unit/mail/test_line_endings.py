@@ -62,6 +62,54 @@ def test_the_way_back_inverts(text: bytes) -> None:
     assert with_line_feeds(canonical(text)) == text
 
 
+MARK = b"Content-Transfer-Encoding: binary"
+PARTS = st.lists(
+    st.sampled_from(
+        [b"\n", b"\r\n", b"\r", b"a", b"--b", MARK, MARK.upper(), b"content-transfer-encoding :\tBinary", b" x"]
+    ),
+    max_size=20,
+).map(b"".join)
+
+
+def binary_from(text: bytes) -> int:
+    """Return where a part begins whose encoding is binary, after the words that say so."""
+    match = re.search(rb"(?i)(?:\A|\n)content-transfer-encoding[ \t]*:[ \t]*binary", text)
+    return match.end() if match else len(text)
+
+
+@given(PARTS, CUTS, st.integers(1, 100))
+def test_from_a_binary_part_on_nothing_is_converted(text: bytes, cuts: list[int], times: int) -> None:
+    """What stands before is converted, what follows is data, wherever the borders of the blocks fall."""
+    text += b"z" * times
+    end = binary_from(text)
+    expected = reference(text[:end]) + text[end:]
+    stream, counter = Canonicaliser(composite=True), Canonicaliser(composite=True)
+    blocks = cut(text, [each * times for each in cuts])
+    assert b"".join(stream.convert(memoryview(block)) for block in blocks) == expected
+    assert sum(counter.count(block) for block in blocks) == len(expected) - len(text)
+    assert canonical(text, composite=True) == expected
+
+
+@given(PARTS, CUTS)
+def test_the_way_back_leaves_a_binary_part_alone(text: bytes, cuts: list[int]) -> None:
+    """What was not converted one way is not converted the other way."""
+    end = binary_from(text)
+    expected = text[:end].replace(b"\r\n", b"\n") + text[end:]
+    stream = LineFeeds(composite=True)
+    assert b"".join(map(stream.convert, cut(text, cuts))) + stream.finish() == expected
+    assert with_line_feeds(text, composite=True) == expected
+
+
+@pytest.mark.parametrize("size", [64, 1000, 10_000])
+def test_a_binary_part_is_found_after_an_attachment(size: int) -> None:
+    """Lines of base64, all equally long, are passed over, and the part after them is not."""
+    text = (b"A" * 76 + b"\r\n") * 200 + b"--b\r\n" + MARK + b"\r\n\r\n\x00\r\n\n"
+    end = binary_from(text)
+    stream = LineFeeds(composite=True)
+    blocks = [text[at : at + size] for at in range(0, len(text), size)]
+    assert b"".join(map(stream.convert, blocks)) + stream.finish() == text[:end].replace(b"\r\n", b"\n") + text[end:]
+
+
 def test_canonical_text_is_not_copied() -> None:
     """What needs no change comes back as the same object."""
     text = b"one\r\ntwo\rthree\r\n"
