@@ -9,6 +9,7 @@
 ``options``               options that several subcommands share
 ``parsing``               how arguments are parsed, and which of them are refused
 ``credentials``           certificates, private keys and passphrases, from files to objects
+``private_keys``          ``-i`` and what unlocks it
 ``shared_secrets``        passwords and shared keys, likewise
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced

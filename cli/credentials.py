@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from smime_session import CredentialError, PassphraseError, RecipientError
@@ -120,7 +121,7 @@ def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
     return [certificate for path in paths for certificate in _load(path, load_certificates)]
 
 
-def listing_of(path: str, passphrase: bytes | None) -> Listing:
+def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
     """Tell what a certificate or private key file holds.
 
     Raises:
@@ -129,7 +130,7 @@ def listing_of(path: str, passphrase: bytes | None) -> Listing:
     """
     from smime_session.credentials.listing import list_credentials
 
-    return _load(path, lambda data: list_credentials(data, passphrase))
+    return _load(path, lambda data: _unlocked(passphrases, lambda passphrase: list_credentials(data, passphrase)))
 
 
 def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
@@ -153,8 +154,15 @@ def _lifting(guard: str) -> dict[str, Any]:
     return {f"insecure_{guard}": True}
 
 
-def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identity]:
+def identities_in(
+    paths: Iterable[str], passphrases: Sequence[bytes], *, ignore_certificates: bool = False
+) -> list[Identity]:
     """Load the private keys in the files; for one that is locked, ask on the terminal if no passphrase is given.
+
+    Args:
+        paths: the files.
+        passphrases: each is tried on each.
+        ignore_certificates: whether each key is tried on every recipient.
 
     Raises:
         CredentialError: a file holds no private key that can be used, or it stays locked.
@@ -164,12 +172,13 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
 
     def unlocker(path: str) -> Callable[[bytes], list[Identity]]:
         def unlock(data: bytes) -> list[Identity]:
+            load = partial(load_identities, data, ignore_certificates=ignore_certificates)
             try:
-                return load_identities(data, passphrase)
+                return _unlocked(passphrases, load)
             except PassphraseError as error:
                 if not error.missing or (answer := ask(f"Passphrase for {path}: ")) is None:
                     raise
-                return load_identities(data, answer)
+                return load(answer)
             except CredentialError:
                 if _is_saved_session_key(data):
                     raise MisplacedKeyError from None
@@ -178,6 +187,20 @@ def identities_in(paths: Iterable[str], passphrase: bytes | None) -> list[Identi
         return unlock
 
     return [identity for path in paths for identity in _load(path, unlocker(path))]
+
+
+def _unlocked(passphrases: Sequence[bytes], load: Callable[[bytes | None], LoadedT]) -> LoadedT:
+    """Load with the first passphrase that fits, or without any if none was given.
+
+    Raises:
+        PassphraseError: none fits, or one is missing.
+    """
+    for passphrase in passphrases[:-1]:
+        try:
+            return load(passphrase)
+        except PassphraseError:
+            continue
+    return load(passphrases[-1] if passphrases else None)
 
 
 def _is_saved_session_key(data: bytes) -> bool:
@@ -202,21 +225,21 @@ def session_keys_in(paths: Iterable[str]) -> list[Identity]:
     return [_load(path, load) for path in paths]
 
 
-def given_passphrase(file: str | None, variable: str | None) -> bytes | None:
-    """Return the passphrase of a private key as :func:`given_secret` does."""
-    return given_secret("passphrase", file, variable)
+def given_passphrases(files: Iterable[str], variables: Iterable[str]) -> list[bytes]:
+    """Return the passphrases of private keys, each as :func:`given_secret` does."""
+    found = [given_secret("passphrase", file, None) for file in files]
+    found += [given_secret("passphrase", None, variable) for variable in variables]
+    return [passphrase for passphrase in found if passphrase is not None]
 
 
 def given_secret(kind: Literal["passphrase", "password"], file: str | None, variable: str | None) -> bytes | None:
     """Return a secret from a file, less one line ending, or from an environment variable; None without both.
 
     Raises:
-        MisuseError: both are given, or the variable is not set.
+        MisuseError: the variable is not set.
         CredentialError: the file is too long for such a secret.
         OSError: the file cannot be read.
     """
-    if file is not None and variable is not None:
-        raise MisuseError(f"--{kind}-file and --{kind}-env exclude each other")
     if file is not None:
         return read_limited(file, MAX_PASSPHRASE_SIZE, f"a {kind}").removesuffix(b"\n").removesuffix(b"\r")
     if variable is not None:

@@ -10,7 +10,6 @@ import click
 from .files import PRIVATE, Output, reading
 from .options import (
     MisuseError,
-    identity_option,
     limit_options,
     message_argument,
     output_option,
@@ -19,12 +18,14 @@ from .options import (
     session_key_option,
 )
 from .parsing import Command
+from .private_keys import identity_option
 from .screen import text_only
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
 
 
@@ -40,13 +41,11 @@ if TYPE_CHECKING:
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @limit_options("max_recipients", "max_trials")
 @quiet_option
-def command(  # noqa: PLR0913, PLR0917  # an argument for each option
+def command(  # noqa: PLR0913  # an argument for each option
     message: str,
-    identities: tuple[str, ...],
+    identities: PrivateKeys,
     session_keys: tuple[str, ...],
     output: str | None,
-    passphrase_file: str | None,
-    passphrase_env: str | None,
     *,
     secrets: SharedSecrets,
     insecure_legacy: bool,
@@ -63,19 +62,18 @@ def command(  # noqa: PLR0913, PLR0917  # an argument for each option
     destination = Output(output)
     if not identities and not secrets and not session_keys:
         raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
-    refuse_to_replace(destination, "-i", identities)
+    refuse_to_replace(destination, "-i", identities.paths)
     refuse_to_replace(destination, "--session-key", session_keys)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
 
     from smime_session import Policy, decrypt_stream
 
-    from .credentials import given_passphrase, identities_in, session_keys_in
+    from .credentials import session_keys_in
     from .progress import progress
 
-    passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        keys = [*identities_in(identities, passphrase), *session_keys_in(session_keys), *secrets.load(new=False)]
+        keys = [*identities.load(), *session_keys_in(session_keys), *secrets.load(new=False)]
         with (
             progress("decrypting", source, destination, quiet=quiet),
             destination.open(PRIVATE, inherit=False) as target,

@@ -95,7 +95,7 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
         case NotMailError() if command == "encrypt":
             hint = "--format der or --format pem encrypts what is not a mail"
         case PassphraseError(missing=True):
-            hint = "--passphrase-file or --passphrase-env gives it where there is no terminal"
+            hint = "it is asked for on a terminal; --passphrase-file or --passphrase-env gives it in a script"
         case PolicyError(option="require_authenticated"):
             hint = "ask the sender to use AES-GCM, or leave out --require-authenticated"
         case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap", "session-key"):
@@ -117,5 +117,5 @@ def _readers_hint(error: DecryptionError | NoMatchError) -> str | None:
         addressed_to, given = "; ".join(error.addressed_to), "; ".join(error.identities)
         return f"it is addressed to {addressed_to}; given: {given}" if addressed_to else None
     if error.closest:
-        return "-i with the private key alone, without its certificate, tries it on every recipient"
+        return "--ignore-certificates tries the private key on every recipient"
     return "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"

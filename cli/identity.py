@@ -66,8 +66,8 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     key_type: str,
     output: str | None,
     days: int,
-    passphrase_file: str | None,
-    passphrase_env: str | None,
+    passphrase_files: tuple[str, ...],
+    passphrase_envs: tuple[str, ...],
     *,
     asks: bool,
 ) -> None:
@@ -77,8 +77,8 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     that cannot sign, an issuer is made for this one certificate; PREFIX.issuer.pem is the issuer's own.
     Existing files are never overwritten.
     """
-    if asks and (passphrase_file or passphrase_env) is not None:
-        raise MisuseError("--passphrase excludes --passphrase-file and --passphrase-env")
+    if asks + len(passphrase_files) + len(passphrase_envs) > 1:
+        raise MisuseError("more than one passphrase is given, and a private key has one")
     if output is None and "/" in address:
         raise MisuseError("a file cannot be named after an address with a slash", "-o PREFIX names the files")
     key_path, certificate_path, issuer_path = (f"{output or address}.{ending}" for ending in _ENDINGS)
@@ -87,14 +87,15 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     from smime_session import CredentialError
     from smime_session.credentials import creation
 
-    from .credentials import given_passphrase
+    from .credentials import given_passphrases
     from .files import PRIVATE, SHARED, new_files
 
     try:
         creation.parse_address(address)
     except CredentialError as error:
         raise MisuseError(str(error)) from error
-    passphrase = _chosen_passphrase(address) if asks else given_passphrase(passphrase_file, passphrase_env)
+    given = [_chosen_passphrase(address)] if asks else given_passphrases(passphrase_files, passphrase_envs)
+    passphrase = given[0] if given else None
     wanted = [(key_path, PRIVATE), (certificate_path, SHARED)]
     if not creation.KEY_TYPES[key_type].signs:
         wanted.append((issuer_path, SHARED))
@@ -113,16 +114,16 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
 @click.argument("file", type=PATH)
 @passphrase_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def show(file: str, passphrase_file: str | None, passphrase_env: str | None, *, as_json: bool) -> None:
+def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[str, ...], *, as_json: bool) -> None:
     """Show what a certificate or private key FILE holds.
 
     FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and no passphrase
     is asked for: what is locked stays locked unless one is given.
     """
     from .console import emit
-    from .credentials import given_passphrase, listing_of
+    from .credentials import given_passphrases, listing_of
 
-    found = listing_of(file, given_passphrase(passphrase_file, passphrase_env)).to_dict()
+    found = listing_of(file, given_passphrases(passphrase_files, passphrase_envs)).to_dict()
     if as_json:
         import json
 

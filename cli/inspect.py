@@ -8,13 +8,15 @@ import click
 
 from .console import emit
 from .files import reading
-from .options import PATH, identity_option, limit_options, message_argument
+from .options import PATH, limit_options, message_argument
 from .parsing import Command
+from .private_keys import identity_option
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
 
 
@@ -33,16 +35,16 @@ if TYPE_CHECKING:
 )
 @limit_options("max_recipients")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show how far long work has come.")
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,
-    identities: tuple[str, ...],
-    passphrase_file: str | None,
-    passphrase_env: str | None,
+    identities: PrivateKeys,
     certificates: tuple[str, ...],
     *,
     secrets: SharedSecrets,
     limits: dict[str, Any],
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Show how a message is encrypted, for whom, and what opens it.
 
@@ -52,12 +54,14 @@ def command(  # noqa: PLR0913  # an argument for each option
     """
     from smime_session import Policy, inspect
 
-    from .credentials import certificates_in, given_passphrase, identities_in
+    from .credentials import certificates_in
+    from .progress import progress
 
-    passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
-        found = inspect(source.stream, keys, certificates_in(certificates), policy=Policy(**limits)).to_dict()
+        keys = [*identities.load(), *secrets.load(new=False)]
+        known = certificates_in(certificates)
+        with progress("inspecting", source, quiet=quiet):
+            found = inspect(source.stream, keys, known, policy=Policy(**limits)).to_dict()
     if as_json:
         import json
 

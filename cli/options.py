@@ -64,20 +64,6 @@ def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")(function)
 
 
-def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--identity``, given any number of times, with the options that unlock what it names."""
-    option = click.option(
-        "-i",
-        "--identity",
-        "identities",
-        metavar="IDENTITY",
-        type=PATH,
-        multiple=True,
-        help="A file with a private key (PEM, DER or PKCS#12); repeat it for more.",
-    )
-    return option(passphrase_options(function))
-
-
 def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--session-key``, given any number of times."""
     return click.option(
@@ -91,12 +77,21 @@ def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--passphrase-file`` and ``--passphrase-env``."""
+    """Add ``--passphrase-file`` and ``--passphrase-env``, each given any number of times."""
     from_file = click.option(
-        "--passphrase-file", metavar="FILE", type=PATH, help="Read the passphrase of private keys from a file."
+        "--passphrase-file",
+        "passphrase_files",
+        metavar="FILE",
+        type=PATH,
+        multiple=True,
+        help="Read a passphrase of private keys from a file; repeat it for more.",
     )
     from_environment = click.option(
-        "--passphrase-env", metavar="NAME", help="Take that passphrase from an environment variable."
+        "--passphrase-env",
+        "passphrase_envs",
+        metavar="NAME",
+        multiple=True,
+        help="Take one from an environment variable; repeat it for more.",
     )
     return from_file(from_environment(function))
 
@@ -219,7 +214,14 @@ def changed_profile(
     return replace(profile, **changes)
 
 
-_NO_INPUTS: Final = ("output", "shared_key_ids", "password_envs", "add_shared_key_ids", "add_password_envs")
+_NO_INPUTS: Final = (
+    "output",
+    "passphrase_envs",
+    "shared_key_ids",
+    "password_envs",
+    "add_shared_key_ids",
+    "add_password_envs",
+)
 
 
 def _refuse_sharing_input(options: Mapping[str, object]) -> None:

@@ -24,16 +24,16 @@ _ERASE: Final = "\r\x1b[K"
 
 
 @contextlib.contextmanager
-def progress(verb: str, source: Source, output: Output, *, quiet: bool) -> Iterator[None]:
+def progress(verb: str, source: Source, output: Output | None = None, *, quiet: bool = False) -> Iterator[None]:
     """Show how far ``source`` was read, once the work takes long, if a terminal is there to show it.
 
     Args:
         verb: what is being done to it (``encrypting``).
         source: what is read.
-        output: where the result goes; on a terminal it would be mixed with the line.
+        output: where the result goes meanwhile; on a terminal it would be mixed with the line.
         quiet: show nothing.
     """
-    if quiet or output.is_terminal or not is_terminal("stderr"):
+    if quiet or (output and output.is_terminal) or not is_terminal("stderr"):
         yield
         return
     meter = _Meter(verb, source)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .options import MisuseError
 
@@ -14,25 +15,25 @@ if TYPE_CHECKING:
 
     from smime_session import Identity, Profile
 
+    from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
+
+
+_ENDINGS: Final = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c")  # of files with certificates
 
 
 class Openers(NamedTuple):
     """Who reads the message now.
 
     Attributes:
-        identities: files with private keys.
+        identities: private keys.
         session_keys: files with saved session keys.
         secrets: passwords and shared keys.
-        passphrase_file: the file with the passphrase of the private keys, or None.
-        passphrase_env: the environment variable with it, or None.
     """
 
-    identities: tuple[str, ...]
+    identities: PrivateKeys
     session_keys: tuple[str, ...]
     secrets: SharedSecrets
-    passphrase_file: str | None
-    passphrase_env: str | None
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody."""
@@ -40,17 +41,15 @@ class Openers(NamedTuple):
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yield each file with the option that names it."""
-        yield from (("-i", path) for path in self.identities)
+        yield from (("-i", path) for path in self.identities.paths)
         yield from (("--session-key", path) for path in self.session_keys)
         yield from self.secrets.files()
 
     def load(self) -> list[Identity]:
         """Load everybody; what is to be typed is asked for."""
-        from .credentials import given_passphrase, identities_in, session_keys_in
+        from .credentials import session_keys_in
 
-        passphrase = given_passphrase(self.passphrase_file, self.passphrase_env)
-        keys = [*identities_in(self.identities, passphrase), *session_keys_in(self.session_keys)]
-        return [*keys, *self.secrets.load(new=False)]
+        return [*self.identities.load(), *session_keys_in(self.session_keys), *self.secrets.load(new=False)]
 
 
 class Readers(NamedTuple):
@@ -120,9 +119,17 @@ class Readers(NamedTuple):
         return newcomers_in(self.coming)
 
     def selectors(self) -> list[str | tuple[x509.Certificate, ...]]:
-        """Return those who go, a file as its certificates."""
+        """Return those who go, a file as its certificates.
+
+        Raises:
+            CredentialError: a file holds no certificate.
+            OSError: there is no such file, or it cannot be read.
+        """
         from .credentials import certificates_in
 
+        for who in self.leaving:
+            if _looks_like_a_file(who) and not _is_file(who):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), who)
         return [tuple(certificates_in([who])) if _is_file(who) else who for who in self.leaving]
 
     def book(self, identities: Iterable[str]) -> list[x509.Certificate]:
@@ -130,6 +137,11 @@ class Readers(NamedTuple):
         from .credentials import certificates_in
 
         return [*certificates_in(self.certificates), *_certificates_beside(identities)] if self.leaving else []
+
+
+def _looks_like_a_file(name: str) -> bool:
+    """Tell whether somebody means a file by this: no other name of a recipient has a slash or such an ending."""
+    return not name or os.sep in name or name.lower().endswith(_ENDINGS)
 
 
 def _is_file(name: str) -> bool:

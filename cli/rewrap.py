@@ -14,7 +14,6 @@ from .options import (
     algorithm_options,
     changed_profile,
     guard_options,
-    identity_option,
     limit_options,
     message_argument,
     output_option,
@@ -23,6 +22,7 @@ from .options import (
     session_key_option,
 )
 from .parsing import Command
+from .private_keys import identity_option
 from .readers import Openers, Readers
 from .screen import text_only
 from .shared_secrets import added_secret_options, shared_secret_options
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from smime_session import Profile, Rewrapped
 
+    from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
 
 
@@ -96,15 +97,13 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0913  # an argument for each kind of option
     *,
     message: str,
-    identities: tuple[str, ...],
+    identities: PrivateKeys,
     session_keys: tuple[str, ...],
     added: tuple[str, ...],
     removed: tuple[str, ...],
     replaced: tuple[tuple[str, str], ...],
     certificates: tuple[str, ...],
     output: str | None,
-    passphrase_file: str | None,
-    passphrase_env: str | None,
     secrets: SharedSecrets,
     added_secrets: SharedSecrets,
     reseal: bool,
@@ -125,7 +124,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     """
     destination = Output(output)
     coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
-    openers = Openers(identities, session_keys, secrets, passphrase_file, passphrase_env)
+    openers = Openers(identities, session_keys, secrets)
     readers = Readers(coming, added_secrets, leaving, certificates)
     readers.check(identified=bool(openers), reseal=reseal)
     _check_algorithms(reseal=reseal, **choices)
@@ -138,7 +137,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     profile = _profile(**choices)
     newcomers, left_out = readers.newcomers(profile)
-    selectors, book = readers.selectors(), readers.book(identities)
+    selectors, book = readers.selectors(), readers.book(identities.paths)
     with reading(message) as source:  # before anybody is asked for a passphrase
         keys, new_secrets = openers.load(), added_secrets.load(new=True)
         with (

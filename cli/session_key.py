@@ -9,7 +9,6 @@ import click
 from .files import PRIVATE, Output, reading
 from .options import (
     MisuseError,
-    identity_option,
     limit_options,
     message_argument,
     output_option,
@@ -17,11 +16,13 @@ from .options import (
     refuse_to_replace,
 )
 from .parsing import Command
+from .private_keys import identity_option
 from .shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
 
 
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,
-    identities: tuple[str, ...],
+    identities: PrivateKeys,
     output: str | None,
-    passphrase_file: str | None,
-    passphrase_env: str | None,
     *,
     secrets: SharedSecrets,
     insecure_legacy: bool,
@@ -61,19 +60,17 @@ def command(  # noqa: PLR0913  # an argument for each option
         )
     if not identities and not secrets:
         raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
-    refuse_to_replace(destination, "-i", identities)
+    refuse_to_replace(destination, "-i", identities.paths)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
     refuse_to_replace(destination, "MESSAGE", [message])
 
     from smime_session import Policy, export_session_key
 
-    from .credentials import given_passphrase, identities_in
     from .progress import progress
 
-    passphrase = given_passphrase(passphrase_file, passphrase_env)
     with reading(message) as source:  # before anybody is asked for a passphrase
-        keys = [*identities_in(identities, passphrase), *secrets.load(new=False)]
+        keys = [*identities.load(), *secrets.load(new=False)]
         policy = Policy(insecure_legacy=insecure_legacy, **limits)
         with progress("opening", source, destination, quiet=quiet):
             saved = export_session_key(source.stream, keys, policy=policy)

@@ -6,10 +6,16 @@ What cannot be decrypted is named with its reason and left out; the others are d
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from smime_session import SmimeError, decrypt, load_identities
+
+
+def for_its_owner(path: str, flags: int) -> int:
+    """Make a file that only its owner may read."""
+    return os.open(path, flags, mode=0o600)
 
 
 def main() -> int:
@@ -30,7 +36,8 @@ def main() -> int:
             print(f"{path.name}: {error}", file=sys.stderr)
             failed += 1
             continue
-        (arguments.target / path.name).write_bytes(decrypted.message)
+        with open(arguments.target / path.name, "wb", opener=for_its_owner) as file:
+            file.write(decrypted.message)
         print(f"{path.name}: {'authenticated' if decrypted.authenticated else 'not authenticated'}")
     return failed
 

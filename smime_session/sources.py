@@ -11,6 +11,7 @@ Once a message turns out to be large, what can seek is read and written in threa
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from io import BytesIO, RawIOBase
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -233,7 +234,7 @@ class Replay:
         """Drop what was kept of a pipe; the caller's source stays open, and nothing reads it any more."""
         self._stop_reading_ahead()
         if self._spool is not None:
-            self._spool.finish().close()
+            self._spool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -307,14 +308,32 @@ class _Spool:
         if self._finished:
             return
         self._size += len(block)
-        if self._in_memory and self._size > SPOOL_MEMORY:
-            self._move_to_disk()
-        self._file.write(block)
+        try:
+            if self._in_memory and self._size > SPOOL_MEMORY:
+                self._move_to_disk()
+            self._file.write(block)
+        except OSError as error:
+            _name_folder(error)
+            raise
 
     def finish(self) -> BinaryIO:
-        """Return the file, which takes no more blocks."""
+        """Return the file, which takes no more blocks.
+
+        Raises:
+            OSError: there is no room for the last of them.
+        """
         self._finished = True
+        try:
+            self._file.flush()
+        except OSError as error:
+            _name_folder(error)
+            raise
         return self._file
+
+    def close(self) -> None:
+        """Drop what was kept; what never reached the disk is not missed."""
+        with suppress(OSError):
+            self._file.close()
 
     def _move_to_disk(self) -> None:
         from tempfile import TemporaryFile
@@ -324,6 +343,13 @@ class _Spool:
         self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
         self._file.write(memory.read())
         self._in_memory = False
+
+
+def _name_folder(error: OSError) -> None:
+    """Say where there is no room, if nobody said so: the file has no name, but its folder has."""
+    from tempfile import gettempdir
+
+    error.filename = error.filename or gettempdir()
 
 
 def _read(source: BinaryIO, size: int) -> bytes:

@@ -32,7 +32,9 @@ _BLOCK_SIZES: Final = {b"AES-128-CBC": 16, b"AES-192-CBC": 16, b"AES-256-CBC": 1
 
 
 @quietly()
-def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identity]:
+def load_identities(
+    data: bytes, passphrase: bytes | None = None, *, ignore_certificates: bool = False
+) -> list[Identity]:
     """Return an identity for each private key in a file and each certificate there that belongs to it.
 
     A key without a certificate is an identity too. A passphrase that is not needed is ignored.
@@ -40,6 +42,8 @@ def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identi
     Args:
         data: PEM, DER or PKCS#12.
         passphrase: unlocks private keys and PKCS#12, where it is text in UTF-8; None if there is none.
+        ignore_certificates: make identities of the keys alone, which are tried on every recipient: for a message
+            to a certificate that is not at hand any more, or not in the file.
 
     Raises:
         PassphraseError: a private key is locked and the passphrase is missing or wrong.
@@ -65,7 +69,7 @@ def load_identities(data: bytes, passphrase: bytes | None = None) -> list[Identi
         raise CredentialError("this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)")
     if not keys:
         raise CredentialError(f"this is {pieces[0].kind}, not a private key")
-    return _identities(keys, certificates)
+    return _identities(keys, certificates, alone=ignore_certificates)
 
 
 def _certificates_beside(pieces: list[Piece]) -> list[Certificate]:
@@ -80,7 +84,7 @@ def _certificates_beside(pieces: list[Piece]) -> list[Certificate]:
     return [*plain] if len(plain) == len(holders) else [*certificates_in(pieces)]
 
 
-def _identities(keys: list[PrivateKeyTypes], certificates: list[Certificate]) -> list[Identity]:
+def _identities(keys: list[PrivateKeyTypes], certificates: list[Certificate], *, alone: bool) -> list[Identity]:
     """Pair keys with certificates; keys that cannot decrypt are left out as long as another can."""
     identities: list[Identity] = []
     seen: set[bytes] = set()
@@ -90,7 +94,8 @@ def _identities(keys: list[PrivateKeyTypes], certificates: list[Certificate]) ->
         if technique is None or spki in seen:
             continue
         seen.add(spki)
-        own: list[Certificate | None] = [each for each in dict.fromkeys(certificates) if _key_in(each) == spki]
+        candidates = () if alone else dict.fromkeys(certificates)
+        own: list[Certificate | None] = [each for each in candidates if _key_in(each) == spki]
         identities += [technique.identity(key, certificate, certificates) for certificate in own or [None]]
     if not identities:
         raise CredentialError(_unusable(keys[0]))

@@ -265,7 +265,9 @@ def test_locked_key_without_terminal(provide: Callable[..., Path]) -> None:
     done = _run("decrypt", "-i", "locked.key", "sealed.eml")
     assert done.returncode == 1
     assert done.stderr.startswith(b"Error: locked.key: ")
-    assert done.stderr.endswith(b"\nHint: --passphrase-file or --passphrase-env gives it where there is no terminal\n")
+    assert done.stderr.endswith(
+        b"\nHint: it is asked for on a terminal; --passphrase-file or --passphrase-env gives it in a script\n"
+    )
 
 
 def test_new_passphrase_without_terminal(provide: Callable[..., Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from io import BytesIO, RawIOBase
 from typing import TYPE_CHECKING, cast
 
@@ -217,6 +218,15 @@ def test_a_target_that_does_not_wait_is_an_error() -> None:
     """A target that takes nothing and says so ends the writing instead of losing octets."""
     with pytest.raises(BlockingIOError):
         Whole(cast("BinaryIO", Narrow(ready=False))).write(b"0")
+
+
+def test_a_full_disk_is_told_by_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a pipe delivers is kept in a file without a name; where there is no room for it is said."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b", buffering=0))  # noqa: PTH123, SIM115  # a device
+    with pytest.raises(OSError, match="No space left") as caught, Replay(pipe(bytes(2 * SPOOL_MEMORY))) as replay:
+        drain(replay)
+    assert caught.value.filename == str(tmp_path)
 
 
 class _Bare:

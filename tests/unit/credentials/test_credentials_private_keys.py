@@ -257,6 +257,14 @@ def test_a_renewed_certificate_is_an_identity_of_its_own() -> None:
     assert [(opens(each, ALICE), opens(each, RENEWED)) for each in identities] == [(True, False), (False, True)]
 
 
+def test_certificates_may_be_ignored() -> None:
+    """A key that does not go by its certificates is one identity, for whatever may be for it."""
+    (identity,) = load_identities(pem(KEY) + pem(RENEWED) + pem(BOB), ignore_certificates=True)
+    assert opens(identity, ALICE)
+    assert opens(identity, RENEWED)
+    assert not opens(the_one(pem(KEY) + pem(RENEWED)), ALICE)
+
+
 def test_a_key_without_its_certificate_is_an_identity() -> None:
     """A certificate that belongs to another key does not name this one."""
     identity = the_one(pem(KEY) + pem(BOB))
