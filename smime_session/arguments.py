@@ -12,6 +12,7 @@ from smime_session.profiles import Policy, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 
 def wrong_kind(wanted: str, found: object) -> TypeError:
@@ -127,6 +128,23 @@ def check_several(several: object, what: str) -> None:
     """
     if isinstance(several, str | bytes | bytearray) or not hasattr(several, "__iter__"):
         raise wrong_kind(f"{what} are given in a list, even if there is one", several)
+
+
+def moment(at: datetime | None) -> datetime:
+    """Return the moment at which certificates must be valid: ``at``, or now.
+
+    Raises:
+        TypeError: it is no moment, for want of a time zone.
+    """
+    from datetime import UTC, datetime
+
+    if at is None:
+        return datetime.now(UTC)
+    if not isinstance(at, datetime):
+        raise wrong_kind("a moment is a datetime with a time zone", at)
+    if at.utcoffset() is None:
+        raise TypeError(f"a moment needs a time zone, and {at:%Y-%m-%d %H:%M:%S} has none")
+    return at
 
 
 def _is_certificate(value: object) -> bool:

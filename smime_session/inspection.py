@@ -11,6 +11,7 @@ from smime_session.cms.envelope import EnvelopeReader
 from smime_session.credentials.names import describe
 from smime_session.errors import MessageError
 from smime_session.explanation import Directory, closest
+from smime_session.inspected import InspectedContent, InspectedRecipient
 from smime_session.interoperability import ClientNote, notes_for
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
@@ -28,55 +29,6 @@ if TYPE_CHECKING:
     from smime_session.mail.detection import Incoming
     from smime_session.recipients import Identity
     from smime_session.recipients.summary import RecipientSummary
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """How the content is sealed; sizes in octets.
-
-    Attributes:
-        type: what is sealed, mostly ``data``.
-        algorithm: the content-encryption algorithm, by name; its object identifier if it has no name here.
-        algorithm_oid: the same, dotted.
-        key_bits: size of the session key; None for an algorithm that is not spoken here.
-        key_derivation: how the content key is derived from the session key (RFC 9709); None if they are the same.
-        nonce_size: size of the nonce or initialisation vector.
-        tag_size: size of the authentication tag; 0 without authentication.
-        ciphertext_size: size of what is sealed, the tag not counted.
-        constructed: whether it comes as several OCTET STRINGs.
-        problem: why it cannot be opened here whatever the key, or None.
-    """
-
-    type: str
-    algorithm: str
-    algorithm_oid: str
-    key_bits: int | None
-    key_derivation: str | None
-    nonce_size: int | None
-    tag_size: int | None
-    ciphertext_size: int
-    constructed: bool
-    problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One recipient.
-
-    Attributes:
-        index: the place of its recipient info in the envelope, from 1.
-        summary: its public fields.
-        opened_by: the given identities that it is addressed to by a name of theirs, in words.
-        may_be_opened_by: the given identities that its public fields do not rule out, in words: a private key
-            without its certificate may go by any issuer and serial number, and a password by no name at all.
-        certificate: the given certificate that it names, in words; None if none of them is named.
-    """
-
-    index: int
-    summary: RecipientSummary
-    opened_by: tuple[str, ...]
-    may_be_opened_by: tuple[str, ...] = ()
-    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +62,8 @@ class Inspection:
     authenticated: bool
     post_quantum: bool
     notes: tuple[str, ...]
-    content: Content
-    recipients: tuple[Recipient, ...]
+    content: InspectedContent
+    recipients: tuple[InspectedRecipient, ...]
     closest: str | None
     clients: tuple[ClientNote, ...]
     has_originator_info: bool
@@ -193,7 +145,7 @@ def _notes(classical: int, total: int) -> Iterator[str]:
         yield f"the message is only as strong as its classical keys: {classical} of {total} recipients have no other"
 
 
-def _content(reader: EnvelopeReader) -> Content:
+def _content(reader: EnvelopeReader) -> InspectedContent:
     identifier = reader.header.content_encryption
     parameters = problem = None
     try:
@@ -202,7 +154,7 @@ def _content(reader: EnvelopeReader) -> Content:
         problem = str(error)
     oid = parameters.algorithm.oid if parameters else identifier.oid
     inner = reader.header.inner_content_type
-    return Content(
+    return InspectedContent(
         type=name_of(inner) or inner,
         algorithm=name_of(oid) or oid,
         algorithm_oid=oid,
@@ -218,7 +170,7 @@ def _content(reader: EnvelopeReader) -> Content:
 
 def _recipients(
     wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], directory: Directory
-) -> tuple[Recipient, ...]:
+) -> tuple[InspectedRecipient, ...]:
     return tuple(
         _recipient(index, summary, [identity for identity in identities if _addressed_to(identity, wrapped)], directory)
         for index, whole in enumerate(wrapped_keys, 1)
@@ -227,10 +179,12 @@ def _recipients(
     )
 
 
-def _recipient(index: int, summary: RecipientSummary, readers: Sequence[Identity], directory: Directory) -> Recipient:
+def _recipient(
+    index: int, summary: RecipientSummary, readers: Sequence[Identity], directory: Directory
+) -> InspectedRecipient:
     certificate = directory.find(summary)
     named = [identity for identity in readers if _goes_by_name(identity, summary)]
-    return Recipient(
+    return InspectedRecipient(
         index=index,
         summary=summary,
         opened_by=tuple(map(str, named)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from smime_session.clients import Answer, Client, Rule, TraitsT
-    from smime_session.inspection import Content, Recipient
+    from smime_session.inspected import InspectedContent, InspectedRecipient
 
 _RANKS: Final[dict[Answer, int]] = {"no": 0, "unknown": 1, "yes": 2}
 
@@ -33,7 +33,7 @@ class ClientNote:
     reason: str
 
 
-def notes_for(content: Content, recipients: Sequence[Recipient]) -> tuple[ClientNote, ...]:
+def notes_for(content: InspectedContent, recipients: Sequence[InspectedRecipient]) -> tuple[ClientNote, ...]:
     """Say of each family of mail programs whether it opens an envelope."""
     sealed = _content_traits(content, recipients)
     wrapped = Counter(_key_traits(recipients))  # thousands of recipients mostly have the same few
@@ -70,7 +70,7 @@ def _verdict(rules: Iterable[Rule[TraitsT]], traits: TraitsT, described: str) ->
     return _Verdict("unknown", f"nobody has shown that it opens {described}")
 
 
-def _content_traits(content: Content, recipients: Iterable[Recipient]) -> ContentTraits:
+def _content_traits(content: InspectedContent, recipients: Iterable[InspectedRecipient]) -> ContentTraits:
     algorithm = CONTENT_ENCRYPTION.get(content.algorithm_oid)
     return ContentTraits(
         name=content.algorithm,
@@ -83,7 +83,7 @@ def _content_traits(content: Content, recipients: Iterable[Recipient]) -> Conten
     )
 
 
-def _key_traits(recipients: Iterable[Recipient]) -> Iterator[KeyTraits]:
+def _key_traits(recipients: Iterable[InspectedRecipient]) -> Iterator[KeyTraits]:
     previous = 0
     for recipient in recipients:
         summary = recipient.summary

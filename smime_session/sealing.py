@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
 from smime_session.cms import codec, content_algorithm
 from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
+from smime_session.cms.revision import version_for
 from smime_session.cms.structures import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import SLACK, sealer
 from smime_session.errors import LimitError, UnsupportedAlgorithmError
@@ -55,7 +56,7 @@ def prepare(
         parameters = content_algorithm.with_derived_key(parameters)
     header = EnvelopeHeader(
         content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,
-        version=codec.envelope_version(wrapped, authenticated=algorithm.authenticated),
+        version=version_for(wrapped, authenticated=algorithm.authenticated),
         wrapped_keys=wrapped,
         inner_content_type=DATA,
         content_encryption=content_algorithm.encode(parameters),

@@ -52,6 +52,7 @@ FLOORS: Final = {
     "smime_session.decryption": 5,
     "smime_session.encryption": 5,
     "smime_session.explanation": 5,
+    "smime_session.inspected": 5,
     "smime_session.inspection": 5,
     "smime_session.interoperability": 5,
     "smime_session.opening": 5,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from smime_session import algorithms
 from smime_session.cms import tlv
@@ -25,9 +25,6 @@ from smime_session.cms.structures import (
 )
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 from smime_session.text import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _CONTEXT_0: Final = 0x80
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
@@ -188,26 +185,6 @@ def _version_of(info: tlv.Element) -> int:
 
 
 # --- the envelope ------------------------------------------------------------------------------
-
-
-def envelope_version(wrapped_keys: Iterable[WrappedKey], *, authenticated: bool) -> int:
-    """Return the version of an envelope without originator information or unprotected attributes.
-
-    RFC 5083, 2.1 has 0 for AuthEnvelopedData. RFC 5652, 6.1 has, for EnvelopedData::
-
-        IF (any RecipientInfo structures include pwri) OR (any RecipientInfo structures include ori)
-        THEN version is 3
-        ELSE IF (all RecipientInfo structures are version 0) THEN version is 0 ELSE version is 2
-    """
-    if authenticated:
-        return 0
-    version = 0
-    for wrapped in wrapped_keys:
-        if wrapped.encoded[0] in (PASSWORD_TAG, OTHER_TAG):
-            return 3
-        if wrapped.version != 0:
-            version = 2
-    return version
 
 
 def envelope_start(header: EnvelopeHeader, ciphertext_size: int | None, trailer_size: int) -> bytes:

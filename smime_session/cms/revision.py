@@ -1,4 +1,21 @@
-"""The version of an envelope whatever it carries: what changes with an envelope's recipients (RFC 5652, 6.1)."""
+"""The version of an envelope, which follows from what it carries.
+
+RFC 5083, 2.1 has 0 for AuthEnvelopedData. RFC 5652, 6.1 has, for EnvelopedData::
+
+    IF (originatorInfo is present) AND
+       ((any certificates with a type of other are present) OR
+        (any crls with a type of other are present))
+    THEN version is 4
+    ELSE
+       IF ((originatorInfo is present) AND (any version 2 attribute certificates are present)) OR
+          (any RecipientInfo structures include pwri) OR (any RecipientInfo structures include ori)
+       THEN version is 3
+       ELSE
+          IF (originatorInfo is absent) AND (unprotectedAttrs is absent) AND
+             (all RecipientInfo structures are version 0)
+          THEN version is 0
+          ELSE version is 2
+"""
 
 from __future__ import annotations
 
@@ -8,7 +25,9 @@ from smime_session.algorithms import AUTH_ENVELOPED_DATA
 from smime_session.cms import codec, tlv
 
 if TYPE_CHECKING:
-    from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer
+    from collections.abc import Iterable
+
+    from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer, WrappedKey
 
 _CERTIFICATES: Final = 0xA0
 _REVOCATIONS: Final = 0xA1
@@ -17,30 +36,27 @@ _OTHER_CERTIFICATE: Final = 0xA3
 _OTHER_REVOCATION: Final = 0xA1
 
 
+def version_for(wrapped_keys: Iterable[WrappedKey], *, authenticated: bool) -> int:
+    """Return the version of an envelope with these recipients, no originator information and no unprotected attributes."""
+    if authenticated:
+        return 0
+    version = 0
+    for wrapped in wrapped_keys:
+        if wrapped.encoded[0] in (codec.PASSWORD_TAG, codec.OTHER_TAG):
+            return 3
+        if wrapped.version != 0:
+            version = 2
+    return version
+
+
 def version_of(header: EnvelopeHeader, trailer: EnvelopeTrailer) -> int:
     """Return the version that an envelope must have; ``header.version`` does not count.
-
-    RFC 5083, 2.1 has 0 for AuthEnvelopedData. RFC 5652, 6.1 has, for EnvelopedData::
-
-        IF (originatorInfo is present) AND
-           ((any certificates with a type of other are present) OR
-            (any crls with a type of other are present))
-        THEN version is 4
-        ELSE
-           IF ((originatorInfo is present) AND (any version 2 attribute certificates are present)) OR
-              (any RecipientInfo structures include pwri) OR (any RecipientInfo structures include ori)
-           THEN version is 3
-           ELSE
-              IF (originatorInfo is absent) AND (unprotectedAttrs is absent) AND
-                 (all RecipientInfo structures are version 0)
-              THEN version is 0
-              ELSE version is 2
 
     Raises:
         MalformedError: the originator information is broken.
     """
     authenticated = header.content_type == AUTH_ENVELOPED_DATA
-    version = codec.envelope_version(header.wrapped_keys, authenticated=authenticated)
+    version = version_for(header.wrapped_keys, authenticated=authenticated)
     if authenticated:
         return version
     if header.originator_info is not None:

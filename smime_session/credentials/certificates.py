@@ -10,6 +10,7 @@ from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 
 def load_certificates(data: bytes) -> list[x509.Certificate]:
@@ -46,6 +47,16 @@ def certificates_in(pieces: list[Piece]) -> list[x509.Certificate]:
         else:
             certificates.append(_from_der(piece.octets, which))
     return certificates
+
+
+def public_key_in(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """Return the public key in a certificate, or None if it cannot be read."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # of a kind that is not known here, an issuer's perhaps
+        return None
 
 
 def _from_der(der: bytes, which: str) -> x509.Certificate:

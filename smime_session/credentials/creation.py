@@ -17,10 +17,9 @@ from smime_session.algorithms import (
     X448,
     X25519,
 )
-from smime_session.arguments import check_passphrase, check_text
+from smime_session.arguments import check_passphrase, check_text, moment
 from smime_session.cms import tlv
 from smime_session.credentials.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
-from smime_session.credentials.preparation import moment
 from smime_session.errors import CredentialError
 from smime_session.memory import erase
 

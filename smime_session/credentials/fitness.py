@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smime_session.algorithms import RSASSA_PSS_OID, name_of
-from smime_session.arguments import check_profile, check_recipient, check_several
+from smime_session.arguments import check_profile, check_recipient, check_several, moment
 from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier
 from smime_session.credentials.authorities import AUTHORITY, is_only_authority, without_issuers
+from smime_session.credentials.certificates import public_key_in
 from smime_session.credentials.names import (
     addresses_of,
     describe,
@@ -28,7 +29,7 @@ from smime_session.credentials.names import (
     issuer_of,
     same_mailbox,
 )
-from smime_session.credentials.preparation import moment, preparer
+from smime_session.credentials.preparation import preparer
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN, Profile
@@ -122,7 +123,7 @@ def judging(profile: Profile, at: datetime | None) -> Callable[[x509.Certificate
 @quietly()
 def _judged_by_library(certificate: x509.Certificate, profile: Profile, at: datetime) -> Recipient:
     reasons = reasons_against(certificate, profile=profile, at=at)
-    key = _public_key(certificate)
+    key = public_key_in(certificate)
     technique = technique_for(key)
     identifier = _identifier(certificate, profile)
     if reasons or technique is None or identifier is None:
@@ -172,7 +173,7 @@ def reasons_against(
     reasons: list[str] = []
     if not profile.insecure_expired:
         reasons += _outside_validity(certificate, moment(at))
-    key = _public_key(certificate)
+    key = public_key_in(certificate)
     technique = technique_for(key)
     reasons += _unfit_key(certificate, key, technique, profile)
     extensions = extensions_of(certificate)
@@ -188,15 +189,6 @@ def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[s
         yield f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
     if at > certificate.not_valid_after_utc:
         yield f"expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
-
-
-def _public_key(certificate: x509.Certificate) -> object | None:
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return None
 
 
 def kind_of_key(key: object) -> str:

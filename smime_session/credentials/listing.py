@@ -7,20 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from smime_session.algorithms import KEMS, name_of
-from smime_session.arguments import check_passphrase
+from smime_session.arguments import check_passphrase, moment
 from smime_session.cms import codec
-from smime_session.credentials.certificates import certificates_in
+from smime_session.credentials.certificates import certificates_in, public_key_in
 from smime_session.credentials.files import Kind, Piece, read
 from smime_session.credentials.fitness import kind_of_key, only_signs, reasons_against
 from smime_session.credentials.ml_kem import UnusableKeyError
 from smime_session.credentials.names import addresses_of, issuer_of, subject_of
-from smime_session.credentials.preparation import moment
 from smime_session.credentials.private_keys import (
     encoded_key,
     is_only_for_signing,
     load_key,
     load_pkcs12,
-    public_key_in,
 )
 from smime_session.credentials.quiet import quietly
 from smime_session.errors import CredentialError, PassphraseError

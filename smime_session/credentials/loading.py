@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from smime_session.arguments import check_octets, check_profile
+from smime_session.arguments import check_octets, check_profile, moment
 from smime_session.credentials.authorities import may_be_authority, without_issuers
 from smime_session.credentials.certificates import certificates_in, load_certificates
 from smime_session.credentials.files import certificate_piece, certificates_alone
 from smime_session.credentials.fitness import judging
-from smime_session.credentials.preparation import moment, preparer
+from smime_session.credentials.preparation import preparer
 from smime_session.errors import CredentialError, RecipientError
 from smime_session.profiles import MODERN, Profile
 

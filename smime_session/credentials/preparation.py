@@ -43,23 +43,6 @@ def preparer(profile: Profile, at: datetime) -> Callable[[bytes], Recipient | No
     return prepare
 
 
-def moment(at: datetime | None) -> datetime:
-    """Return the moment at which certificates must be valid: ``at``, or now.
-
-    Raises:
-        TypeError: it is no moment, for want of a time zone.
-    """
-    from datetime import UTC, datetime
-
-    if at is None:
-        return datetime.now(UTC)
-    if not isinstance(at, datetime):
-        raise TypeError(f"a moment is a datetime with a time zone, not an object of type {type(at).__name__}")
-    if at.utcoffset() is None:
-        raise TypeError(f"a moment needs a time zone, and {at:%Y-%m-%d %H:%M:%S} has none")
-    return at
-
-
 def _letters(at: datetime) -> tuple[str, str] | None:
     """Return the second that a moment is in, and the first that does not begin before it, as UTCTime has them."""
     from datetime import UTC, timedelta

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from smime_session.algorithms import RSASSA_PSS_OID
 from smime_session.arguments import check_passphrase
 from smime_session.credentials import ml_kem
-from smime_session.credentials.certificates import certificates_in
+from smime_session.credentials.certificates import certificates_in, public_key_in
 from smime_session.credentials.files import Kind, Piece, der_of, read
 from smime_session.credentials.pkcs8 import algorithm_and_key
 from smime_session.credentials.quiet import quietly
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from smime_session.credentials.held import HeldCertificate
     from smime_session.recipients import Identity
@@ -126,16 +126,6 @@ def _key_in(certificate: Certificate) -> bytes | None:
         return certificate.plain.public_key
     public_key = public_key_in(certificate)
     return None if public_key is None else encoded_key(public_key)
-
-
-def public_key_in(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
-    """Return the public key in a certificate, or None if it cannot be read."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):  # of a kind that is not known here, an issuer's perhaps
-        return None
 
 
 def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:

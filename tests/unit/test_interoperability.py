@@ -23,7 +23,7 @@ from smime_session import (
 )
 from smime_session.algorithms import AES_128_CBC, AES_256_GCM, CHACHA20_POLY1305, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5
 from smime_session.clients import CLIENTS
-from smime_session.inspection import Content, Recipient
+from smime_session.inspected import InspectedContent, InspectedRecipient
 from smime_session.interoperability import notes_for
 from smime_session.recipients.summary import RecipientSummary
 
@@ -136,12 +136,12 @@ def test_gpgsm_finds_the_first_of_those_who_share_a_key() -> None:
     assert "only" not in notes(CLASSIC, *readers)[GPGSM].reason
 
 
-def _content(oid: str = AES_256_GCM.oid, tag_size: int = 16) -> Content:
-    return Content("data", "AES-256-GCM", oid, 256, None, 12, tag_size, 100, constructed=False, problem=None)
+def _content(oid: str = AES_256_GCM.oid, tag_size: int = 16) -> InspectedContent:
+    return InspectedContent("data", "AES-256-GCM", oid, 256, None, 12, tag_size, 100, constructed=False, problem=None)
 
 
-def _recipient(**fields: object) -> Recipient:
-    return Recipient(1, RecipientSummary(technique="key transport", **fields), ())  # type: ignore[arg-type]  # names and text
+def _recipient(**fields: object) -> InspectedRecipient:
+    return InspectedRecipient(1, RecipientSummary(technique="key transport", **fields), ())  # type: ignore[arg-type]  # names and text
 
 
 def test_an_envelope_for_nobody_opens_nowhere() -> None:

@@ -21,6 +21,7 @@ from smime_session.algorithms import (
 )
 from smime_session.cms import codec, content_algorithm, tlv
 from smime_session.cms.names import same_name
+from smime_session.cms.revision import version_for
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     ContentParameters,
@@ -279,15 +280,15 @@ def test_techniques_have_the_tags_of_the_standard() -> None:
 )
 def test_the_version_follows_the_recipients(infos: list[WrappedKey], version: int) -> None:
     """EnvelopedData's version is computed as RFC 5652, 6.1 does; AuthEnvelopedData's is 0 (RFC 5083, 2.1)."""
-    assert codec.envelope_version(infos, authenticated=False) == version
-    assert codec.envelope_version(infos, authenticated=True) == 0
+    assert version_for(infos, authenticated=False) == version
+    assert version_for(infos, authenticated=True) == 0
 
 
 def _header(parameters: ContentParameters, *infos: WrappedKey) -> EnvelopeHeader:
     authenticated = parameters.algorithm.authenticated
     return EnvelopeHeader(
         AUTH_ENVELOPED_DATA if authenticated else ENVELOPED_DATA,
-        codec.envelope_version(infos, authenticated=authenticated),
+        version_for(infos, authenticated=authenticated),
         infos,
         DATA,
         content_algorithm.encode(parameters),

@@ -19,8 +19,9 @@ from smime_session.algorithms import (
     ENVELOPED_DATA,
     RSAES_OAEP_SHA256,
 )
-from smime_session.cms import codec, content_algorithm, key_trans, tlv
+from smime_session.cms import content_algorithm, key_trans, tlv
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
+from smime_session.cms.revision import version_for
 from smime_session.cms.structures import (
     AlgorithmIdentifier,
     ContentParameters,
@@ -51,7 +52,7 @@ def _header(*, authenticated: bool = True, recipients: int = 2) -> EnvelopeHeade
     parameters = ContentParameters(algorithm, bytes(algorithm.nonce_size), algorithm.tag_size)
     return EnvelopeHeader(
         AUTH_ENVELOPED_DATA if authenticated else ENVELOPED_DATA,
-        codec.envelope_version(wrapped, authenticated=authenticated),
+        version_for(wrapped, authenticated=authenticated),
         tuple(each._replace(key_size=32) for each in sorted(wrapped, key=lambda each: each.encoded)),
         DATA,
         content_algorithm.encode(parameters),
