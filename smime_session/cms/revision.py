@@ -37,7 +37,7 @@ _OTHER_REVOCATION: Final = 0xA1
 
 
 def version_for(wrapped_keys: Iterable[WrappedKey], *, authenticated: bool) -> int:
-    """Return the version of an envelope with these recipients, no originator information and no unprotected attributes."""
+    """Return the version of an envelope with these recipients and neither originator information nor attributes."""
     if authenticated:
         return 0
     version = 0
