@@ -92,8 +92,8 @@ class Readers(NamedTuple):
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yield each file with the option that names it."""
-        yield from (("-r", path) for path in self.coming)
-        yield from (("--remove", who) for who in self.leaving if _is_file(who))
+        yield from (("-r or --replace", path) for path in self.coming)
+        yield from (("--remove or --replace", who) for who in self.leaving if _is_file(who))
         yield from (("--certificates", path) for path in self.certificates)
         yield from self.secrets.files()
 

@@ -97,18 +97,25 @@ def _matches(
         if not is_selective(identity):
             matches.append((identity, None))
             continue
-        for wrapped in _matching(identity, wrapped_keys, problems):
-            weak = legacy_algorithm(wrapped)
-            if weak and not policy.insecure_legacy:
-                problem = f"the session key is wrapped with {weak}, which is weak"
-                problems.append(PolicyError(problem, option="insecure_legacy"))
-            else:
-                matches.append((identity, wrapped))
+        for at in range(0, len(wrapped_keys), policy.max_trials):
+            for wrapped in _matching(identity, wrapped_keys[at : at + policy.max_trials], problems):
+                weak = legacy_algorithm(wrapped)
+                if weak and not policy.insecure_legacy:
+                    problem = f"the session key is wrapped with {weak}, which is weak"
+                    problems.append(PolicyError(problem, option="insecure_legacy"))
+                else:
+                    matches.append((identity, wrapped))
+            if len(matches) + len(problems) > policy.max_trials:  # before the others are looked at
+                raise _too_many(matches, policy)
     if len(matches) > policy.max_trials:
-        bare = any(_without_certificate(identity) for identity, _ in matches)
-        remedy = " (fewer if you give the certificate with the private key)" if bare else ""
-        raise LimitError(f"the number of wrapped keys to try{remedy}", policy.max_trials, option="max_trials")
+        raise _too_many(matches, policy)
     return matches
+
+
+def _too_many(matches: Sequence[tuple[Identity, WrappedKey | None]], policy: Policy) -> LimitError:
+    bare = any(_without_certificate(identity) for identity, _ in matches)
+    remedy = " (fewer if you give the certificate with the private key)" if bare else ""
+    return LimitError(f"the number of wrapped keys to try{remedy}", policy.max_trials, option="max_trials")
 
 
 def _without_certificate(identity: Identity) -> bool:

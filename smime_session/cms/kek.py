@@ -69,7 +69,7 @@ def fields(wrapped: WrappedKey) -> tuple[KekIdentifier, AlgorithmIdentifier, byt
     Raises:
         MalformedError: it is none, or broken.
     """
-    children = tlv.parse(wrapped.encoded).expect(TAG).children()
+    children = tlv.parse(wrapped.encoded, tlv.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 4:  # noqa: PLR2004  # version, identifier, algorithm, encrypted key
         raise MalformedError("a KEKRecipientInfo is malformed")
     return _identifier_from(children[1]), codec.algorithm_identifier_from(children[2]), children[3].octets()

@@ -138,7 +138,7 @@ def kind_of(wrapped: WrappedKey) -> str:
 
 
 def _kind_and_value(wrapped: WrappedKey) -> list[tlv.Element]:
-    children = tlv.parse(wrapped.encoded).expect(TAG).children()
+    children = tlv.parse(wrapped.encoded, tlv.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 2:  # noqa: PLR2004  # kind and value
         raise MalformedError("an OtherRecipientInfo is malformed")
     return children

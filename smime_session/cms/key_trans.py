@@ -181,7 +181,7 @@ def _named_before(encoded: bytes, size: int) -> tuple[RecipientIdentifier, Algor
 
 def _children(encoded: bytes) -> list[tlv.Element]:
     """Return the recipient, the algorithm and the encrypted key."""
-    children = tlv.parse(encoded).expect(tlv.SEQUENCE).children()
+    children = tlv.parse(encoded, tlv.FEW_INNER_VALUES).expect(tlv.SEQUENCE).children()
     if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
         raise MalformedError("a KeyTransRecipientInfo is malformed")
     return children[1:]

@@ -77,7 +77,7 @@ def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifie
     Raises:
         MalformedError: it is none, or broken, or its key is not made of a password.
     """
-    children = tlv.parse(wrapped.encoded).expect(TAG).children()
+    children = tlv.parse(wrapped.encoded, tlv.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) == 3:  # noqa: PLR2004  # RFC 3211, 1.2.1: the key comes from a smart card or the like
         raise MalformedError("a PasswordRecipientInfo does not say how its key is made of a password")
     if len(children) != 4:  # noqa: PLR2004  # version, derivation, algorithm, encrypted key

@@ -34,12 +34,9 @@ _MAX_LENGTH_OCTETS: Final = 8  # lengths up to 2**64: whatever is longer is no f
 _MAX_INTEGER_OCTETS: Final = 256  # serial numbers have 20; Python refuses to write out numbers over 4,300 digits
 _MAX_OID_OCTETS: Final = 64  # far beyond any in use
 _MAX_CHILDREN: Final = 64  # of a value that is taken apart whole: no structure has that many fields; lists are iterated
-_MAX_INNER_VALUES: Final = (
-    4096  # inside a value of indefinite length that is inside another; honest ones have under 100
-)
-_MAX_PARTS: Final = (
-    4096  # of a constructed OCTET STRING; programs that write such have a thousand octets or more in each
-)
+MAX_INNER_VALUES: Final = 4096  # inside a value of indefinite length that is inside another: all that a file may need
+FEW_INNER_VALUES: Final = 64  # the same, of what tells about one recipient; honest ones have under 50
+_MAX_PARTS: Final = 64  # of a constructed OCTET STRING with a key or the like; programs write one or two
 _MAX_PART_LEVELS: Final = 4  # of them inside each other; honest ones have one
 _HIGH_TAG: Final = 0x1F
 _LONG_FORM: Final = 0x80
@@ -130,10 +127,19 @@ class Element:
         end: where the next value begins.
     """
 
-    __slots__ = ("_body", "_data", "_depth", "_stop", "end", "start", "tag")
+    __slots__ = ("_body", "_data", "_depth", "_inner", "_stop", "end", "start", "tag")
 
-    def __init__(self, data: bytes, start: int = 0, limit: int | None = None, depth: int = 0) -> None:
+    def __init__(
+        self, data: bytes, start: int = 0, limit: int | None = None, depth: int = 0, inner: int = MAX_INNER_VALUES
+    ) -> None:
         """Read the value at ``start``, which must end at or before ``limit``.
+
+        Args:
+            data: octets.
+            start: where it begins.
+            limit: where it must have ended; None for the end of ``data``.
+            depth: how many values it is in.
+            inner: how many values one of indefinite length may hold that is inside it, or inside those in it.
 
         Raises:
             MalformedError: the octets there are no such value.
@@ -157,6 +163,7 @@ class Element:
         self._data = data
         self._body = body
         self._depth = depth
+        self._inner = inner
         if size is None:
             self._stop = self._find_end(limit)
             self.end = self._stop + len(END_OF_CONTENTS)
@@ -173,7 +180,7 @@ class Element:
         looked at, none may hold much.
         """
         data, at, opened = self._data, self._body, [self._depth]
-        left = _MAX_INNER_VALUES if self._depth else limit
+        left = self._inner if self._depth else limit
         while True:
             if data[at : min(at + 2, limit)] == END_OF_CONTENTS:
                 opened.pop()
@@ -182,7 +189,7 @@ class Element:
                 at += len(END_OF_CONTENTS)
                 continue
             if not left:
-                raise LimitError("the number of values inside one of indefinite length", _MAX_INNER_VALUES)
+                raise LimitError("the number of values inside one of indefinite length", self._inner)
             left -= 1
             if opened[-1] + 1 > MAX_DEPTH:
                 raise LimitError("the nesting of the CMS object", MAX_DEPTH)
@@ -225,7 +232,7 @@ class Element:
             raise MalformedError("a constructed value was expected")
         at = self._body
         while at < self._stop:
-            child = Element(self._data, at, self._stop, self._depth + 1)
+            child = Element(self._data, at, self._stop, self._depth + 1, self._inner)
             yield child
             at = child.end
 
@@ -238,9 +245,9 @@ class Element:
         if not self.tag & CONSTRUCTED:
             raise MalformedError("a constructed value was expected")
         found: list[Element] = []
-        data, at, stop, depth = self._data, self._body, self._stop, self._depth + 1
+        data, at, stop, depth, inner = self._data, self._body, self._stop, self._depth + 1, self._inner
         while at < stop:
-            child = Element(data, at, stop, depth)
+            child = Element(data, at, stop, depth, inner)
             found.append(child)
             at = child.end
             if len(found) > _MAX_CHILDREN:
@@ -267,7 +274,7 @@ class Element:
         starts = list(islice(self._starts(), most + 1))
         if len(starts) > most:
             raise MalformedError("a value is made of too many others")
-        return Element(self._data, starts[-1], self._stop, self._depth + 1) if starts else None
+        return Element(self._data, starts[-1], self._stop, self._depth + 1, self._inner) if starts else None
 
     def _starts(self) -> Iterator[int]:
         """Yield where the values begin that it is made of, most of which nobody looks at."""
@@ -277,7 +284,7 @@ class Element:
         while at < stop:
             yield at
             _, size, body = header(data, at, stop)
-            at = Element(data, at, stop, self._depth + 1).end if size is None else body + size
+            at = Element(data, at, stop, self._depth + 1, self._inner).end if size is None else body + size
         if at != stop:
             raise MalformedError("a value is longer than what holds it")
 
@@ -285,7 +292,7 @@ class Element:
         """Return the first of the values it is made of, or None if it is empty or primitive."""
         if not self.constructed or self._body == self._stop:
             return None
-        return Element(self._data, self._body, self._stop, self._depth + 1)
+        return Element(self._data, self._body, self._stop, self._depth + 1, self._inner)
 
     def expect(self, tag: int) -> Element:
         """Return itself if it carries ``tag``.
@@ -297,8 +304,12 @@ class Element:
             raise MalformedError(f"the tag {tag:#04x} was expected, not {self.tag:#04x}")
         return self
 
-    def octets(self, tag: int = OCTET_STRING) -> bytes:
+    def octets(self, tag: int = OCTET_STRING, most: int = _MAX_PARTS) -> bytes:
         """Return the value of an OCTET STRING, joining its parts if it is constructed (X.690, 8.7).
+
+        Args:
+            tag: what it carries instead of its own.
+            most: how many parts it may have, those that are made of others included.
 
         Raises:
             MalformedError: it carries another tag than ``tag``, or a part of it is no OCTET STRING.
@@ -308,20 +319,20 @@ class Element:
             return self.contents
         parts: list[bytes] = []
         self.expect(tag | CONSTRUCTED)
-        self._gather(parts, _MAX_PART_LEVELS)
+        self._gather(parts, most, _MAX_PART_LEVELS)
         return b"".join(parts)
 
-    def _gather(self, parts: list[bytes], levels: int) -> None:
+    def _gather(self, parts: list[bytes], most: int, levels: int) -> None:
         if not levels:
             raise LimitError("the nesting of an OCTET STRING", _MAX_PART_LEVELS)
         for child in self:
-            if len(parts) >= _MAX_PARTS:
-                raise LimitError("the number of parts of an OCTET STRING", _MAX_PARTS)
+            if len(parts) >= most:
+                raise LimitError("the number of parts of an OCTET STRING", most)
             if child.tag == OCTET_STRING:
                 parts.append(child.contents)
             else:
                 parts.append(b"")  # it counts, whatever is in it
-                child.expect(OCTET_STRING | CONSTRUCTED)._gather(parts, levels - 1)  # noqa: SLF001  # one of its own
+                child.expect(OCTET_STRING | CONSTRUCTED)._gather(parts, most, levels - 1)  # noqa: SLF001  # one of its own
 
     def integer(self) -> int:
         """Return the value of an INTEGER.
@@ -348,13 +359,17 @@ class Element:
         return encode(self.tag, *(child.definite() for child in self))
 
 
-def parse(data: bytes) -> Element:
+def parse(data: bytes, inner: int = MAX_INNER_VALUES) -> Element:
     """Read ``data`` as exactly one value.
+
+    Args:
+        data: octets.
+        inner: how many values one of indefinite length may hold that is inside it.
 
     Raises:
         MalformedError: it is not one value, or something follows it.
     """
-    element = Element(data)
+    element = Element(data, inner=inner)
     if element.end != len(data):
         raise MalformedError("something follows a value where nothing may")
     return element

@@ -33,6 +33,7 @@ _X509: Final = "1.2.840.113549.1.9.22.1"
 
 _EXPLICIT: Final = 0xA0
 _IMPLICIT: Final = 0x80
+_MAX_PARTS: Final = 4096  # of a constructed OCTET STRING with much in it; programs put a thousand octets into each
 _VERSION: Final = 3  # RFC 7292, 4
 _MAC_PURPOSE: Final = 3  # RFC 7292, B.3: the derived key is for a MAC
 _SIZES: Final[dict[HashName, int]] = {"SHA-1": 20, "SHA-224": 28, "SHA-256": 32, "SHA-384": 48, "SHA-512": 64}
@@ -108,19 +109,19 @@ def _content_and_mac(data: bytes) -> tuple[bytes, tlv.Element | None]:
     kind, value = _typed(content)
     if version.integer() != _VERSION or kind != DATA:
         raise MalformedError("this is no PKCS#12, or it is signed")
-    return value.octets(), mac[0] if mac else None
+    return value.octets(most=_MAX_PARTS), mac[0] if mac else None
 
 
 def _safe_contents(part: tlv.Element, passphrase: bytes) -> SessionKey:
     """Return the SafeContents in a part of the AuthenticatedSafe, unlocked, to be wiped (RFC 7292, 4.1)."""
     kind, value = _typed(part)
     if kind == DATA:
-        return SessionKey(bytearray(value.octets()))
+        return SessionKey(bytearray(value.octets(most=_MAX_PARTS)))
     if kind != _ENCRYPTED_DATA:
         raise MalformedError("a part of the PKCS#12 is not locked with a passphrase")
     _, content = _fields(value, 2, 3)  # RFC 5652, 8
     _, scheme, ciphertext = _fields(content, 3, 3)
-    return _unlocked(scheme, ciphertext.octets(_IMPLICIT), passphrase)
+    return _unlocked(scheme, ciphertext.octets(_IMPLICIT, _MAX_PARTS), passphrase)
 
 
 def _bag(element: tlv.Element) -> tuple[str, tlv.Element]:
