@@ -20,7 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from smime_session import COMPAT, encrypt
+from smime_session import COMPAT, SessionKey, encrypt, recipient_for
+from smime_session.algorithms import DATA, DES_EDE3_CBC, ENVELOPED_DATA
+from smime_session.cms import codec, content_algorithm
+from smime_session.cms.structures import ContentParameters, EnvelopeHeader
+from smime_session.content import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +96,16 @@ def _key_pem(key: rsa.RSAPrivateKey, lock: KeySerializationEncryption) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
 
 
+def _legacy(certificate: x509.Certificate) -> bytes:
+    """Encrypt the letter with Triple-DES, which nobody here does."""
+    parameters = ContentParameters(DES_EDE3_CBC, bytes(8), 0)
+    with SessionKey.generate(24) as key:
+        wrapped = (recipient_for(certificate).wrap(key),)
+        ciphertext, _ = seal(parameters, key, LETTER)
+    header = EnvelopeHeader(ENVELOPED_DATA, 0, wrapped, DATA, content_algorithm.encode(parameters))
+    return codec.envelope_start(header, len(ciphertext), 0) + ciphertext
+
+
 def _make_all() -> dict[str, bytes]:
     """Make every fixture by its file name."""
     bob_key, carol_key, weak_key = (rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024))
@@ -120,6 +134,7 @@ def _make_all() -> dict[str, bytes]:
         "letter.eml": LETTER,
         "sealed.eml": encrypt(LETTER, [bob]),
         "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
+        "legacy.der": _legacy(bob),
     }
 
 

@@ -320,3 +320,15 @@ def test_a_system_without_nameless_files_is_served_too(tmp_path: Path, monkeypat
         stream.write(b"new")
         assert len(_names(tmp_path)) == 1
     assert (_names(tmp_path), path.read_bytes()) == (["letter.eml"], b"new")
+
+
+def test_a_failure_leaves_nothing_there_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file with a made-up name goes, and the one that was to be replaced stays."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path = tmp_path / "letter.eml"
+    path.write_bytes(b"old")
+    file = AtomicFile(str(path), PRIVATE)
+    file.__enter__().write(b"not proven")
+    assert len(_names(tmp_path)) == 2
+    file.__exit__(KeyError, KeyError(), None)
+    assert (_names(tmp_path), path.read_bytes()) == (["letter.eml"], b"old")

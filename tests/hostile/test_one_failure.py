@@ -168,3 +168,5 @@ def test_unauthenticated_content_can_be_refused(alice: Person) -> None:
     with pytest.raises(PolicyError) as caught:
         decrypt(forgery.encoded, [alice.identity], policy=Policy(require_authenticated=True))
     assert caught.value.option == "require_authenticated"
+    authenticated = _forgery(recipient_info(alice), "gcm").encoded
+    assert decrypt(authenticated, [alice.identity], policy=Policy(require_authenticated=True)).message == TEXT

@@ -54,6 +54,18 @@ def test_an_honest_forgery_opens(alice: Person) -> None:
     assert decrypt(Forgery(recipient_info(alice)).encoded, [alice.identity]).message == TEXT
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_recipient_info_that_cannot_be_used_hides_no_other(alice: Person, order: int) -> None:
+    """A second one for the same reader opens, whatever is wrong with the first, and the other way round."""
+    unknown, malformed = b"\x30\x03\x06\x01\x2a", tlv.encode(tlv.SEQUENCE, tlv.object_identifier(RSAES_OAEP_OID))
+    for algorithm in (unknown, malformed):
+        infos = [raw_info(alice, algorithm), recipient_info(alice)][::order]
+        message = Forgery(b"".join(infos)).encoded
+        for identity in (alice.identity, alice.bare):
+            assert decrypt(message, [identity]).message == TEXT
+        assert_refused(Forgery(infos[::order][0]).encoded, [alice.identity])
+
+
 @pytest.mark.parametrize("size", [0, 1, 7, 129, 65536])
 def test_nonces_of_wrong_sizes_are_malformed(alice: Person, size: int) -> None:
     """A nonce that the cipher would not take, or that is there to overflow something, is measured first."""

@@ -188,13 +188,17 @@ def parties() -> dict[str, tuple[Any, Any, Profile]]:
 
 
 class Full(io.RawIOBase):
-    """A target with room for the head of a mail alone."""
+    """A target with room for all of a message but its end.
 
-    def __init__(self) -> None:
-        self._room = 80  # octets
+    Args:
+        size: octets of the whole message.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._room = size - 200  # octets
 
     def write(self, data: Any) -> int:  # noqa: ANN401  # octets of any kind
-        """Fail once there is no room; the content is being sealed then."""
+        """Fail once there is no room; content was sealed then, and the key is still in use."""
         self._room -= len(data)
         if self._room < 0:
             raise OSError("there is no room")
@@ -238,8 +242,8 @@ def main() -> None:
     everybody |= {f"{kind}, cut": party for kind, party in everybody.items()}
     kept = [failure(decrypt, mail, [everybody[kind][1]]) for kind, mail in (altered | cut).items()]
     tell("decrypting failed")
-    for who, _, profile in everybody.values():
-        full = cast("BinaryIO", Full())
+    for kind, (who, _, profile) in everybody.items():
+        full = cast("BinaryIO", Full(len(sealed[kind.removesuffix(", cut")])))
         kept.append(failure(encrypt_stream, io.BytesIO(_MAIL), full, [who], profile=profile))
     tell("encrypting failed")
     sys.stdout.write(json.dumps(report))

@@ -120,6 +120,14 @@ class Pipe(io.BytesIO):
         """Say so."""
         return False
 
+    def seek(self, *_: object) -> int:
+        """Refuse."""
+        raise io.UnsupportedOperation("seek")
+
+    def tell(self) -> int:
+        """Refuse."""
+        raise io.UnsupportedOperation("tell")
+
 
 def opens(message: bytes, reader: Reader) -> bool:
     """Tell whether a reader opens a message."""

@@ -97,6 +97,18 @@ def test_sealing_is_what_the_cipher_says(algorithm: ContentEncryption, size: int
     assert len(tag) == algorithm.tag_size
 
 
+def test_more_than_the_library_seals_in_one_call_is_sealed_in_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of one call is not one of the content: beyond it the result is the same."""
+    parameters, key = _parameters(AES_256_GCM), _key(AES_256_GCM)
+    sealed = AESGCM(key.material).encrypt(parameters.nonce, b"x" * 101, None)
+    monkeypatch.setattr(content, "_MAX_AT_ONCE", 100)
+    assert b"".join(seal(parameters, key, b"x" * 100))[:100] == sealed[:100]
+    monkeypatch.delattr(content, "AESGCM")
+    assert b"".join(seal(parameters, key, b"x" * 101)) == sealed
+    with pytest.raises(NameError):
+        seal(parameters, key, b"x" * 100)
+
+
 @given(
     st.sampled_from(ALGORITHMS),
     st.binary(max_size=200) | st.sampled_from(SIZES).map(bytes),
@@ -161,6 +173,16 @@ def test_ciphertext_that_is_not_whole_blocks_does_not_open(algorithm: ContentEnc
     """CBC takes one block at least and nothing but whole blocks."""
     with pytest.raises(DecryptionError):
         _opened(_parameters(algorithm), ciphertext, b"")
+
+
+@pytest.mark.parametrize("algorithm", CBC, ids=lambda algorithm: algorithm.name)
+@pytest.mark.parametrize("more", [1, 7, 15])
+def test_octets_after_the_last_whole_block_are_not_overlooked(algorithm: ContentEncryption, more: int) -> None:
+    """However sound the padding before them is."""
+    ciphertext, _ = seal(_parameters(algorithm), _key(algorithm), b"text")
+    for extra in (bytes(min(more, algorithm.block_size - 1)), bytes(ciphertext)[: algorithm.block_size - 1]):
+        with pytest.raises(DecryptionError):
+            _opened(_parameters(algorithm), bytes(ciphertext) + extra, b"")
 
 
 @pytest.mark.parametrize("padding", [b"\x00" * 16, b"\x11" * 16, b"\x02\x03\x03", b"\x01\x02", b"\xff"])

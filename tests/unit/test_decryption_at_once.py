@@ -22,7 +22,7 @@ from tests.unit.readers import PASSWORD, SHARED, sealed_for, with_attributes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from smime_session import Identity
+    from smime_session import Identity, Profile
 
 FORMS = ("mail", "der", "pem")
 STRANGER = PresharedKey(bytes(32), b"ours")  # the name of another's key
@@ -112,6 +112,60 @@ def test_what_is_short_is_told_by_its_size(form: str, more: int) -> None:
         target = io.BytesIO()
         decrypt_stream(io.BytesIO(message), target, SHARED.identities)
     assert target.getvalue().endswith(b"Good morning\r\n")
+
+
+@pytest.mark.parametrize("definite", [True, False], ids=["DER", "BER"])
+def test_plaintext_that_waits_is_written_once(*, definite: bool) -> None:
+    """Attributes after the content take another pass, for which what was kept of the first is forgotten."""
+    message = with_attributes(SHARED.identities[0], authenticated=True, definite=definite)  # type: ignore[arg-type]
+    head = b"Subject: x\r\nContent-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    quoted = head + b"".join(b"=%02X" % octet for octet in message)
+    assert not open_message(io.BytesIO(quoted).read).short
+    for transactional in (False, True):
+        target = io.BytesIO()
+        decrypt_stream(io.BytesIO(quoted), target, SHARED.identities, transactional=transactional)
+        assert target.getvalue().count(b"Good morning") == 1
+        assert target.getvalue() == decrypt(quoted, SHARED.identities).message
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("profile", [MODERN, COMPAT], ids=lambda profile: profile.name)
+def test_plaintext_that_is_too_much_to_wait_is_written_once(
+    profile: Profile, form: str, *, transactional: bool
+) -> None:
+    """The last octets, and the head of a mail, come in the pass that writes the others and in no other."""
+    content = b"Subject: x\r\nContent-Type: text/plain\r\n\r\n" + b"0123456789abcdef" * (1 << 17) + b"the end"
+    message, target = sealed_for(SHARED, form=form, profile=profile, content=content), io.BytesIO()
+    decrypt_stream(io.BytesIO(message), target, SHARED.identities, transactional=transactional)
+    assert target.getvalue().count(b"Content-Type: text/plain") == target.getvalue().count(b"the end") == 1
+    assert target.getvalue() == decrypt(message, SHARED.identities).message
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"bare text",
+        b"Content-Type: text/plain\r\n",
+        b"Content-Type: text/plain\r\n\r\n",
+        b"Content-Type: text/plain\r\n\r\ntext\r",
+        b"Content-Type: text/plain\r\n\r\ntext\r\n\r",
+    ],
+)
+def test_content_that_ends_early_is_written_whole(content: bytes, eol: bytes, *, transactional: bool) -> None:
+    """What waits for a blank line, or for a line feed, is written when nothing more comes."""
+    message = sealed_for(SHARED, form="der", content=content)
+    head = b"Subject: x\r\nContent-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    quoted = head.replace(b"\r\n", eol) + b"".join(b"=%02X" % octet for octet in message)
+    plain = head.replace(b"quoted-printable", b"base64").replace(b"\r\n", eol) + base64.b64encode(message)
+    target = io.BytesIO()
+    decrypt_stream(io.BytesIO(quoted), target, SHARED.identities, transactional=transactional)
+    found, expected = target.getvalue(), decrypt(plain, SHARED.identities).message
+    assert found.replace(b"quoted-printable", b"base64") == expected
+    assert found.endswith(content.replace(b"\r\n", eol))
 
 
 def _read(message: bytes, size: int) -> object:

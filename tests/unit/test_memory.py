@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hmac
 import io
 import json
 import os
@@ -10,17 +11,26 @@ import subprocess
 import sys
 import traceback
 from base64 import b64encode
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from smime_session import DecryptionError, PresharedKey, SmimeError, decrypt, encrypt, encrypt_stream, memory
-from smime_session.recipients import key_wrap
+from smime_session import DecryptionError, PresharedKey, SmimeError, content, decrypt, encrypt, encrypt_stream, memory
+from smime_session.algorithms import DES_EDE3_CBC, ECDH_HKDF_SHA256, P_256, P_384, TRIPLE_DES_WRAP, X25519, Curve
+from smime_session.cms.structures import ContentParameters
+from smime_session.recipients import curves, encapsulation, key_derivation, key_wrap, password
+from smime_session.recipients.key_derivation import derive
 from smime_session.session_key import SessionKey
+from tests.unit.readers import ML_KEM
+from tests.unit.recipients.agreeing import person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from smime_session.cms.structures import WrappedKey
 
@@ -68,6 +78,23 @@ def test_lent_octets_are_erased() -> None:
     assert secret == OCTETS
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda key: content.opener(ContentParameters(DES_EDE3_CBC, bytes(8), 0), key),
+        lambda key: password.decrypt_blocks(key, DES_EDE3_CBC, bytes(8), bytes(8)),
+        lambda key: key_wrap.unwrap(TRIPLE_DES_WRAP, key.material, bytes(40), 24),
+    ],
+    ids=["content", "password", "key wrap"],
+)
+def test_triple_des_gets_its_key_on_loan(use: Callable[[SessionKey], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library wants octets, which are overwritten when it has them."""
+    erased: list[bytes] = []
+    monkeypatch.setattr(memory, "erase", lambda octets: erased.append(bytes(bytearray(octets))))
+    use(SessionKey(bytearray(range(24))))
+    assert bytes(range(24)) in erased
+
+
 def test_elsewhere_nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without CPython's memory, or without the right to reach it, all works as before."""
     monkeypatch.setattr(memory, "_functions", lambda: None)
@@ -101,6 +128,82 @@ def test_freed_blocks_are_overwritten_with_what_python_has_too() -> None:
     functions.free(block)
 
 
+def test_what_overwrites_freed_blocks_is_freed_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks are held before the first of them is given back, and then all are."""
+    calls: list[object] = []
+
+    def copy(octets: bytes) -> int:
+        calls.append(len(octets))
+        return len(calls)
+
+    monkeypatch.setattr(memory, "_functions", lambda: memory._Functions(lambda *_: None, copy, calls.append))
+    memory.overwrite_freed(32)
+    assert calls == [31] * 16 + list(range(1, 17))
+
+
+def test_what_is_hashed_on_the_way_to_a_key_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A longer key is made block by block, each of the one before."""
+    messages: list[bytearray] = []
+
+    def digest(key: bytearray, message: bytearray, name: str) -> bytes:
+        messages.append(message)
+        return hmac.digest(key, message, name)
+
+    expected = HKDF(hashes.SHA256(), 80, None, b"info").derive(OCTETS)
+    monkeypatch.setattr(key_derivation, "hmac", SimpleNamespace(digest=digest))
+    with derive(ECDH_HKDF_SHA256, OCTETS, b"info", b"", 80) as key:
+        assert key.material == expected
+        blocks = [bytes(key.material[at : at + 32]) for at in (0, 32)]
+    assert [bytes(message) for message in messages[1:]] == [
+        b"info\x01",
+        bytes(32) + b"info\x02",
+        bytes(32) + b"info\x03",
+    ]
+    assert all(map(any, blocks))
+
+
+def test_what_was_encapsulated_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The octets of the secret, at the sender's and at the reader's."""
+    secrets: list[bytes] = []
+    original = encapsulation._key_encryption_key
+
+    def noting(secret: bytes, *others: Any) -> SessionKey:  # noqa: ANN401  # as it is called
+        secrets.append(secret)
+        return original(secret, *others)
+
+    monkeypatch.setattr(encapsulation, "_key_encryption_key", noting)
+    assert decrypt(encrypt(b"Subject: x\r\n\r\ntext\r\n", [ML_KEM.recipient]), ML_KEM.identities).authenticated
+    assert [len(secret) for secret in secrets] == [32, 32]
+    assert not any(map(any, secrets))
+
+
+@pytest.mark.parametrize("curve", [P_256, P_384, X25519], ids=attrgetter("name"))
+def test_what_keys_agree_on_is_overwritten(curve: Curve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The octets that the library returned to a sender, and the blocks of the keys that are made of them."""
+    secrets: list[bytes] = []
+    digests: list[bytes] = []
+    agreeing, move = curves.agreeing, key_derivation._move
+
+    def noting_agreeing(private_key: curves.PrivateKey) -> Callable[[curves.PublicKey], bytes]:
+        def agree(public_key: curves.PublicKey) -> bytes:
+            secrets.append(agreeing(private_key)(public_key))
+            return secrets[-1]
+
+        return agree
+
+    def noting_move(block: bytes, made: SessionKey, at: int) -> None:
+        digests.append(block)
+        move(block, made, at)
+
+    monkeypatch.setattr(curves, "agreeing", noting_agreeing)
+    monkeypatch.setattr(key_derivation, "_move", noting_move)
+    sealed = encrypt(b"Subject: x\r\n\r\ntext\r\n", [person(curve=curve).recipient(), person("bob", curve).recipient()])
+    assert len(secrets) == 2
+    assert decrypt(sealed, [person(curve=curve).identity]).authenticated
+    assert len(digests) >= 3
+    assert not any(map(any, [*secrets, *digests]))
+
+
 def test_adopting_takes_the_octets() -> None:
     """The key has them, and the object that was given does not."""
     octets = bytes(bytearray(OCTETS))
@@ -108,6 +211,7 @@ def test_adopting_takes_the_octets() -> None:
     assert key.material == OCTETS
     assert key.checked
     assert octets == bytes(16)
+    assert not SessionKey.adopt(bytes(bytearray(OCTETS))).checked
 
 
 class Watched(PresharedKey):

@@ -13,7 +13,7 @@ from smime_session.algorithms import AES_256_GCM, AUTH_ENVELOPED_DATA, DATA
 from smime_session.candidates import Candidate, Candidates
 from smime_session.cms.structures import AlgorithmIdentifier, EnvelopeHeader
 from smime_session.credentials.fitness import recipient_for
-from smime_session.errors import DecryptionError, LimitError, SmimeError
+from smime_session.errors import DecryptionError, LimitError, NoMatchError, SmimeError
 from smime_session.mail.reunion import begins_like_entity
 from smime_session.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
@@ -137,6 +137,23 @@ def test_keys_are_wiped_when_a_later_identity_fails() -> None:
         Candidates(header_of(), [first, Failing()], DEFAULT)
     assert material == bytes(32)
     assert not len(first.given)
+
+
+class Stranger:
+    """An identity to which nothing is addressed."""
+
+    def unwrap(self, _wrapped: Sequence[WrappedKey]) -> SessionKey:
+        """Say so."""
+        raise NoMatchError
+
+
+def test_an_identity_that_is_not_addressed_hides_no_other() -> None:
+    """One that cannot tell beforehand is passed over when it says so."""
+    keeping = Keeping()
+    with Candidates(header_of(), [Stranger(), keeping, Stranger()], DEFAULT) as candidates:
+        assert [candidate.key for candidate in candidates.all] == [keeping.given]
+    with pytest.raises(NoMatchError):
+        Candidates(header_of(), [Stranger()], DEFAULT)
 
 
 def test_too_many_trials_of_a_bare_key_say_what_helps(alice: Person) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from smime_session import (
     rewrap,
     rewrap_stream,
 )
+from smime_session.algorithms import DATA, SIGNED_DATA
+from smime_session.cms import tlv
 from tests.unit.readers import (
     EC,
     MAIL,
@@ -110,11 +113,69 @@ def test_resealing_keeps_attributes(authenticated: bool, transactional: bool) ->
     assert decrypt(resealed, EC.identities).message == MAIL
 
 
+@pytest.mark.parametrize("who", ["0x1", "password", "nobody@example.org"])
+def test_resealing_without_somebody_who_is_not_there_is_refused(who: str) -> None:
+    """Whoever is named has to be a recipient, even where nobody stays but those who are named again."""
+    target = io.BytesIO()
+    with pytest.raises(RecipientError, match=f"^{who} is "):
+        rewrap_stream(
+            io.BytesIO(sealed_for(RSA)), target, RSA.identities, add=[EC.recipient], remove=[who], reseal=True
+        )
+    assert not target.getvalue()
+
+
 def test_authenticated_attributes_are_not_given_up() -> None:
     """Resealing without authentication a message that has authenticated attributes is refused."""
     message = with_attributes(*prepared_for(RSA), authenticated=True)
     with pytest.raises(smime_session.MessageError, match="AES-256-CBC cannot protect"):
         rewrap(message, RSA.identities, add=[EC.recipient], reseal=True, profile=COMPAT)
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("new", [MODERN, COMPAT], ids=lambda profile: profile.name)
+def test_content_of_another_type_is_said_to_be(new: Profile, transactional: bool) -> None:  # noqa: FBT001  # a parameter
+    """Where content is no plain data, its type is authenticated with it, if anything is (RFC 5083, 2.1)."""
+    data, signed = tlv.object_identifier(DATA), tlv.object_identifier(SIGNED_DATA)
+    message = sealed_for(RSA, form="der", profile=COMPAT)
+    assert message.count(data) == 1
+    target = io.BytesIO()
+    rewrap_stream(
+        io.BytesIO(message.replace(data, signed)),
+        target,
+        RSA.identities,
+        add=[EC.recipient],
+        reseal=True,
+        profile=new,
+        transactional=transactional,
+    )
+    after = parts_of(target.getvalue())
+    attribute = tlv.encode(0x30, tlv.object_identifier("1.2.840.113549.1.9.3"), tlv.encode(0x31, signed))
+    assert after.header.inner_content_type == SIGNED_DATA
+    assert after.trailer.authenticated_attributes == (tlv.encode(0x31, attribute) if new is MODERN else b"")
+    assert decrypt(target.getvalue(), EC.identities).message == MAIL
+    plain = parts_of(rewrap(message, RSA.identities, add=[EC.recipient], reseal=True, profile=new))
+    assert plain.trailer.authenticated_attributes == b""
+    again = io.BytesIO()
+    rewrap_stream(
+        io.BytesIO(target.getvalue()),
+        again,
+        EC.identities,
+        add=[RSA.recipient],
+        reseal=True,
+        profile=new,
+        transactional=transactional,
+    )
+    assert parts_of(again.getvalue()).trailer.authenticated_attributes == after.trailer.authenticated_attributes
+    assert decrypt(again.getvalue(), RSA.identities).message == MAIL
+
+
+def test_whoever_is_named_in_another_way_is_the_same() -> None:
+    """A certificate that was addressed by its key identifier, and is by its serial number now, is one who stays."""
+    message = sealed_for(RSA, EC, SHARED, PASSWORD, profile=replace(MODERN, identifier="key-identifier"))
+    add = [RSA.recipient, SHARED.recipient, PASSWORD.recipient, ML_KEM.recipient]
+    done = rewrap_stream(io.BytesIO(message), io.BytesIO(), RSA.identities, add=add, reseal=True, profile=MODERN)
+    assert (done.kept, done.added) == (3, 1)
+    assert [f"{EC.certificate.serial_number:#x}" in name or "key" in name for name in done.removed] == [True]
 
 
 def test_resealing_for_nobody_is_refused() -> None:

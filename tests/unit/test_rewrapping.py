@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,8 +55,6 @@ from tests.unit.readers import (
 )
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from smime_session.cms.structures import WrappedKey
 
 # --- adding and removing -----------------------------------------------------------------------
@@ -235,6 +235,16 @@ def test_every_wrong_name_is_told() -> None:
     assert "ec@example.org is in none of the certificates that were given" in str(caught.value)
 
 
+def test_a_certificate_whose_key_cannot_be_read_names_nobody() -> None:
+    """A point that is not on its curve is told as such, by the name of the certificate."""
+    der = EC.certificate.public_bytes(Encoding.DER)
+    point = EC.certificate.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    broken = x509.load_der_x509_certificate(der.replace(point, point[:-1] + bytes((point[-1] ^ 1,))))
+    words = r"^certificate of ec@example.org \(serial 0x[0-9a-f]+\) has a public key that cannot be read$"
+    with pytest.raises(RecipientError, match=words):
+        rewrap(sealed_for(RSA, EC), remove=[broken])
+
+
 def test_one_serial_number_of_two_issuers_is_refused() -> None:
     """A serial number that two issuers have given names neither of them."""
 
@@ -339,6 +349,14 @@ def test_weak_content_is_passed_on_when_asked_for() -> None:
     wider = rewrap(message, RSA.identities, add=[EC.recipient], policy=policy_)
     assert decrypt(wider, EC.identities, policy=policy_).message == MAIL
     assert len(inspect(rewrap(message, remove=[RSA.certificate])).recipients) == 1
+
+
+def test_weak_content_is_resealed_with_what_is_not() -> None:
+    """Without a profile, what a broken cipher sealed is not given another one that old readers know."""
+    policy_ = Policy(insecure_legacy=True)
+    sealed = rewrap(_weak(RSA), RSA.identities, add=[EC.recipient], reseal=True, policy=policy_)
+    found = decrypt(sealed, EC.identities)
+    assert (found.message, found.content_encryption) == (MAIL, "AES-256-GCM")
 
 
 def _weak(*readers: Reader) -> bytes:

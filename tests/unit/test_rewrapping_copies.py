@@ -110,6 +110,17 @@ def test_the_transfer_encoding_stays(encoding: str) -> None:
     assert opens(narrower, RSA)
 
 
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_the_version_is_that_of_the_kind(authenticated: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """That of AuthEnvelopedData is 0 whatever it carries (RFC 5083, 2.1); EnvelopedData tells."""
+    other = tlv.encode(0xA0, tlv.encode(0xA0, tlv.encode(0xA3, b"")))
+    message = with_attributes(*prepared_for(RSA), authenticated=authenticated, originator=other)
+    profile = MODERN if authenticated else COMPAT
+    for reseal in (False, True):
+        wider = rewrap(message, RSA.identities, add=[PASSWORD.recipient], reseal=reseal, profile=profile)
+        assert parts_of(wider).header.version == (0 if authenticated else 4)
+
+
 def test_a_message_object_stays_one() -> None:
     """A mail of the standard library comes back as one."""
     original = message_from_bytes(MAIL, policy=policy.default)

@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import traceback
+from binascii import b2a_base64
 from dataclasses import replace
 from email import message_from_bytes
 from email.policy import default
@@ -37,6 +38,7 @@ from smime_session import (
     encrypt_stream,
     export_session_key,
     load_session_key,
+    saved_key,
 )
 from smime_session.algorithms import AES_128_CBC, AES_128_GCM, AES_192_GCM, AES_256_GCM, CHACHA20_POLY1305
 from smime_session.opening import Pass
@@ -106,6 +108,18 @@ def test_a_file_that_names_another_algorithm_opens_nothing() -> None:
         decrypt(message, [load_session_key(other)])
 
 
+@pytest.mark.parametrize("size", [10, 2 << 20])
+def test_it_is_told_beside_others_that_do_not_open(size: int) -> None:
+    """A key of another message is named as the likeliest mistake, whoever else was tried, and in whichever order."""
+    target, stranger = io.BytesIO(), PresharedKey(bytes(32), b"ours")
+    encrypt_stream(io.BytesIO(bytes(size)), target, [READER], form="der")
+    key = saved(sealed())
+    several: list[list[Identity]] = [[key, stranger], [stranger, key]]
+    for identities in several:
+        with pytest.raises(OtherMessageError):
+            decrypt_stream(io.BytesIO(target.getvalue()), io.BytesIO(), identities)
+
+
 def test_a_new_vector_makes_another_message() -> None:
     """In CBC mode a changed vector changes the first block unnoticed, but not with a saved key."""
     target = io.BytesIO()
@@ -117,6 +131,20 @@ def test_a_new_vector_makes_another_message() -> None:
     assert decrypt(altered, [READER]).message != MAIL
     with pytest.raises(OtherMessageError):
         decrypt(altered, [key])
+
+
+def test_an_altered_block_of_a_large_message_makes_another() -> None:
+    """In CBC mode that is noticed by nothing else."""
+    target = io.BytesIO()
+    encrypt_stream(io.BytesIO(bytes(2 << 20)), target, [READER], profile=COMPAT, form="der")
+    message = bytearray(target.getvalue())
+    key = saved(bytes(message))
+    message[1 << 20] ^= 1
+    decrypt_stream(io.BytesIO(message), io.BytesIO(), [READER])
+    target = io.BytesIO()
+    with pytest.raises(OtherMessageError):
+        decrypt_stream(io.BytesIO(message), target, [key])
+    assert not target.getvalue()
 
 
 def test_an_altered_tag_is_noticed_as_ever() -> None:
@@ -146,6 +174,24 @@ def test_any_size(size: int, profile: Profile) -> None:
         decrypt_stream(io.BytesIO(message), content, [key])
         assert key.fingerprint == export_session_key(io.BytesIO(message), [key]).fingerprint
     assert content.getvalue() == bytes(size)
+
+
+@pytest.mark.parametrize("profile", [MODERN, COMPAT], ids=lambda profile: profile.name)
+def test_it_opens_a_large_message_beside_others(profile: Profile) -> None:
+    """Among identities that do not, and that need no fingerprint, it is the one."""
+    target = io.BytesIO()
+    text = bytes((2 << 20) + 5)
+    encrypt_stream(io.BytesIO(text), target, [READER], profile=profile, form="der")
+    message, stranger = target.getvalue(), PresharedKey(bytes(32), b"ours")
+    several: list[list[Identity]] = [
+        [stranger, saved(message)],
+        [saved(message), stranger],
+        [READER, saved(sealed(profile))],
+    ]
+    for identities in several:
+        content = io.BytesIO()
+        decrypt_stream(io.BytesIO(message), content, identities)
+        assert content.getvalue() == text
 
 
 def test_only_a_saved_key_costs_a_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +245,22 @@ def test_the_file_is_as_documented(key: SavedSessionKey) -> None:
     again = load_session_key(FILE)
     assert (again.algorithm, again.fingerprint) == (AES_256_GCM, FINGERPRINT)
     assert again.unwrap(()).material == KEY
+    assert again.unwrap(()).checked
+    assert again.unwrap(()).message.endswith(FINGERPRINT)
+
+
+def test_what_is_written_leaves_one_copy(key: SavedSessionKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of the key by itself is overwritten once it stands in the file."""
+    encoded: list[bytes] = []
+
+    def encode(octets: bytearray, *, newline: bool) -> bytes:
+        encoded.append(b2a_base64(octets, newline=newline))
+        return encoded[-1]
+
+    monkeypatch.setattr(saved_key, "b2a_base64", encode)
+    assert key.to_json() == FILE
+    assert [len(each) for each in encoded] == [44]
+    assert not any(encoded[0])
 
 
 @pytest.mark.parametrize("show", [str, repr, "{}".format])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from io import BytesIO, RawIOBase
+from io import BytesIO, RawIOBase, UnsupportedOperation
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from smime_session import PresharedKey, decrypt_stream, encrypt_stream
+from smime_session import PresharedKey, decrypt_stream, encrypt_stream, sources
 from smime_session.errors import MalformedError
 from smime_session.sources import BLOCK_SIZE, SPOOL_MEMORY, Replay, Whole, is_seekable
 
@@ -252,3 +252,14 @@ def test_reading_and_writing_is_all_that_is_needed() -> None:
     encrypt_stream(cast("BinaryIO", _Bare(mail)), cast("BinaryIO", sealed), [reader])
     decrypt_stream(cast("BinaryIO", _Bare(sealed.taken)), cast("BinaryIO", opened), [reader])
     assert opened.taken == mail.replace(b"\r\nContent", b"\r\nMIME-Version: 1.0\r\nContent")
+
+
+@pytest.mark.parametrize("failure", [AttributeError, OSError, UnsupportedOperation])
+def test_an_object_that_is_no_file_is_used_without_threads(failure: type[Exception]) -> None:
+    """It may have no descriptor, or not even a way to ask for one."""
+
+    class Own(BytesIO):
+        def fileno(self) -> int:
+            raise failure
+
+    assert not sources._gains_by_threads(Own())

@@ -93,6 +93,17 @@ def test_several_recipients_or_none_with_a_new_key_are_like_no_others() -> None:
     assert alike.decode_key_agreement(named) is None
 
 
+@pytest.mark.parametrize("size", [24, 32, 40])
+@pytest.mark.parametrize("recipient", RECIPIENTS, ids=["serial", "key"])
+def test_a_longer_key_that_ends_like_a_usual_one_is_taken_whole(recipient: RecipientIdentifier, size: int) -> None:
+    """What stands before the end of an encrypted key may look like the beginning of another."""
+    encrypted = (bytes(6) + tlv.encode(tlv.OCTET_STRING, bytes(range(size)))).rjust(size + 8, b"\0")
+    member = key_agree.recipient_encrypted_key(key_agree.recipient_identifier(recipient), encrypted)
+    wrapped = key_agree.encode(AGREEING[0], b"\x04" + bytes(64), key_wrap_for(32), [member], 32)
+    assert key_agree.decode(wrapped).encrypted_keys[0].encrypted_key == encrypted
+    assert alike.decode_key_agreement(wrapped) in (None, key_agree.decode(wrapped))
+
+
 @given(
     st.sampled_from([RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5]),
     st.sampled_from(RECIPIENTS),

@@ -252,6 +252,16 @@ def test_recipient_infos_are_limited_as_they_come() -> None:
         codec.recipient_infos(broken_after, 32, 5)
 
 
+def test_those_who_share_a_recipient_info_are_counted_each() -> None:
+    """Of key agreement, one recipient info holds many recipients, and a broken one counts as one."""
+    members = tlv.encode(tlv.SEQUENCE, b"\x30\x00" * 3)
+    three, broken = tlv.encode(0xA1, b"\x02\x01\x03", members), b"\xa1\x04\x30\x02\x05\x01"
+    infos = tlv.parse(tlv.encode(tlv.SET, three, broken, BY_KEY.encoded))
+    assert len(codec.recipient_infos(infos, 32, 5)) == 3
+    with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 4"):
+        codec.recipient_infos(infos, 32, 4)
+
+
 def test_techniques_have_the_tags_of_the_standard() -> None:
     """RecipientInfo is a CHOICE whose alternatives asn1crypto numbers in the same way."""
     kari, kekri, pwri, ori = 0xA1, 0xA2, 0xA3, 0xA4

@@ -19,7 +19,7 @@ from smime_session.algorithms import (
     ENVELOPED_DATA,
     RSAES_OAEP_SHA256,
 )
-from smime_session.cms import content_algorithm, key_trans, tlv
+from smime_session.cms import codec, content_algorithm, key_trans, tlv
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
 from smime_session.cms.revision import version_for
 from smime_session.cms.structures import (
@@ -317,6 +317,16 @@ def test_originator_information_is_kept() -> None:
     header = _header(authenticated=False)._replace(version=2, originator_info=b"\xa0\x02\xa0\x00")
     encoded = _written(header, [b"x"], _trailer(authenticated=False))
     assert _read(encoded, 3)[0] == header
+
+
+def test_an_envelope_without_content_is_refused_with_its_header() -> None:
+    """Content that is kept elsewhere (RFC 5652, 6.1) is told before anything is made of the recipients."""
+    algorithm = codec.algorithm_identifier(_header(authenticated=False).content_encryption)
+    content = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(DATA), algorithm)
+    envelope = tlv.encode(tlv.SEQUENCE, tlv.integer(0), b"\x31\x00", content)
+    encoded = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(ENVELOPED_DATA), tlv.encode(0xA0, envelope))
+    with pytest.raises(MalformedError, match="the envelope holds no encrypted content"):
+        _reader(encoded)
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,15 @@ def test_hints_beside_a_key_identifier_are_read_over(hint: str) -> None:
     assert found.encrypted_keys[0].recipient == BY_KEY
 
 
+@pytest.mark.parametrize("hint", [OTHER + DATE, DATE + DATE, OTHER + OTHER, "0500", DATE + "0400"])
+def test_anything_else_beside_a_key_identifier_is_refused(hint: str) -> None:
+    """A date and another attribute may follow it, in this order and once each."""
+    rid = tlv.encode(0xA0, tlv.encode(tlv.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
+    member = key_agree.recipient_encrypted_key(rid, WRAPPED)
+    with pytest.raises(MalformedError, match="a RecipientKeyIdentifier is malformed"):
+        key_agree.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, member)))
+
+
 @pytest.mark.parametrize("algorithm", KEY_AGREEMENTS.values(), ids=lambda algorithm: algorithm.name)
 @pytest.mark.parametrize("wrap", [*KEY_WRAPS.values(), TRIPLE_DES_WRAP], ids=lambda wrap: wrap.name)
 @pytest.mark.parametrize("parameters", [None, tlv.NULL], ids=["absent", "NULL"])

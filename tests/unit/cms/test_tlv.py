@@ -186,9 +186,21 @@ def test_broken_values_are_malformed(encoded: str) -> None:
         _walk_element(tlv.parse(bytes.fromhex(encoded)))
 
 
+@pytest.mark.parametrize("octets", ["010000000000000000", "000000000000000001", "01" + "00" * 125])
+def test_a_length_of_too_many_octets_is_refused_by_their_number(octets: str) -> None:
+    """It is refused as such, also where what it says would fit, before more of it is asked for."""
+    encoded = bytes((0x04, 0x80 | len(octets) // 2)) + bytes.fromhex(octets) + b"x"
+    for cut in (encoded, encoded[:2]):
+        with pytest.raises(MalformedError, match=r"^a length is too large"):
+            tlv.parse(cut)
+        with pytest.raises(MalformedError, match=r"^a length is too large"):
+            Stream(blocks(cut, 1)).element(1 << 70, "the header")
+
+
 @pytest.mark.parametrize(
     "read",
     [
+        list,
         lambda element: element.expect(tlv.SEQUENCE),
         lambda element: element.integer(),
         lambda element: element.object_identifier(),

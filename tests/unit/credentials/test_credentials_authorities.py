@@ -56,10 +56,23 @@ OTHER_LEAF = issued("other", "between", signer=rsa_key("between"), serial=4)
 STATED = issued("stated", "stated", signer=rsa_key("root"), key=rsa_key("root"), extensions=[AUTHORITY, SIGNS])
 
 
+def test_an_authority_whose_extensions_cannot_be_read_is_none() -> None:
+    """Nothing is made of what it seems to say, and it disturbs nobody."""
+    unread = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.37"), b"\x05\x00"), False)
+    odd = issued("between", "root", signer=rsa_key("root"), serial=2, extensions=[AUTHORITY, unread])
+    assert may_be_authority(der(odd))
+    assert without_issuers([odd, LEAF]) == ([odd, LEAF], [])
+
+
 @pytest.mark.parametrize(
     "extensions",
-    [[AUTHORITY], [AUTHORITY, (key_usage("key_encipherment"), True)], [SIGNS]],
-    ids=["openssl req -x509", "for encrypting", "no constraints"],
+    [
+        [AUTHORITY],
+        [AUTHORITY, (key_usage("key_encipherment"), True)],
+        [SIGNS],
+        [(x509.BasicConstraints(ca=False, path_length=None), True), SIGNS],
+    ],
+    ids=["openssl req -x509", "for encrypting", "no constraints", "no authority"],
 )
 @pytest.mark.parametrize("address", ["alice@example.org", None])
 def test_a_user_s_own_certificate_is_usable(

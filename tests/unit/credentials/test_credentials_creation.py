@@ -110,6 +110,8 @@ def test_the_certificate_says_what_it_is_for() -> None:
     assert list(made.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
         ExtendedKeyUsageOID.EMAIL_PROTECTION
     ]
+    critical = {type(each.value) for each in made.certificate.extensions if each.critical}
+    assert critical == {x509.BasicConstraints, x509.KeyUsage}
     own = made.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     authority = made.certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     assert own == authority
@@ -127,6 +129,27 @@ def test_the_certificate_is_signed_by_its_own_key() -> None:
     assert certificate.issuer == certificate.subject
 
 
+@pytest.mark.parametrize(
+    ("key_type", "name"),
+    [
+        ("rsa2048", "sha256"),
+        ("p256", "sha256"),
+        ("brainpoolp256r1", "sha256"),
+        ("p384", "sha384"),
+        ("brainpoolp384r1", "sha384"),
+        ("p521", "sha512"),
+        ("brainpoolp512r1", "sha512"),
+        ("x25519", "sha256"),
+        ("mlkem768", "sha256"),
+    ],
+)
+def test_the_hash_that_is_signed_is_as_large_as_the_key(key_type: str, name: str) -> None:
+    """Gpgsm refuses a smaller one; old programs do not know a larger one than they need."""
+    algorithm = new_identity("alice@example.org", key_type=key_type).certificate.signature_hash_algorithm
+    assert algorithm is not None
+    assert algorithm.name == name
+
+
 def test_two_identities_share_nothing() -> None:
     """Each identity has a key and a serial number of its own, also for the same address."""
     one, other = quick(), quick()
@@ -140,6 +163,7 @@ def test_two_identities_share_nothing() -> None:
         ("alice@example.org", "alice@example.org"),
         ("o'neil+tag=1@EXAMPLE.org", "o'neil+tag=1@example.org"),
         ("root@localhost", "root@localhost"),
+        ("alice@my-company.co-op.example", "alice@my-company.co-op.example"),
         ("alice@m\xfcnchen.example", "alice@xn--mnchen-3ya.example"),
         ("\xe9lise@example.org", "\xe9lise@example.org"),
         ("e\N{COMBINING ACUTE ACCENT}lise@M\xdcNCHEN.example", "\xe9lise@xn--mnchen-3ya.example"),
@@ -184,6 +208,7 @@ def test_the_certificate_holds_its_address(address: str, held: str | None) -> No
         "alice\x00@example.org",
         "\udce9lise@example.org",
         "alice@\N{SNOWMAN}.example",
+        "alice@snow\N{SNOWMAN}man.example",
         "alice@" + "x" * 64 + ".org",
     ],
 )

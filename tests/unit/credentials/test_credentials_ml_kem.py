@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,9 +43,12 @@ BOTH = pytest.mark.parametrize(
 
 
 def expanded(key: PrivateKey) -> bytes:
-    """Return an expanded key as FIPS 203, 7.1 has it; its own polynomials, which nobody here uses, are random."""
+    """Return an expanded key as FIPS 203, 7.1 has it; its own polynomials, which nobody here uses, are zeros.
+
+    Random ones would leave, one time in 256, what looks like padding after a wrong passphrase.
+    """
     public = key.public_key().public_bytes_raw()
-    return os.urandom(len(public) - 32) + public + hashlib.sha3_256(public).digest() + key.private_bytes_raw()[32:]
+    return bytes(len(public) - 32) + public + hashlib.sha3_256(public).digest() + key.private_bytes_raw()[32:]
 
 
 def seed_form(seed: bytes) -> bytes:
@@ -233,6 +235,17 @@ def test_another_lock_is_named() -> None:
         "the passphrase does not fit, or the file holds an ML-KEM key that is not locked with PBKDF2 and AES"
     )
     assert refusal(data, b"wrong passphrase") == "the passphrase does not unlock the private key"
+    for passphrase, missing in ((b"pw", False), (b"wrong passphrase", False), (None, True)):
+        with pytest.raises(PassphraseError) as caught:
+            load_identities(data, passphrase)
+        assert caught.value.missing == missing
+
+
+def test_a_wrong_passphrase_unlocks_nothing() -> None:
+    """Whether or not it leaves what looks like padding."""
+    data = locked(pkcs8(both_form(SEED, expanded(KEY))), b"pw")
+    assert ml_kem.unlock(data, b"pw") is not None
+    assert [ml_kem.unlock(data, b"wrong %d" % number) for number in range(20)] == [None] * 20
 
 
 def test_what_was_unlocked_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,6 +302,8 @@ def test_the_certificate_of_a_new_identity_has_an_issuer(made: NewIdentity) -> N
     issuer.verify_directly_issued_by(issuer)
     assert _usage(issuer) == ["key_cert_sign"]
     assert issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+    critical = {type(each.value) for each in issuer.extensions if each.critical}
+    assert critical == {x509.BasicConstraints, x509.KeyUsage}
     assert _usage(made.certificate) == ["key_encipherment"]
     assert made.certificate.not_valid_after_utc == issuer.not_valid_after_utc
 

@@ -24,6 +24,17 @@ OTHER = subject_with(NameOID.ORGANIZATION_NAME, "Example")
 FOLDER = x509.DirectoryName(subject_with(NameOID.COMMON_NAME, "Alice"))
 
 
+def test_names_of_a_kind_that_the_library_does_not_know() -> None:
+    """An X.400 address among the alternative names keeps nobody from listing and judging the certificate."""
+    alternative = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex("3004a3023000"))
+    made = certificate(None, subject=subject_with(EMAIL, "alice@example.org"), extensions=[(alternative, False)])
+    with pytest.raises(x509.UnsupportedGeneralNameType):
+        assert made.extensions
+    assert addresses_of(made) == ["alice@example.org"]
+    assert reasons_against(made, at=NOW) == ["has an extension that cannot be read"]
+    assert list_credentials(pem(made)).certificates[0].addresses == ("alice@example.org",)
+
+
 def with_bit_string(made: x509.Certificate) -> x509.Certificate:
     """Return a certificate whose common name of Alice is a BIT STRING, which no text is."""
     return altered(made, b"\x0c\x05Alice", b"\x03\x05\x00lice")

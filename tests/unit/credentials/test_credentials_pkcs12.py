@@ -185,6 +185,30 @@ def test_a_broken_certificate_is_not_passed_over() -> None:
         pkcs12.load(locking.pkcs12([locking.plain_part(shrouded(), broken)], b"old", b"pw"), b"pw")
 
 
+def test_a_certificate_of_an_unknown_version_is_broken_too() -> None:
+    """The library has an error of its own for that, which does not get through."""
+    odd = der(ALICE).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04", 1)
+    data = locking.pkcs12([locking.plain_part(shrouded(), locking.certificate_bag(odd))], b"old", b"pw")
+    with pytest.raises(CredentialError, match="the PKCS#12 file holds a broken certificate"):
+        pkcs12.load(data, b"pw")
+
+
+def test_a_file_without_a_key_is_refused() -> None:
+    """Certificates alone are no identity."""
+    with pytest.raises(CredentialError, match=r"^the PKCS#12 file is broken$"):
+        pkcs12.load(locking.pkcs12([locking.plain_part(BAG)], b"old", b"pw"), b"pw")
+
+
+def test_what_is_signed_or_of_another_version_is_refused() -> None:
+    """Only a file of version 3 that a passphrase protects is one (RFC 7292, 4)."""
+    version, content, mac = (part.encoded for part in tlv.parse(chest()).children())
+    signed = content.replace(tlv.object_identifier(DATA), tlv.object_identifier(DATA[:-1] + "2"), 1)
+    assert pkcs12.load(locking.sequence(version, content, mac), b"pw")
+    for data in (locking.sequence(tlv.integer(2), content, mac), locking.sequence(version, signed, mac)):
+        with pytest.raises(CredentialError, match=r"^the PKCS#12 file is broken$"):
+            pkcs12.load(data, b"pw")
+
+
 def test_a_mac_with_too_many_iterations_is_not_tried() -> None:
     """Hours of work are refused before they begin, of any file."""
     for mac in (b"old", b"new"):

@@ -246,6 +246,61 @@ def test_what_is_odd_is_left_to_the_library(name: str) -> None:
     assert read(ODD[name]) is None
 
 
+@pytest.mark.parametrize("header", ["3080", "30820080", "3083000080"])
+def test_a_name_whose_length_is_not_in_der_is_left_to_the_library(header: str) -> None:
+    """Of 128 octets, it has a length of two octets: neither more, nor the one octet that tells no length."""
+    attributes = [(NameOID.COMMON_NAME, "x" * 60), (NameOID.TITLE, "y" * 46)]
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
+    plain = der(certificate(subject=subject))
+    name = subject.public_bytes()
+    assert name.startswith(b"\x30\x81\x80")
+    signed, *signature = tlv.parse(plain).children()
+    parts = [part.encoded for part in signed.children()]
+    assert [parts[3], parts[5]] == [name, name]
+    for places in ([3], [5], [3, 5]):
+        changed = [bytes.fromhex(header) + name[3:] if at in places else part for at, part in enumerate(parts)]
+        odd = tlv.encode(tlv.SEQUENCE, tlv.encode(tlv.SEQUENCE, *changed), *(part.encoded for part in signature))
+        assert judged_by_library(odd) is None
+        assert read(odd) is None
+    assert read(plain) is not None
+
+
+POINTS: Final = ObjectIdentifier("2.5.29.31")
+URI: Final = tlv.encode(0xA0, tlv.encode(0xA0, tlv.encode(0x86, b"http://example.org/1.crl")))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        tlv.encode(0x30, tlv.encode(0x30, URI, b"\x81\x02\x01\x02")),
+        tlv.encode(0x30, b"\x30\x81" + tlv.encode(0x30, URI)[1:]),
+        b"\x30\x81" + tlv.encode(0x30, tlv.encode(0x30, URI))[1:],
+        b"\x30\x80" + tlv.encode(0x30, URI) + b"\0\0",
+    ],
+    ids=["reasons", "a long length inside", "a long length", "no definite length"],
+)
+def test_an_odd_value_of_an_extension_is_left_to_the_library(value: bytes) -> None:
+    """What is in a known extension must be usual and in DER to its last octet."""
+    for octets, plain in ((tlv.encode(0x30, tlv.encode(0x30, URI)), True), (value, False)):
+        found = read(der(certificate(extensions=[(x509.UnrecognizedExtension(POINTS, octets), False)])))
+        assert (found is not None) == plain
+
+
+@pytest.mark.parametrize(
+    ("oid", "value"),
+    [
+        ("2.5.29.32", "3009 3007 06022a03 3000 3000"),
+        ("2.5.29.32", "300a 3008 06022a03 3000 0500"),
+        ("2.5.29.37", "300e 06082b06010505070304 06028001"),
+        ("2.5.29.35", "3016 8014 000102030405060708090a0b0c0d0e0f10111213 0500"),
+    ],
+)
+def test_what_follows_in_an_extension_is_looked_at_too(oid: str, value: str) -> None:
+    """A usual beginning proves nothing of the rest."""
+    unusual = x509.UnrecognizedExtension(ObjectIdentifier(oid), bytes.fromhex(value))
+    assert read(der(certificate(extensions=[(unusual, False)]))) is None
+
+
 def test_an_extension_that_is_there_twice_is_left_to_the_library() -> None:
     """Two extensions of one kind: those that are cut out count too."""
     twice = der(

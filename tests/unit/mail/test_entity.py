@@ -362,3 +362,6 @@ def test_there_is_one_mime_version() -> None:
     assert reunite(OUTER, b"MIME-Version: 1.0\r\nContent-Type: a/b\r\n\r\n") == (
         b"Subject: x\nBcc: me\nMIME-Version: 1.0\nContent-Type: a/b\n\n"
     )
+    assert reunite(OUTER, b"MIME-Version: 1.0\r\nX: y\r\n\r\nbody\r\n") == (
+        b"Subject: x\nBcc: me\nMIME-Version: 1.0\nX: y\n\nbody\n"
+    )

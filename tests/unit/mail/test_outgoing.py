@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import pytest
 
-from smime_session import NotMailError, decrypt, decrypt_stream, encrypt, encrypt_stream
-from smime_session.sources import BLOCK_SIZE
+from smime_session import NotMailError, decrypt, decrypt_stream, encrypt, encrypt_stream, sources
+from smime_session.sources import BLOCK_SIZE, SPOOL_MEMORY
 
 if TYPE_CHECKING:
     from tests.conftest import Person
@@ -24,6 +24,10 @@ class Pipe(BytesIO):
 
     def seek(self, *_: object) -> int:
         """Refuse."""
+        raise OSError("a pipe")
+
+    def tell(self) -> int:
+        """Refuse too, as pipes do."""
         raise OSError("a pipe")
 
 
@@ -43,6 +47,18 @@ class Sizeless(BytesIO):
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go anywhere; the end is the beginning."""
         return 0 if whence else super().seek(offset)
+
+
+@pytest.mark.parametrize("form", ["mail", "der", "pem"])
+def test_plaintext_from_a_pipe_is_never_kept(
+    form: Literal["mail", "der", "pem"], alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of what is to be encrypted goes to a file, or into memory that waits to be read again."""
+    monkeypatch.setattr(sources, "_Spool", lambda: pytest.fail("it was kept"))
+    monkeypatch.setattr(sources, "_BlockTags", lambda: pytest.fail("it was kept"))
+    target = BytesIO()
+    encrypt_stream(Pipe(b"Subject: x\r\n\r\n" + b"x" * SPOOL_MEMORY), target, [alice.certificate], form=form)
+    assert len(target.getvalue()) > SPOOL_MEMORY
 
 
 def stream_round_trip(source: BinaryIO, alice: Person) -> bytes:

@@ -39,6 +39,14 @@ def test_an_altered_key_becomes_a_decoy(wrap: KeyWrap, *, bare: bool) -> None:
     assert other not in decoys
 
 
+@pytest.mark.parametrize("wrap", [AES_256_WRAP, TRIPLE_DES_WRAP], ids=lambda wrap: wrap.name)
+def test_only_what_a_wrap_proved_is_checked(wrap: KeyWrap) -> None:
+    """Both key wraps hold a checksum; a decoy is no key."""
+    for encrypted in (None, b"\x55" * 40):
+        info = sealed(person(), bytes(24), wrap=wrap, encrypted=encrypted)
+        assert person().identity.unwrap([info]).checked == (encrypted is None)
+
+
 @pytest.mark.parametrize("size", [16, 24, 40])
 def test_a_key_of_another_size_becomes_a_decoy(size: int) -> None:
     """What opens but is no key of the content's algorithm is not told apart either."""

@@ -195,6 +195,18 @@ def test_decoys_stay_the_same(alice: Person, key: SessionKey, algorithm: KeyTran
 
 
 @PADDINGS
+def test_a_decoy_is_known_to_its_private_key_alone(
+    alice: Person, bob: Person, key: SessionKey, algorithm: KeyTransport
+) -> None:
+    """Another key makes another of the same octets, or whoever writes a message could tell one beforehand."""
+    altered = _wrapped(alice, key, algorithm).encoded[:-1] + b"\x00"
+    info = _wrapped(alice, key, algorithm)._replace(encoded=altered)
+    decoys = [KeyTransportIdentity(person.key).unwrap([info]) for person in (alice, bob)]
+    assert decoys[0] != decoys[1]
+    assert KeyTransportIdentity(alice.key).unwrap([info]) == decoys[0]
+
+
+@PADDINGS
 def test_only_what_oaep_proved_is_checked(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """RSAES-OAEP proves a key intact; RSAES-PKCS1-v1_5 proves nothing, and a decoy of either is no key."""
     wrapped = _wrapped(alice, key, algorithm)
@@ -360,6 +372,11 @@ def test_a_broken_public_key_is_unfit(exponent: int, *, even: bool) -> None:
             return rsa.RSAPublicNumbers(exponent, (1 << 2047) + (not even))
 
     assert key_transport.unfit(Loaded(), MODERN) == "has a broken RSA key"
+
+
+def test_a_small_exponent_is_fit() -> None:
+    """3 is the least that there is, and old keys have it."""
+    assert key_transport.unfit(rsa.generate_private_key(3, 2048).public_key(), MODERN) is None
 
 
 def test_a_key_that_cannot_encrypt_is_refused_by_name(key: SessionKey) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from smime_session import COMPAT, MODERN, Password, Policy, PresharedKey, Profile, SessionKey, decrypt, encrypt, inspect
 from smime_session.algorithms import AES_128_CBC, AES_192_CBC, AES_256_CBC, DES_EDE3_CBC, PASSWORD_CIPHERS, PRF_OIDS
-from smime_session.cms import pwri, tlv
-from smime_session.cms.structures import PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.cms import codec, pwri, tlv
+from smime_session.cms.structures import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
 from smime_session.errors import (
     CredentialError,
     DecryptionError,
@@ -356,6 +356,17 @@ def test_summary() -> None:
     }
     assert recipient.summary.encrypted_key_size == 48
     assert (recipient.opened_by, recipient.may_be_opened_by) == ((), ("a password",))
+
+
+def test_summary_of_what_is_not_spoken() -> None:
+    """The summary tells as much as can be told, and the problem."""
+    info = AlgorithmIdentifier("1.2.3")
+    encoded = tlv.parse(_quick(b"word", _key(bytes(32))).encoded).children()
+    odd = [each.encoded for each in encoded[:2]] + [codec.algorithm_identifier(info), encoded[3].encoded]
+    (found,) = password.summarize(WrappedKey(tlv.encode(password.TAG, *odd), 0, 32))
+    assert (found.technique, found.algorithm, found.algorithm_oid) == ("password", "1.2.3", "1.2.3")
+    assert (found.parameters, found.encrypted_key_size) == ({}, encoded[3].end - encoded[3].start - 2)
+    assert found.problem == "the key-encryption algorithm (1.2.3) is not supported"
 
 
 def test_password_is_not_shown() -> None:

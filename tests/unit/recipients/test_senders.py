@@ -137,7 +137,9 @@ def test_a_broken_certificate_hides_no_other() -> None:
     der = BOB.certificate.public_bytes(Encoding.DER)
     unknown_curve = bytes.fromhex("06082a8648ce3d030107")
     assert unknown_curve in der
+    version = b"\xa0\x03\x02\x01\x02"
     broken = [b"\x30\x00", der.replace(unknown_curve, unknown_curve[:-1] + b"\x7f"), b"\x30\x03\x02\x01\x05"]
+    broken.append(der.replace(version, version[:-1] + b"\x09", 1))
     message = message_with([TO_ALICE], originator_info(*broken, BOB.certificate))
     assert decrypt(message, [ALICE.identity]).message == CONTENT
     with pytest.raises(MessageError, match=NOT_AT_HAND):
