@@ -130,8 +130,12 @@ class MailHead(NamedTuple):
 
 
 def is_composite(fields: tuple[Field, ...]) -> bool:
-    """Tell whether what ``fields`` describe has parts with encodings of their own (RFC 2045, 5.1)."""
-    return find_value(fields, "content-type").lower().startswith(("multipart/", "message/"))
+    """Tell whether what ``fields`` describe has, or may have, parts with encodings of their own (RFC 2045, 5.1)."""
+    for name, raw in fields:
+        if name == "content-type":
+            value = raw.lower()
+            return b"multipart/" in value or b"message/" in value
+    return False
 
 
 def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple[bytes, Block]:
