@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from smime_session import CredentialError, PassphraseError, RecipientError
 from smime_session.text import printable
 
+from .console import say
 from .files import reading
+from .interruption import InterruptedBySignal
 from .options import MisuseError
 
 if TYPE_CHECKING:
@@ -265,6 +267,9 @@ def ask(question: str) -> bytes | None:
         return getpass(printable(question)).encode("utf-8", "surrogateescape")
     except EOFError:
         return None
+    except InterruptedBySignal:
+        say("")  # the cursor stands behind the question
+        raise
     except UnicodeDecodeError:
         raise CredentialError("what was typed is not text in the encoding of this terminal") from None
 

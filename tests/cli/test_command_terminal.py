@@ -157,6 +157,18 @@ def test_a_session_key_is_not_shown(provide: Callable[..., Path]) -> None:
     assert '"format": "smime-session-key"' in seen
 
 
+def test_an_interrupted_question(provide: Callable[..., Path]) -> None:
+    """After Ctrl-C at a question, what became of it stands on a line of its own."""
+    folder = provide("locked.key", "sealed.eml")
+    with Terminal("decrypt", "-i", "locked.key", "sealed.eml", "-o", "out.eml") as terminal:
+        terminal.expect(rb"Passphrase for locked.key: ")
+        terminal.send(b"\x03")
+        status, seen = terminal.finish()
+    assert status == 130
+    assert seen == "Passphrase for locked.key: \nError: interrupted\n"
+    assert not (folder / "out.eml").exists()
+
+
 def test_wrong_passphrase(provide: Callable[..., Path]) -> None:
     """A wrong answer is an error, which does not repeat it."""
     provide("locked.key", "sealed.eml")
