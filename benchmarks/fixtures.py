@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smime_session import load_identities
-from smime_session.credentials.creation import KEY_TYPES
+from smime_session.operations.new_identity import KEY_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session import Identity, Profile, Recipient
-    from smime_session.credentials.listing import Listing
+    from smime_session.inspection.listing import Listing
 
 LoadedT = TypeVar("LoadedT")
 
@@ -62,7 +62,7 @@ def recipients_in(paths: Iterable[str], profile: Profile) -> tuple[list[Recipien
         RefusedError: ``profile`` refuses at least one; every one is named with its file.
         OSError: a file cannot be read.
     """
-    from smime_session.credentials.loading import judged_in
+    from smime_session.recipients.loading import judged_in
 
     found: dict[bytes, tuple[str, Recipient | RecipientError]] = {}
     left_out: list[str] = []
@@ -95,7 +95,7 @@ def newcomers_in(paths: Iterable[str]) -> tuple[list[x509.Certificate], list[str
         CredentialError: a file holds no certificate.
         OSError: a file cannot be read.
     """
-    from smime_session.credentials.authorities import without_issuers
+    from smime_session.certificates.authorities import without_issuers
 
     certificates: list[x509.Certificate] = []
     left_out: list[str] = []
@@ -130,7 +130,7 @@ def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
         CredentialError: it holds neither, or what is broken, or the passphrase is wrong.
         OSError: the file cannot be read.
     """
-    from smime_session.credentials.listing import list_credentials
+    from smime_session.inspection.listing import list_credentials
 
     return _load(path, lambda data: _unlocked(passphrases, lambda passphrase: list_credentials(data, passphrase)))
 
@@ -206,7 +206,7 @@ def _unlocked(passphrases: Sequence[bytes], load: Callable[[bytes | None], Loade
 
 
 def _is_saved_session_key(data: bytes) -> bool:
-    from smime_session.saved_key import FORMAT
+    from smime_session.operations.saved_key import FORMAT
 
     return FORMAT.encode() in data
 

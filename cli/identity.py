@@ -12,7 +12,7 @@ from .options import PATH, MisuseError, passphrase_options
 from .parsing import Command
 
 if TYPE_CHECKING:
-    from smime_session.credentials.creation import NewIdentity
+    from smime_session.operations.new_identity import NewIdentity
 
 MAX_DAYS: Final = 36_525
 
@@ -85,7 +85,7 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     _refuse_existing(key_path, certificate_path, issuer_path)
 
     from smime_session import CredentialError
-    from smime_session.credentials import creation
+    from smime_session.operations import new_identity as creation
 
     from .credentials import given_passphrases
     from .files import PRIVATE, SHARED, new_files

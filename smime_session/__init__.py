@@ -9,26 +9,18 @@ open it. In a mail script::
     certificates = load_certificates(Path("bob.pem").read_bytes())
     smtp.send_message(encrypt(message, certificates))
 
-A map of the package, from what is called to what it is built on:
+A map of the package, each room built on those below it:
 
-- :mod:`~smime_session.encryption`, :mod:`~smime_session.decryption`, :mod:`~smime_session.inspection`,
-  :mod:`~smime_session.rewrapping`: the operations.
-- :mod:`~smime_session.explanation`, :mod:`~smime_session.interoperability`, :mod:`~smime_session.clients`:
-  why a message is for none of those who are given, and which mail programs open it.
+- :mod:`~smime_session.operations`: encrypt, decrypt, rewrap, reseal, inspect, save a session key, one story each.
+- :mod:`~smime_session.inspection`: what is seen of an envelope, and which mail programs open it.
+- :mod:`~smime_session.recipients`: how a session key is wrapped, a file per kind of key.
+- :mod:`~smime_session.keys`, :mod:`~smime_session.certificates`: private keys and certificates, from files to objects.
 - :mod:`~smime_session.mail`: the mail around an envelope.
-- :mod:`~smime_session.credentials`: certificates and private keys.
-- :mod:`~smime_session.recipients`: how a session key is wrapped, a file per technique.
-- :mod:`~smime_session.cms`: the envelope as values, as octets and as a stream.
-- :mod:`~smime_session.content`: the sealed content.
-- :mod:`~smime_session.session_key`: the key of one message; :mod:`~smime_session.saved_key`: saved by its user.
-- :mod:`~smime_session.outgoing`, :mod:`~smime_session.sealing`, :mod:`~smime_session.candidates`,
-  :mod:`~smime_session.opening`, :mod:`~smime_session.resealing`, :mod:`~smime_session.readership`: what
-  several operations share.
-- :mod:`~smime_session.sources`, :mod:`~smime_session.pipeline`, :mod:`~smime_session.parallel`,
-  :mod:`~smime_session.strided`, :mod:`~smime_session.memory`, :mod:`~smime_session.values`,
-  :mod:`~smime_session.text`: octets on the move, threads, what is wiped, values.
-- :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what
-  is spoken, what is chosen and allowed, what can go wrong.
+- :mod:`~smime_session.cms`: the envelope as values, as bytes and as a stream.
+- :mod:`~smime_session.streams`: sources, outlets and threads.
+- :mod:`~smime_session.content`, :mod:`~smime_session.session_key`: the sealed content, and the key of one message.
+- :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what is supported,
+  what is chosen and allowed, what can go wrong.
 """
 
 from __future__ import annotations
@@ -52,15 +44,8 @@ if TYPE_CHECKING:
         RSAES_OAEP_SHA512,
         RSAES_PKCS1_V1_5,
     )
-    from smime_session.credentials.certificates import load_certificates
-    from smime_session.credentials.creation import KEY_TYPES, NewIdentity, new_identity
-    from smime_session.credentials.fitness import certificates_for, recipient_for
-    from smime_session.credentials.listing import Listing, list_credentials
-    from smime_session.credentials.loading import load_recipients
-    from smime_session.credentials.names import addresses_of
-    from smime_session.credentials.private_keys import load_identities
-    from smime_session.decryption import Decrypted, Opened, decrypt, decrypt_stream
-    from smime_session.encryption import Sealed, encrypt, encrypt_stream
+    from smime_session.certificates.load import load_certificates
+    from smime_session.certificates.names import addresses_of
     from smime_session.errors import (
         CredentialError,
         DecryptionError,
@@ -77,14 +62,21 @@ if TYPE_CHECKING:
         SmimeError,
         UnsupportedAlgorithmError,
     )
-    from smime_session.inspection import Inspection, inspect
-    from smime_session.interoperability import ClientNote
+    from smime_session.inspection.interoperability import ClientNote
+    from smime_session.inspection.listing import Listing, list_credentials
+    from smime_session.keys.load import load_identities
+    from smime_session.operations.decrypt import Decrypted, Opened, decrypt, decrypt_stream
+    from smime_session.operations.encrypt import Sealed, encrypt, encrypt_stream
+    from smime_session.operations.inspect import Inspection, inspect
+    from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
+    from smime_session.operations.rewrap import Rewrapped, rewrap, rewrap_stream
+    from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
     from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
-    from smime_session.recipients import Identity, Recipient
+    from smime_session.recipients.fitness import certificates_for, recipient_for
+    from smime_session.recipients.loading import load_recipients
     from smime_session.recipients.password import Password
-    from smime_session.recipients.preshared import PresharedKey
-    from smime_session.rewrapping import Rewrapped, rewrap, rewrap_stream
-    from smime_session.saved_key import SavedSessionKey, export_session_key, load_session_key
+    from smime_session.recipients.registry import Identity, Recipient
+    from smime_session.recipients.shared_key import PresharedKey
     from smime_session.session_key import SessionKey
 
 __all__ = [
@@ -171,15 +163,15 @@ _MODULES: Final = {
         "RSAES_OAEP_SHA512",
         "RSAES_PKCS1_V1_5",
     ),
-    "credentials.certificates": ("load_certificates",),
-    "credentials.creation": ("KEY_TYPES", "NewIdentity", "new_identity"),
-    "credentials.fitness": ("certificates_for", "recipient_for"),
-    "credentials.listing": ("Listing", "list_credentials"),
-    "credentials.loading": ("load_recipients",),
-    "credentials.names": ("addresses_of",),
-    "credentials.private_keys": ("load_identities",),
-    "decryption": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
-    "encryption": ("Sealed", "encrypt", "encrypt_stream"),
+    "certificates.load": ("load_certificates",),
+    "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
+    "recipients.fitness": ("certificates_for", "recipient_for"),
+    "inspection.listing": ("Listing", "list_credentials"),
+    "recipients.loading": ("load_recipients",),
+    "certificates.names": ("addresses_of",),
+    "keys.load": ("load_identities",),
+    "operations.decrypt": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
+    "operations.encrypt": ("Sealed", "encrypt", "encrypt_stream"),
     "errors": (
         "CredentialError",
         "DecryptionError",
@@ -196,14 +188,14 @@ _MODULES: Final = {
         "SmimeError",
         "UnsupportedAlgorithmError",
     ),
-    "inspection": ("Inspection", "inspect"),
-    "interoperability": ("ClientNote",),
+    "operations.inspect": ("Inspection", "inspect"),
+    "inspection.interoperability": ("ClientNote",),
     "profiles": ("COMPAT", "DEFAULT", "MODERN", "PQ", "PROFILES", "Policy", "Profile"),
-    "recipients": ("Identity", "Recipient"),
+    "recipients.registry": ("Identity", "Recipient"),
     "recipients.password": ("Password",),
-    "recipients.preshared": ("PresharedKey",),
-    "rewrapping": ("Rewrapped", "rewrap", "rewrap_stream"),
-    "saved_key": ("SavedSessionKey", "export_session_key", "load_session_key"),
+    "recipients.shared_key": ("PresharedKey",),
+    "operations.rewrap": ("Rewrapped", "rewrap", "rewrap_stream"),
+    "operations.saved_key": ("SavedSessionKey", "export_session_key", "load_session_key"),
     "session_key": ("SessionKey",),
 }
 _HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}

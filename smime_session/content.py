@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.poly1305 import Poly1305
 
     from smime_session.algorithms import ContentEncryption
-    from smime_session.cms.structures import ContentParameters
+    from smime_session.cms.values import ContentParameters
 
 Buffer = bytes | bytearray | memoryview
 

@@ -22,14 +22,14 @@ class SessionKey:
 
     It is also an :class:`~smime_session.recipients.Identity`: :meth:`unwrap` answers with a copy of
     itself, whoever the message is addressed to. What a user saves is
-    :class:`~smime_session.saved_key.SavedSessionKey`, which is tied to its message besides.
+    :class:`~smime_session.operations.saved_key.SavedSessionKey`, which is tied to its message besides.
 
     Args:
         material: the key's octets; the object takes this buffer as its own and will overwrite it.
         checked: whether unwrapping it proved it intact, as AES key wrap, RSAES-OAEP and PWRI-KEK do; a
             decoy and what RSAES-PKCS1-v1_5 gave are not.
         message: what marks the one message that it opens, where its user saved that with the key
-            (:func:`~smime_session.opening.mark_of`).
+            (:func:`~smime_session.operations.opening.mark_of`).
     """
 
     __slots__ = ("_material", "_octets", "checked", "message")

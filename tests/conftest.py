@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import HealthCheck, settings
 
-from smime_session.recipients.key_transport import KeyTransportIdentity
+from smime_session.recipients.rsa import KeyTransportIdentity
 
 # A machine that is busy with something else fails no test; a failing example is printed so that it can be repeated.
 settings.register_profile("here", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

@@ -10,15 +10,15 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from smime_session.cms import codec, key_agree, tlv
-from smime_session.cms.structures import KeyAgreeRecipientInfo, OriginatorKey, RecipientEncryptedKey, WrappedKey
+from smime_session.cms import asn1, codec, key_agree
+from smime_session.cms.values import KeyAgreeRecipientInfo, OriginatorKey, RecipientEncryptedKey, WrappedKey
 from smime_session.errors import MessageError
 
 if TYPE_CHECKING:
     from smime_session.algorithms import Curve
 
 _BIT_STRING: Final = 0x03
-_KEYS: Final = {b"\x04" + tlv.length(size): size for size in (40, 24, 32)}  # AES-256, -128, -192 wrapped with its like
+_KEYS: Final = {b"\x04" + asn1.length(size): size for size in (40, 24, 32)}  # AES-256, -128, -192 wrapped with its like
 _POINT: Final = re.compile(rb"\x03(\x42|\x62|\x81\x86|\x21|\x39)\x00")  # how the BIT STRING begins that holds one
 _POINT_SIZES: Final = {b"\x42": 65, b"\x62": 97, b"\x81\x86": 133, b"\x21": 32, b"\x39": 56}
 _MAX_BEFORE_POINT: Final = 64  # octets: there are 30 mostly
@@ -66,6 +66,6 @@ def _read_around(
     except MessageError:
         return None
     there = point.is_primitive(_BIT_STRING, len(before) - 1, point_size + 1) and key.is_primitive(
-        tlv.OCTET_STRING, len(encoded) - key_size, key_size
+        asn1.OCTET_STRING, len(encoded) - key_size, key_size
     )
     return (info, info.originator.curve) if there else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from smime_session.algorithms import DATA, name_of
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.errors import MalformedError
 
 CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"  # RFC 5652, 11.1
@@ -17,8 +17,8 @@ def content_type_attribute(oid: str) -> bytes:
     Args:
         oid: the type of the content, dotted.
     """
-    values = tlv.encode(tlv.SET, tlv.object_identifier(oid))
-    return tlv.encode(tlv.SET, tlv.encode(tlv.SEQUENCE, tlv.object_identifier(CONTENT_TYPE), values))
+    values = asn1.encode(asn1.SET, asn1.object_identifier(oid))
+    return asn1.encode(asn1.SET, asn1.encode(asn1.SEQUENCE, asn1.object_identifier(CONTENT_TYPE), values))
 
 
 def check_content_type(oid: str, attributes: bytes) -> None:
@@ -33,17 +33,17 @@ def check_content_type(oid: str, attributes: bytes) -> None:
     """
     stated = [
         value.object_identifier()
-        for attribute in (tlv.parse(attributes).expect(tlv.SET) if attributes else ())
+        for attribute in (asn1.parse(attributes).expect(asn1.SET) if attributes else ())
         for value in _values(attribute)
     ]
     if stated not in ([oid], [] if oid == DATA else [oid]):
         raise MalformedError(f"the content is said to be {name_of(oid) or oid}, which is not authenticated")
 
 
-def _values(attribute: tlv.Element) -> list[tlv.Element]:
+def _values(attribute: asn1.Element) -> list[asn1.Element]:
     """Return the values of an attribute if it says what the content is."""
-    children = attribute.expect(tlv.SEQUENCE).children()
+    children = attribute.expect(asn1.SEQUENCE).children()
     if len(children) != 2:  # noqa: PLR2004  # type and values
         raise MalformedError("an attribute is malformed")
     kind, values = children
-    return values.expect(tlv.SET).children() if kind.object_identifier() == CONTENT_TYPE else []
+    return values.expect(asn1.SET).children() if kind.object_identifier() == CONTENT_TYPE else []

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Final
 
 from smime_session import algorithms
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.cms.names import MAX_NAME_SIZE
-from smime_session.cms.structures import (
+from smime_session.cms.values import (
     AlgorithmIdentifier,
     EnvelopeHeader,
     EnvelopeTrailer,
@@ -29,7 +29,7 @@ from smime_session.text import printable
 _CONTEXT_0: Final = 0x80
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 
-KEY_TRANSPORT_TAG: Final = tlv.SEQUENCE
+KEY_TRANSPORT_TAG: Final = asn1.SEQUENCE
 KEY_AGREEMENT_TAG: Final = 0xA1
 KEK_TAG: Final = 0xA2
 PASSWORD_TAG: Final = 0xA3
@@ -39,7 +39,7 @@ MAX_REMEMBERED: Final = 4096  # octets of a recipient info whose decoded fields 
 _MAX_USUAL: Final = 256  # octets of what is usual and kept: RSAES-OAEP with all its parameters has 60, a name 100
 _KEY_AGREEMENT_FIELDS: Final = 5  # of a KeyAgreeRecipientInfo, at most (RFC 5652, 6.2.2)
 
-_VERSIONS: Final = {tlv.integer(version): version for version in range(6)}  # by the octets that they mostly are
+_VERSIONS: Final = {asn1.integer(version): version for version in range(6)}  # by the octets that they mostly are
 
 TECHNIQUES: Final = {
     KEY_TRANSPORT_TAG: "key transport",
@@ -56,22 +56,22 @@ TECHNIQUES: Final = {
 
 def algorithm_identifier(algorithm: AlgorithmIdentifier) -> bytes:
     """Encode an AlgorithmIdentifier (RFC 5280, 4.1.1.2)."""
-    return tlv.encode(tlv.SEQUENCE, tlv.object_identifier(algorithm.oid), algorithm.parameters or b"")
+    return asn1.encode(asn1.SEQUENCE, asn1.object_identifier(algorithm.oid), algorithm.parameters or b"")
 
 
-def algorithm_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
+def algorithm_identifier_from(element: asn1.Element) -> AlgorithmIdentifier:
     """Decode an AlgorithmIdentifier.
 
     Raises:
         MalformedError: it is none.
     """
-    children = element.expect(tlv.SEQUENCE).children()
+    children = element.expect(asn1.SEQUENCE).children()
     if not 1 <= len(children) <= 2:  # noqa: PLR2004  # an identifier and its parameters
         raise MalformedError("an AlgorithmIdentifier is malformed")
     return AlgorithmIdentifier(children[0].object_identifier(), children[1].encoded if len(children) > 1 else None)
 
 
-def usual_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
+def usual_identifier_from(element: asn1.Element) -> AlgorithmIdentifier:
     """Decode an AlgorithmIdentifier that is the same in many messages, as those of key management are.
 
     Raises:
@@ -83,12 +83,12 @@ def usual_identifier_from(element: tlv.Element) -> AlgorithmIdentifier:
 
 @lru_cache(maxsize=64)
 def _usual_identifier(encoded: bytes) -> AlgorithmIdentifier:
-    return algorithm_identifier_from(tlv.parse(encoded))
+    return algorithm_identifier_from(asn1.parse(encoded))
 
 
 def hash_identifier(name: algorithms.HashName) -> bytes:
     """Encode a hash function's AlgorithmIdentifier, its parameters NULL (RFC 4055, 2.1)."""
-    return algorithm_identifier(AlgorithmIdentifier(algorithms.HASH_OIDS[name], tlv.NULL))
+    return algorithm_identifier(AlgorithmIdentifier(algorithms.HASH_OIDS[name], asn1.NULL))
 
 
 def hash_from(identifier: AlgorithmIdentifier, role: str) -> algorithms.HashName:
@@ -101,7 +101,7 @@ def hash_from(identifier: AlgorithmIdentifier, role: str) -> algorithms.HashName
     name = algorithms.HASHES.get(identifier.oid)
     if name is None:
         raise UnsupportedAlgorithmError(role, identifier.oid, algorithms.name_of(identifier.oid))
-    if identifier.parameters not in (None, tlv.NULL):  # RFC 4055, 2.1: accept both
+    if identifier.parameters not in (None, asn1.NULL):  # RFC 4055, 2.1: accept both
         raise MalformedError(f"the parameters of {name} are malformed")
     return name
 
@@ -112,23 +112,23 @@ def hash_from(identifier: AlgorithmIdentifier, role: str) -> algorithms.HashName
 def recipient_identifier(identifier: RecipientIdentifier) -> bytes:
     """Encode whom a recipient info is for (RFC 5652, 6.2.1)."""
     if isinstance(identifier, SubjectKeyIdentifier):
-        return tlv.encode(_CONTEXT_0, identifier.value)
-    return tlv.encode(tlv.SEQUENCE, identifier.issuer, tlv.integer(identifier.serial_number))
+        return asn1.encode(_CONTEXT_0, identifier.value)
+    return asn1.encode(asn1.SEQUENCE, identifier.issuer, asn1.integer(identifier.serial_number))
 
 
-def recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
+def recipient_identifier_from(element: asn1.Element) -> RecipientIdentifier:
     """Decode whom a recipient info is for.
 
     Raises:
         MalformedError: it is neither kind of identifier.
     """
-    if element.tag != tlv.SEQUENCE:
+    if element.tag != asn1.SEQUENCE:
         return SubjectKeyIdentifier(element.octets(_CONTEXT_0))
     encoded = element.encoded
     return _usual_name(encoded) if len(encoded) <= _MAX_USUAL else _issuer_and_serial_number(element)
 
 
-def _issuer_and_serial_number(element: tlv.Element) -> IssuerAndSerialNumber:
+def _issuer_and_serial_number(element: asn1.Element) -> IssuerAndSerialNumber:
     children = element.children()
     if len(children) != 2:  # noqa: PLR2004  # issuer and serial number
         raise MalformedError("an IssuerAndSerialNumber is malformed")
@@ -137,10 +137,10 @@ def _issuer_and_serial_number(element: tlv.Element) -> IssuerAndSerialNumber:
 
 @lru_cache(maxsize=64)  # who reads many messages has one name in all of them
 def _usual_name(encoded: bytes) -> IssuerAndSerialNumber:
-    return _issuer_and_serial_number(tlv.parse(encoded))
+    return _issuer_and_serial_number(asn1.parse(encoded))
 
 
-def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[WrappedKey, ...]:
+def recipient_infos(infos: asn1.Element, key_size: int, limit: int) -> tuple[WrappedKey, ...]:
     """Walk RecipientInfos without decoding them: one WrappedKey each, whatever its technique.
 
     Args:
@@ -154,7 +154,7 @@ def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[Wrap
     """
     found: list[WrappedKey] = []
     left = limit
-    for info in infos.expect(tlv.SET):
+    for info in infos.expect(asn1.SET):
         left -= 1 if info.tag != KEY_AGREEMENT_TAG else _recipients_in(info, left)
         if left < 0:
             raise LimitError("the number of recipients", limit, option="max_recipients")
@@ -162,7 +162,7 @@ def recipient_infos(infos: tlv.Element, key_size: int, limit: int) -> tuple[Wrap
     return tuple(found)
 
 
-def _recipients_in(info: tlv.Element, most: int) -> int:
+def _recipients_in(info: asn1.Element, most: int) -> int:
     """Count a KeyAgreeRecipientInfo's recipients, to one more than ``most``.
 
     It alone ends in a list of them (RFC 5652, 6.2.2).
@@ -174,14 +174,14 @@ def _recipients_in(info: tlv.Element, most: int) -> int:
         return 1
 
 
-def _version_of(info: tlv.Element) -> int:
+def _version_of(info: asn1.Element) -> int:
     """Return a RecipientInfo's version; an OtherRecipientInfo has none (RFC 5652, 6.2.5)."""
     if info.tag != OTHER_TAG and info.constructed:
         version = _VERSIONS.get(info.contents[:3])
         if version is not None:
             return version
     first = info.first_child()
-    return first.integer() if first is not None and first.tag == tlv.INTEGER else 0
+    return first.integer() if first is not None and first.tag == asn1.INTEGER else 0
 
 
 # --- the envelope ------------------------------------------------------------------------------
@@ -196,39 +196,39 @@ def envelope_start(header: EnvelopeHeader, ciphertext_size: int | None, trailer_
             ciphertext then follows in separate OCTET STRINGs.
         trailer_size: octets that :func:`envelope_end` will return.
     """
-    infos = tlv.encode(tlv.SET, *sorted(wrapped.encoded for wrapped in header.wrapped_keys))  # DER sorts a SET OF
-    before = b"".join((tlv.integer(header.version), header.originator_info or b"", infos))
-    sealed = tlv.object_identifier(header.inner_content_type) + algorithm_identifier(header.content_encryption)
-    outer = tlv.object_identifier(header.content_type)
+    infos = asn1.encode(asn1.SET, *sorted(wrapped.encoded for wrapped in header.wrapped_keys))  # DER sorts a SET OF
+    before = b"".join((asn1.integer(header.version), header.originator_info or b"", infos))
+    sealed = asn1.object_identifier(header.inner_content_type) + algorithm_identifier(header.content_encryption)
+    outer = asn1.object_identifier(header.content_type)
     if ciphertext_size is None:
         return b"".join((b"\x30\x80", outer, b"\xa0\x80\x30\x80", before, b"\x30\x80", sealed, b"\xa0\x80"))
-    sealed += b"\x80" + tlv.length(ciphertext_size)
+    sealed += b"\x80" + asn1.length(ciphertext_size)
     size = len(sealed) + ciphertext_size
-    before += b"\x30" + tlv.length(size) + sealed
+    before += b"\x30" + asn1.length(size) + sealed
     size = len(before) + ciphertext_size + trailer_size
-    before = b"\x30" + tlv.length(size) + before
+    before = b"\x30" + asn1.length(size) + before
     size = len(before) + ciphertext_size + trailer_size
-    before = b"".join((outer, b"\xa0", tlv.length(size), before))
-    return b"".join((b"\x30", tlv.length(len(before) + ciphertext_size + trailer_size), before))
+    before = b"".join((outer, b"\xa0", asn1.length(size), before))
+    return b"".join((b"\x30", asn1.length(len(before) + ciphertext_size + trailer_size), before))
 
 
 def envelope_end(trailer: EnvelopeTrailer, *, authenticated: bool, indefinite: bool) -> bytes:
     """Encode all that stands after the ciphertext."""
     attributes = trailer.authenticated_attributes
     parts = [
-        tlv.END_OF_CONTENTS * 2 if indefinite else b"",
+        asn1.END_OF_CONTENTS * 2 if indefinite else b"",
         bytes((_CONTEXT_1_CONSTRUCTED,)) + attributes[1:] if attributes else b"",
-        tlv.encode(tlv.OCTET_STRING, trailer.tag) if authenticated else b"",
+        asn1.encode(asn1.OCTET_STRING, trailer.tag) if authenticated else b"",
         trailer.unauthenticated_attributes,
-        tlv.END_OF_CONTENTS * 3 if indefinite else b"",
+        asn1.END_OF_CONTENTS * 3 if indefinite else b"",
     ]
     return b"".join(parts)
 
 
-def attributes_for_tag(attributes: tlv.Element) -> bytes:
+def attributes_for_tag(attributes: asn1.Element) -> bytes:
     """Re-tag authenticated attributes as the DER SET OF that the tag covers (RFC 5083, 2.2)."""
     members = sorted(child.definite() for child in attributes.expect(_CONTEXT_1_CONSTRUCTED))
-    return tlv.encode(tlv.SET, *members)
+    return asn1.encode(asn1.SET, *members)
 
 
 # --- names -------------------------------------------------------------------------------------

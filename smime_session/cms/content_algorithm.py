@@ -6,8 +6,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session import algorithms
-from smime_session.cms import codec, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, ContentParameters
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, ContentParameters
 from smime_session.errors import MalformedError, UnsupportedAlgorithmError
 from smime_session.profiles import MIN_TAG_SIZE
 
@@ -31,10 +31,10 @@ def encode(parameters: ContentParameters) -> AlgorithmIdentifier:
 def _around_nonce(mode: str, nonce_size: int, tag_size: int) -> tuple[bytes, bytes]:
     """Return what stands before and after a nonce in an algorithm's parameters, the same in every message."""
     if mode != "gcm":
-        return b"\x04" + tlv.length(nonce_size), b""
-    after = tlv.integer(tag_size)
-    nonce = b"\x04" + tlv.length(nonce_size)
-    return b"\x30" + tlv.length(len(nonce) + nonce_size + len(after)) + nonce, after
+        return b"\x04" + asn1.length(nonce_size), b""
+    after = asn1.integer(tag_size)
+    nonce = b"\x04" + asn1.length(nonce_size)
+    return b"\x30" + asn1.length(len(nonce) + nonce_size + len(after)) + nonce, after
 
 
 def with_derived_key(parameters: ContentParameters) -> ContentParameters:
@@ -60,7 +60,7 @@ def decode(encoded: bytes) -> tuple[AlgorithmIdentifier, ContentParameters | Non
             algorithm = usual.algorithm
             parameters = ContentParameters(algorithm, encoded[size : size + algorithm.nonce_size], algorithm.tag_size)
             return AlgorithmIdentifier(algorithm.oid, encoded[usual.start :]), parameters
-    identifier = codec.algorithm_identifier_from(tlv.parse(encoded))
+    identifier = codec.algorithm_identifier_from(asn1.parse(encoded))
     try:
         return identifier, parameters_from(identifier)
     except (UnsupportedAlgorithmError, MalformedError):
@@ -111,7 +111,7 @@ def parameters_from(identifier: AlgorithmIdentifier) -> ContentParameters:
         MalformedError: its parameters are not as its RFC has them.
     """
     if identifier.oid == algorithms.CEK_HKDF_SHA256_OID:
-        inner = tlv.parse(_required(identifier, "CEK-HKDF-SHA256"))
+        inner = asn1.parse(_required(identifier, "CEK-HKDF-SHA256"))
         parameters = _direct_parameters(codec.algorithm_identifier_from(inner))
         return parameters._replace(derivation_info=inner.definite())
     return _direct_parameters(identifier)
@@ -123,7 +123,7 @@ def _direct_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
         raise UnsupportedAlgorithmError(
             "content-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid)
         )
-    parameters = tlv.parse(_required(identifier, algorithm.name))
+    parameters = asn1.parse(_required(identifier, algorithm.name))
     if algorithm.mode == "gcm":
         return _gcm_parameters(algorithm, parameters)
     vector = _rc2_vector(parameters) if algorithm is algorithms.RC2_CBC else parameters.octets()
@@ -138,9 +138,9 @@ def _required(identifier: AlgorithmIdentifier, name: str) -> bytes:
     return identifier.parameters
 
 
-def _rc2_vector(parameters: tlv.Element) -> bytes:
+def _rc2_vector(parameters: asn1.Element) -> bytes:
     """Return the initialisation vector of RC2-CBC with an effective key of 128 bits, the only one that is read."""
-    children = parameters.expect(tlv.SEQUENCE).children()
+    children = parameters.expect(asn1.SEQUENCE).children()
     if len(children) != 2:  # noqa: PLR2004  # version and vector
         raise MalformedError("the parameters of RC2-CBC are malformed")
     if children[0].integer() != _RC2_128_BITS:
@@ -150,8 +150,8 @@ def _rc2_vector(parameters: tlv.Element) -> bytes:
     return children[1].octets()
 
 
-def _gcm_parameters(algorithm: ContentEncryption, parameters: tlv.Element) -> ContentParameters:
-    children = parameters.expect(tlv.SEQUENCE).children()
+def _gcm_parameters(algorithm: ContentEncryption, parameters: asn1.Element) -> ContentParameters:
+    children = parameters.expect(asn1.SEQUENCE).children()
     if not 1 <= len(children) <= 2:  # noqa: PLR2004  # nonce, and a tag size
         raise MalformedError(f"the parameters of {algorithm.name} are malformed")
     nonce = children[0].octets()

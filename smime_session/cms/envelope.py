@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, CONTENT_TYPES, ENVELOPED_DATA
 from smime_session.arguments import check_policy
-from smime_session.cms import codec, content_algorithm, tlv
+from smime_session.cms import asn1, codec, content_algorithm
 from smime_session.cms.stream import Stream
-from smime_session.cms.structures import (
-    ContentParameters,
-    EnvelopeHeader,
-    EnvelopeTrailer,
-)
+from smime_session.cms.values import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.errors import MalformedError, NotEnvelopeError
 from smime_session.profiles import MAX_TRAILER_SIZE, Policy
 
@@ -85,7 +81,7 @@ class EnvelopeWriter:
         if not ciphertext:
             return
         if self._left is None:
-            self._target.write(b"\x04" + tlv.length(len(ciphertext)))
+            self._target.write(b"\x04" + asn1.length(len(ciphertext)))
         elif len(ciphertext) > self._left:
             raise MalformedError("the input grew while it was being read")
         else:
@@ -163,18 +159,18 @@ class EnvelopeReader:
 
     def _read_header(self) -> EnvelopeHeader:
         stream, limit = self._stream, self._policy.max_header_size
-        stream.enter(tlv.SEQUENCE)
-        content_type = tlv.object_identifier_from(stream.contents(tlv.OBJECT_IDENTIFIER, limit, _HEADER))
+        stream.enter(asn1.SEQUENCE)
+        content_type = asn1.object_identifier_from(stream.contents(asn1.OBJECT_IDENTIFIER, limit, _HEADER))
         if content_type not in (ENVELOPED_DATA, AUTH_ENVELOPED_DATA):
             name = CONTENT_TYPES.get(content_type)
             raise NotEnvelopeError(_NOT_ENVELOPES.get(name or "", name or f"a CMS object of type {content_type}"))
         stream.enter(_CONTEXT_0_CONSTRUCTED)
-        stream.enter(tlv.SEQUENCE)
-        version = tlv.integer_from(stream.contents(tlv.INTEGER, limit, _HEADER))
+        stream.enter(asn1.SEQUENCE)
+        version = asn1.integer_from(stream.contents(asn1.INTEGER, limit, _HEADER))
         originator = stream.encoded(limit, _HEADER) if stream.peek() == _CONTEXT_0_CONSTRUCTED else None
         infos = stream.element(limit, _HEADER)
-        stream.enter(tlv.SEQUENCE)
-        inner = tlv.object_identifier_from(stream.contents(tlv.OBJECT_IDENTIFIER, limit, _HEADER))
+        stream.enter(asn1.SEQUENCE)
+        inner = asn1.object_identifier_from(stream.contents(asn1.OBJECT_IDENTIFIER, limit, _HEADER))
         encryption, parameters = content_algorithm.decode(stream.encoded(limit, _HEADER))
         self._parameters = parameters
         key_size = parameters.algorithm.key_size if parameters else 0
@@ -221,7 +217,7 @@ class EnvelopeReader:
             found = stream.peek()
             if found == _CONTEXT_1_CONSTRUCTED:
                 attributes = codec.attributes_for_tag(stream.element(limit, _TRAILER))
-            if found == tlv.OCTET_STRING:
+            if found == asn1.OCTET_STRING:
                 tag = stream.contents(found, limit, _TRAILER)
             else:
                 tag = stream.element(limit, _TRAILER).octets()

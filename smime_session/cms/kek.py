@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from smime_session import algorithms
-from smime_session.cms import codec, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, KekIdentifier, KekRecipientInfo, WrappedKey
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, KekIdentifier, KekRecipientInfo, WrappedKey
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.text import printable
@@ -21,12 +21,12 @@ _MIN_WRAPPED_SIZE: Final = 3 * _WRAP_BLOCK  # two blocks of key and one of check
 
 def encode(info: KekRecipientInfo) -> WrappedKey:
     """Encode a KEKRecipientInfo whose identifier has no date; the wrap's parameters are absent (RFC 3565, 2.3.2)."""
-    encoded = tlv.encode(
+    encoded = asn1.encode(
         TAG,
-        tlv.integer(VERSION),
-        tlv.encode(tlv.SEQUENCE, tlv.encode(tlv.OCTET_STRING, info.identifier.key_identifier)),
+        asn1.integer(VERSION),
+        asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OCTET_STRING, info.identifier.key_identifier)),
         codec.algorithm_identifier(AlgorithmIdentifier(info.wrap.oid)),
-        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
+        asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
     return WrappedKey(encoded, VERSION, 0)
 
@@ -58,7 +58,7 @@ def wrap_from(identifier: AlgorithmIdentifier) -> algorithms.KeyWrap:
     wrap = algorithms.KEY_WRAPS.get(identifier.oid)
     if wrap is None:
         raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
-    if identifier.parameters not in (None, tlv.NULL):  # RFC 3565, 2.3.2: absent; some write NULL
+    if identifier.parameters not in (None, asn1.NULL):  # RFC 3565, 2.3.2: absent; some write NULL
         raise MalformedError(f"the parameters of {wrap.name} are malformed")
     return wrap
 
@@ -69,16 +69,16 @@ def fields(wrapped: WrappedKey) -> tuple[KekIdentifier, AlgorithmIdentifier, byt
     Raises:
         MalformedError: it is none, or broken.
     """
-    children = tlv.parse(wrapped.encoded, tlv.FEW_INNER_VALUES).expect(TAG).children()
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 4:  # noqa: PLR2004  # version, identifier, algorithm, encrypted key
         raise MalformedError("a KEKRecipientInfo is malformed")
     return _identifier_from(children[1]), codec.algorithm_identifier_from(children[2]), children[3].octets()
 
 
-def _identifier_from(element: tlv.Element) -> KekIdentifier:
+def _identifier_from(element: asn1.Element) -> KekIdentifier:
     """Decode a KEKIdentifier; its other attribute says nothing to whoever knows the key by its name."""
-    name, *rest = element.expect(tlv.SEQUENCE).children() or (None,)
+    name, *rest = element.expect(asn1.SEQUENCE).children() or (None,)
     date = rest.pop(0) if rest and rest[0].tag == _GENERALIZED_TIME else None
-    if name is None or len(rest) > 1 or any(other.tag != tlv.SEQUENCE for other in rest):
+    if name is None or len(rest) > 1 or any(other.tag != asn1.SEQUENCE for other in rest):
         raise MalformedError("a KEKIdentifier is malformed")
     return KekIdentifier(name.octets(), printable(date.contents.decode("ascii", "replace")) if date else None)

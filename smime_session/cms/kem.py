@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from smime_session import algorithms
-from smime_session.cms import codec, tlv
-from smime_session.cms.structures import (
-    AlgorithmIdentifier,
-    KemRecipientInfo,
-    RecipientIdentifier,
-    WrappedKey,
-)
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, KemRecipientInfo, RecipientIdentifier, WrappedKey
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 
@@ -56,27 +51,27 @@ class Fields:
 
 def encode(info: KemRecipientInfo) -> WrappedKey:
     """Encode a KEMRecipientInfo; its version is 0 whoever it is for (RFC 9629, 3)."""
-    encoded = tlv.encode(
-        tlv.SEQUENCE,
-        tlv.integer(0),
+    encoded = asn1.encode(
+        asn1.SEQUENCE,
+        asn1.integer(0),
         codec.recipient_identifier(info.recipient),
         _without_parameters(info.kem.oid),
-        tlv.encode(tlv.OCTET_STRING, info.ciphertext),
+        asn1.encode(asn1.OCTET_STRING, info.ciphertext),
         _without_parameters(algorithms.HKDF_OIDS[info.hash]),
-        tlv.integer(info.wrap.key_size),
+        asn1.integer(info.wrap.key_size),
         _explicit(info.user_keying_material),
         _without_parameters(info.wrap.oid),
-        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
+        asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
-    return WrappedKey(tlv.encode(TAG, tlv.object_identifier(algorithms.KEM_RECIPIENT_OID), encoded), 0, 0)
+    return WrappedKey(asn1.encode(TAG, asn1.object_identifier(algorithms.KEM_RECIPIENT_OID), encoded), 0, 0)
 
 
 def other_info(info: KemRecipientInfo) -> bytes:
     """Encode CMSORIforKEMOtherInfo, which binds the key-encryption key to its use (RFC 9629, 5)."""
-    return tlv.encode(
-        tlv.SEQUENCE,
+    return asn1.encode(
+        asn1.SEQUENCE,
         _without_parameters(info.wrap.oid),
-        tlv.integer(info.wrap.key_size),
+        asn1.integer(info.wrap.key_size),
         _explicit(info.user_keying_material),
     )
 
@@ -89,7 +84,7 @@ def _without_parameters(oid: str) -> bytes:
 def _explicit(user_keying_material: bytes | None) -> bytes:
     if user_keying_material is None:
         return b""
-    return tlv.encode(_USER_KEYING_MATERIAL, tlv.encode(tlv.OCTET_STRING, user_keying_material))
+    return asn1.encode(_USER_KEYING_MATERIAL, asn1.encode(asn1.OCTET_STRING, user_keying_material))
 
 
 def decode(wrapped: WrappedKey) -> KemRecipientInfo:
@@ -137,8 +132,8 @@ def kind_of(wrapped: WrappedKey) -> str:
     return _kind_and_value(wrapped)[0].object_identifier()
 
 
-def _kind_and_value(wrapped: WrappedKey) -> list[tlv.Element]:
-    children = tlv.parse(wrapped.encoded, tlv.FEW_INNER_VALUES).expect(TAG).children()
+def _kind_and_value(wrapped: WrappedKey) -> list[asn1.Element]:
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 2:  # noqa: PLR2004  # kind and value
         raise MalformedError("an OtherRecipientInfo is malformed")
     return children
@@ -153,7 +148,7 @@ def fields(wrapped: WrappedKey) -> Fields:
     kind, value = _kind_and_value(wrapped)
     if kind.object_identifier() != algorithms.KEM_RECIPIENT_OID:
         raise MalformedError("an OtherRecipientInfo is no KEMRecipientInfo")
-    children = value.expect(tlv.SEQUENCE).children()
+    children = value.expect(asn1.SEQUENCE).children()
     material = children.pop(6) if len(children) == 9 else None  # noqa: PLR2004  # the one optional field
     if len(children) != 8 or children[0].integer() != 0:  # noqa: PLR2004  # RFC 9629, 3: the version is always 0
         raise MalformedError("a KEMRecipientInfo is malformed")
@@ -170,7 +165,7 @@ def fields(wrapped: WrappedKey) -> Fields:
     )
 
 
-def _explicit_octets(element: tlv.Element) -> bytes:
+def _explicit_octets(element: asn1.Element) -> bytes:
     children = element.expect(_USER_KEYING_MATERIAL).children()
     if len(children) != 1:
         raise MalformedError("the user keying material is malformed")

@@ -9,8 +9,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session import algorithms
-from smime_session.cms import codec, tlv
-from smime_session.cms.structures import (
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import (
     AlgorithmIdentifier,
     KeyAgreeRecipientInfo,
     OriginatorKey,
@@ -48,7 +48,7 @@ _TRIPLE_DES_WRAPPED: Final = 40  # octets: RFC 3217, 3.1
 @cache
 def key_info(wrap: KeyWrap) -> bytes:
     """Encode how the session key is wrapped; an AES key wrap has no parameters (RFC 3565, 2.3.2)."""
-    parameters = tlv.NULL if wrap == algorithms.TRIPLE_DES_WRAP else None
+    parameters = asn1.NULL if wrap == algorithms.TRIPLE_DES_WRAP else None
     return codec.algorithm_identifier(AlgorithmIdentifier(wrap.oid, parameters))
 
 
@@ -68,13 +68,13 @@ def _key_algorithm(curve: Curve) -> bytes:
 def recipient_identifier(identifier: RecipientIdentifier) -> bytes:
     """Encode whom an encrypted key is for; a key identifier is a field of a RecipientKeyIdentifier here."""
     if isinstance(identifier, SubjectKeyIdentifier):
-        return tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.encode(tlv.OCTET_STRING, identifier.value))
+        return asn1.encode(_CONTEXT_0_CONSTRUCTED, asn1.encode(asn1.OCTET_STRING, identifier.value))
     return codec.recipient_identifier(identifier)
 
 
 def recipient_encrypted_key(recipient: bytes, encrypted_key: bytes) -> bytes:
     """Encode an encrypted key with its encoded recipient."""
-    return tlv.encode(tlv.SEQUENCE, recipient, tlv.encode(tlv.OCTET_STRING, encrypted_key))
+    return asn1.encode(asn1.SEQUENCE, recipient, asn1.encode(asn1.OCTET_STRING, encrypted_key))
 
 
 def encode(
@@ -89,13 +89,15 @@ def encode(
         encrypted_keys: a :func:`recipient_encrypted_key` for each recipient.
         key_size: octets of the session key.
     """
-    originator = tlv.encode(_CONTEXT_1_CONSTRUCTED, _key_algorithm(curve), tlv.encode(_BIT_STRING, b"\x00", public_key))
-    encoded = tlv.encode(
+    originator = asn1.encode(
+        _CONTEXT_1_CONSTRUCTED, _key_algorithm(curve), asn1.encode(_BIT_STRING, b"\x00", public_key)
+    )
+    encoded = asn1.encode(
         TAG,
-        tlv.integer(VERSION),
-        tlv.encode(_CONTEXT_0_CONSTRUCTED, originator),
+        asn1.integer(VERSION),
+        asn1.encode(_CONTEXT_0_CONSTRUCTED, originator),
         _algorithm_identifier(curve.agreement, wrap),
-        tlv.encode(tlv.SEQUENCE, *encrypted_keys),
+        asn1.encode(asn1.SEQUENCE, *encrypted_keys),
     )
     return WrappedKey(encoded, VERSION, key_size)
 
@@ -111,9 +113,9 @@ def shared_info(key_info: bytes, user_keying_material: bytes | None, bits: int) 
     """
     entity = b""
     if user_keying_material is not None:
-        entity = tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.encode(tlv.OCTET_STRING, user_keying_material))
-    public = tlv.encode(_CONTEXT_2_CONSTRUCTED, tlv.encode(tlv.OCTET_STRING, bits.to_bytes(4, "big")))
-    return tlv.encode(tlv.SEQUENCE, key_info, entity, public)
+        entity = asn1.encode(_CONTEXT_0_CONSTRUCTED, asn1.encode(asn1.OCTET_STRING, user_keying_material))
+    public = asn1.encode(_CONTEXT_2_CONSTRUCTED, asn1.encode(asn1.OCTET_STRING, bits.to_bytes(4, "big")))
+    return asn1.encode(asn1.SEQUENCE, key_info, entity, public)
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -129,13 +131,13 @@ class Fields(NamedTuple):
         encrypted_keys: one for each recipient.
     """
 
-    originator: tlv.Element
+    originator: asn1.Element
     user_keying_material: bytes | None
     algorithm: AlgorithmIdentifier
     encrypted_keys: tuple[RecipientEncryptedKey, ...]
 
 
-Children = tuple["Sequence[tlv.Element]", "Sequence[tlv.Element]"]
+Children = tuple["Sequence[asn1.Element]", "Sequence[asn1.Element]"]
 
 
 def split(wrapped: WrappedKey, wanted: Callable[[bytes], bool] | None = None) -> Iterator[WrappedKey]:
@@ -158,7 +160,7 @@ def split(wrapped: WrappedKey, wanted: Callable[[bytes], bool] | None = None) ->
     for member in members:
         encoded = member.encoded
         if wanted is None or wanted(encoded):
-            part = tlv.encode(TAG, before, tlv.encode(tlv.SEQUENCE, encoded))
+            part = asn1.encode(TAG, before, asn1.encode(asn1.SEQUENCE, encoded))
             yield WrappedKey(part, wrapped.version, wrapped.key_size)
 
 
@@ -237,19 +239,19 @@ def algorithms_from(identifier: AlgorithmIdentifier) -> tuple[KeyAgreement, KeyW
         raise UnsupportedAlgorithmError("key agreement", identifier.oid, algorithms.name_of(identifier.oid))
     if identifier.parameters is None:
         raise MalformedError(f"the parameters of {algorithm.name} are absent")
-    parameters = tlv.parse(identifier.parameters)
+    parameters = asn1.parse(identifier.parameters)
     wrapping = codec.algorithm_identifier_from(parameters)
     wrap = algorithms.KEY_WRAPS.get(wrapping.oid)
     if wrapping.oid == algorithms.TRIPLE_DES_WRAP.oid:
         wrap = algorithms.TRIPLE_DES_WRAP
     if wrap is None:
         raise UnsupportedAlgorithmError("key wrap", wrapping.oid, algorithms.name_of(wrapping.oid))
-    if wrapping.parameters not in (None, tlv.NULL):  # absent for AES, NULL for Triple-DES; some mix them up
+    if wrapping.parameters not in (None, asn1.NULL):  # absent for AES, NULL for Triple-DES; some mix them up
         raise MalformedError(f"the parameters of the {wrap.name} are malformed")
     return algorithm, wrap, parameters.definite()
 
 
-def originator_from(element: tlv.Element) -> RecipientIdentifier | OriginatorKey:
+def originator_from(element: asn1.Element) -> RecipientIdentifier | OriginatorKey:
     """Read the sender's public key, or the name of the certificate that holds it.
 
     Raises:
@@ -270,9 +272,9 @@ def originator_from(element: tlv.Element) -> RecipientIdentifier | OriginatorKey
 def _curve_from(identifier: AlgorithmIdentifier) -> Curve | None:
     parameters = identifier.parameters
     if identifier.oid == algorithms.EC_PUBLIC_KEY_OID:
-        if parameters in (None, tlv.NULL):  # RFC 5753, 3.1.1: NULL is what its predecessor wanted
+        if parameters in (None, asn1.NULL):  # RFC 5753, 3.1.1: NULL is what its predecessor wanted
             return None
-        oid = tlv.parse(parameters or b"").object_identifier()
+        oid = asn1.parse(parameters or b"").object_identifier()
         curve = algorithms.CURVES.get(oid)
         if curve is None or not curve.is_parameter:
             raise UnsupportedAlgorithmError("elliptic curve", oid)
@@ -306,36 +308,36 @@ def children_of(encoded: bytes) -> Children:
         MalformedError: it is none, or broken.
         LimitError: what its recipients share is too large.
     """
-    children = tlv.parse(encoded).expect(TAG).children()
+    children = asn1.parse(encoded).expect(TAG).children()
     if len(children) not in (4, 5):
         raise MalformedError("a KeyAgreeRecipientInfo is malformed")
     if children[-1].start > _MAX_SHARED_SIZE:
         raise LimitError("the size of a KeyAgreeRecipientInfo without its encrypted keys", _MAX_SHARED_SIZE, "octets")
     *shared, encrypted_keys = children
-    return shared, list(encrypted_keys.expect(tlv.SEQUENCE))  # whoever walked the envelope has counted them
+    return shared, list(encrypted_keys.expect(asn1.SEQUENCE))  # whoever walked the envelope has counted them
 
 
-def _only_child(element: tlv.Element, tag: int) -> tlv.Element:
+def _only_child(element: asn1.Element, tag: int) -> asn1.Element:
     children = element.expect(tag).children()
     if len(children) != 1:
         raise MalformedError("a KeyAgreeRecipientInfo is malformed")
     return children[0]
 
 
-def _recipient_encrypted_key_from(element: tlv.Element) -> RecipientEncryptedKey:
-    children = element.expect(tlv.SEQUENCE).children()
+def _recipient_encrypted_key_from(element: asn1.Element) -> RecipientEncryptedKey:
+    children = element.expect(asn1.SEQUENCE).children()
     if len(children) != 2:  # noqa: PLR2004  # recipient and encrypted key
         raise MalformedError("a RecipientEncryptedKey is malformed")
     return RecipientEncryptedKey(_recipient_identifier_from(children[0]), children[1].octets())
 
 
-def _recipient_identifier_from(element: tlv.Element) -> RecipientIdentifier:
+def _recipient_identifier_from(element: asn1.Element) -> RecipientIdentifier:
     """Read whom an encrypted key is for; the date and other hints of a RecipientKeyIdentifier are not needed."""
     if element.tag != _CONTEXT_0_CONSTRUCTED:
-        return codec.recipient_identifier_from(element.expect(tlv.SEQUENCE))
+        return codec.recipient_identifier_from(element.expect(asn1.SEQUENCE))
     identifier, *hints = element.children() or [element]
     tags = [hint.tag for hint in hints]
-    if tags not in ([], [_GENERALIZED_TIME], [tlv.SEQUENCE], [_GENERALIZED_TIME, tlv.SEQUENCE]):
+    if tags not in ([], [_GENERALIZED_TIME], [asn1.SEQUENCE], [_GENERALIZED_TIME, asn1.SEQUENCE]):
         raise MalformedError("a RecipientKeyIdentifier is malformed")
     return SubjectKeyIdentifier(identifier.octets())
 

@@ -7,18 +7,13 @@ from typing import Final
 
 from smime_session import algorithms
 from smime_session.algorithms import KeyTransport
-from smime_session.cms import codec, tlv
-from smime_session.cms.structures import (
-    AlgorithmIdentifier,
-    KeyTransRecipientInfo,
-    RecipientIdentifier,
-    WrappedKey,
-)
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, KeyTransRecipientInfo, RecipientIdentifier, WrappedKey
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 
 _MAX_USUAL: Final = 64  # octets of parameters that are read once for all messages that have them
-_USUAL_KEYS: Final = {size: b"\x04" + tlv.length(size) for size in (256, 384, 512)}  # and what stands before each
+_USUAL_KEYS: Final = {size: b"\x04" + asn1.length(size) for size in (256, 384, 512)}  # and what stands before each
 _HASH_ROLE: Final = "hash function of RSAES-OAEP"
 
 
@@ -26,17 +21,17 @@ _HASH_ROLE: Final = "hash function of RSAES-OAEP"
 def algorithm_identifier(algorithm: KeyTransport) -> AlgorithmIdentifier:
     """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants (RFC 4055, 4.1)."""
     if algorithm.hash is None or algorithm.mgf_hash is None:
-        return AlgorithmIdentifier(algorithm.oid, tlv.NULL)
+        return AlgorithmIdentifier(algorithm.oid, asn1.NULL)
     fields = []
     if algorithm.hash != "SHA-1":
-        fields.append(tlv.encode(0xA0, codec.hash_identifier(algorithm.hash)))
+        fields.append(asn1.encode(0xA0, codec.hash_identifier(algorithm.hash)))
     if algorithm.mgf_hash != "SHA-1":
         mgf = AlgorithmIdentifier(algorithms.MGF1_OID, codec.hash_identifier(algorithm.mgf_hash))
-        fields.append(tlv.encode(0xA1, codec.algorithm_identifier(mgf)))
+        fields.append(asn1.encode(0xA1, codec.algorithm_identifier(mgf)))
     if algorithm.label:
-        source = AlgorithmIdentifier(algorithms.P_SPECIFIED_OID, tlv.encode(tlv.OCTET_STRING, algorithm.label))
-        fields.append(tlv.encode(0xA2, codec.algorithm_identifier(source)))
-    return AlgorithmIdentifier(algorithm.oid, tlv.encode(tlv.SEQUENCE, *fields))
+        source = AlgorithmIdentifier(algorithms.P_SPECIFIED_OID, asn1.encode(asn1.OCTET_STRING, algorithm.label))
+        fields.append(asn1.encode(0xA2, codec.algorithm_identifier(source)))
+    return AlgorithmIdentifier(algorithm.oid, asn1.encode(asn1.SEQUENCE, *fields))
 
 
 def algorithm_from(identifier: AlgorithmIdentifier) -> KeyTransport:
@@ -47,7 +42,7 @@ def algorithm_from(identifier: AlgorithmIdentifier) -> KeyTransport:
         MalformedError: its parameters are not as its RFC has them.
     """
     if identifier.oid == algorithms.RSAES_PKCS1_V1_5_OID:
-        if identifier.parameters not in (None, tlv.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
+        if identifier.parameters not in (None, asn1.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
             raise MalformedError("the parameters of RSAES-PKCS1-v1_5 are malformed")
         return algorithms.RSAES_PKCS1_V1_5
     if identifier.oid != algorithms.RSAES_OAEP_OID:
@@ -66,7 +61,7 @@ _usual: Final = lru_cache(maxsize=16)(algorithm_from)
 def _oaep_parameters(encoded: bytes) -> KeyTransport:
     """Read RSAES-OAEP-params: three fields that are each left out where they have their default (RFC 4055, 4.1)."""
     fields: dict[int, AlgorithmIdentifier] = {}
-    for child in tlv.parse(encoded).expect(tlv.SEQUENCE).children():
+    for child in asn1.parse(encoded).expect(asn1.SEQUENCE).children():
         wrapped = child.children()
         if child.tag not in (0xA0, 0xA1, 0xA2) or any(tag >= child.tag for tag in fields) or len(wrapped) != 1:
             raise MalformedError("the parameters of RSAES-OAEP are malformed")
@@ -78,11 +73,11 @@ def _oaep_parameters(encoded: bytes) -> KeyTransport:
     if mgf := fields.get(0xA1):
         if mgf.oid != algorithms.MGF1_OID:
             raise UnsupportedAlgorithmError("mask generation function of RSAES-OAEP", mgf.oid)
-        mgf_name = codec.hash_from(codec.algorithm_identifier_from(tlv.parse(mgf.parameters or b"")), _HASH_ROLE)
+        mgf_name = codec.hash_from(codec.algorithm_identifier_from(asn1.parse(mgf.parameters or b"")), _HASH_ROLE)
     if source := fields.get(0xA2):
         if source.oid != algorithms.P_SPECIFIED_OID:
             raise UnsupportedAlgorithmError("label source of RSAES-OAEP", source.oid)
-        label = tlv.parse(source.parameters or b"").octets()
+        label = asn1.parse(source.parameters or b"").octets()
     return KeyTransport(hash_name, mgf_name, label)
 
 
@@ -95,7 +90,7 @@ def encode(info: KeyTransRecipientInfo) -> WrappedKey:
 
 def version_for(identifier: bytes) -> int:
     """Return the version that an encoded RecipientIdentifier asks for: 0 for issuer and serial number, else 2."""
-    return 0 if identifier[0] == tlv.SEQUENCE else 2  # RFC 5652, 6.2.1
+    return 0 if identifier[0] == asn1.SEQUENCE else 2  # RFC 5652, 6.2.1
 
 
 def before_encrypted_key(identifier: bytes, algorithm: KeyTransport, size: int) -> bytes:
@@ -106,15 +101,15 @@ def before_encrypted_key(identifier: bytes, algorithm: KeyTransport, size: int) 
         algorithm: how it encrypts.
         size: octets of encrypted key that will follow.
     """
-    version, after = tlv.integer(version_for(identifier)), _between(algorithm, size)
-    header = b"\x30" + tlv.length(len(version) + len(identifier) + len(after) + size)
+    version, after = asn1.integer(version_for(identifier)), _between(algorithm, size)
+    header = b"\x30" + asn1.length(len(version) + len(identifier) + len(after) + size)
     return b"".join((header, version, identifier, after))
 
 
 @lru_cache(maxsize=64)
 def _between(algorithm: KeyTransport, size: int) -> bytes:
     """Encode what stands between a recipient's identifier and the octets of the encrypted key."""
-    return codec.algorithm_identifier(algorithm_identifier(algorithm)) + b"\x04" + tlv.length(size)
+    return codec.algorithm_identifier(algorithm_identifier(algorithm)) + b"\x04" + asn1.length(size)
 
 
 def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
@@ -176,12 +171,12 @@ def _named_before(encoded: bytes, size: int) -> tuple[RecipientIdentifier, Algor
         named = codec.recipient_identifier_from(recipient), codec.usual_identifier_from(algorithm)
     except MessageError:
         return None
-    return named if encrypted_key.is_primitive(tlv.OCTET_STRING, len(encoded), size) else None
+    return named if encrypted_key.is_primitive(asn1.OCTET_STRING, len(encoded), size) else None
 
 
-def _children(encoded: bytes) -> list[tlv.Element]:
+def _children(encoded: bytes) -> list[asn1.Element]:
     """Return the recipient, the algorithm and the encrypted key."""
-    children = tlv.parse(encoded, tlv.FEW_INNER_VALUES).expect(tlv.SEQUENCE).children()
+    children = asn1.parse(encoded, asn1.FEW_INNER_VALUES).expect(asn1.SEQUENCE).children()
     if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
         raise MalformedError("a KeyTransRecipientInfo is malformed")
     return children[1:]

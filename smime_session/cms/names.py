@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.errors import MalformedError, MessageError
 
 MAX_NAME_SIZE: Final = 4096  # octets of a Name that is taken apart; real ones have 100
@@ -57,13 +57,13 @@ def _prepared(name: bytes) -> tuple[tuple[_Attribute, ...], ...]:
         UnicodeDecodeError: a string in it is none of its type.
     """
     return tuple(
-        tuple(sorted(_attribute(attribute) for attribute in part.expect(tlv.SET)))
-        for part in tlv.parse(name).expect(tlv.SEQUENCE)
+        tuple(sorted(_attribute(attribute) for attribute in part.expect(asn1.SET)))
+        for part in asn1.parse(name).expect(asn1.SEQUENCE)
     )
 
 
-def _attribute(attribute: tlv.Element) -> _Attribute:
-    children = attribute.expect(tlv.SEQUENCE).children()
+def _attribute(attribute: asn1.Element) -> _Attribute:
+    children = attribute.expect(asn1.SEQUENCE).children()
     if len(children) != 2:  # noqa: PLR2004  # type and value
         raise MalformedError("an attribute of a name is malformed")
     kind, value = children

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from smime_session import algorithms
-from smime_session.cms import codec, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS
 
@@ -30,25 +30,25 @@ _DEFAULT_PRF: Final[HashName] = "SHA-1"  # RFC 8018, A.2
 def encode(info: PasswordRecipientInfo) -> WrappedKey:
     """Encode a PasswordRecipientInfo."""
     derivation = pbkdf2_identifier(info.derivation)
-    cipher = AlgorithmIdentifier(info.cipher.oid, tlv.encode(tlv.OCTET_STRING, info.vector))
+    cipher = AlgorithmIdentifier(info.cipher.oid, asn1.encode(asn1.OCTET_STRING, info.vector))
     wrap = AlgorithmIdentifier(algorithms.PWRI_KEK_OID, codec.algorithm_identifier(cipher))
-    encoded = tlv.encode(
+    encoded = asn1.encode(
         TAG,
-        tlv.integer(VERSION),
-        tlv.encode(_CONTEXT_0_CONSTRUCTED, tlv.parse(derivation).contents),
+        asn1.integer(VERSION),
+        asn1.encode(_CONTEXT_0_CONSTRUCTED, asn1.parse(derivation).contents),
         codec.algorithm_identifier(wrap),
-        tlv.encode(tlv.OCTET_STRING, info.encrypted_key),
+        asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
     return WrappedKey(encoded, VERSION, 0)
 
 
 def pbkdf2_identifier(derivation: Pbkdf2) -> bytes:
     """Encode PBKDF2's AlgorithmIdentifier; the key's size, which the cipher tells, is left out (RFC 8018, A.2)."""
-    prf = AlgorithmIdentifier(algorithms.PRF_OIDS[derivation.prf], tlv.NULL)
-    parameters = tlv.encode(
-        tlv.SEQUENCE,
-        tlv.encode(tlv.OCTET_STRING, derivation.salt),
-        tlv.integer(derivation.iterations),
+    prf = AlgorithmIdentifier(algorithms.PRF_OIDS[derivation.prf], asn1.NULL)
+    parameters = asn1.encode(
+        asn1.SEQUENCE,
+        asn1.encode(asn1.OCTET_STRING, derivation.salt),
+        asn1.integer(derivation.iterations),
         b"" if derivation.prf == _DEFAULT_PRF else codec.algorithm_identifier(prf),
     )
     return codec.algorithm_identifier(AlgorithmIdentifier(algorithms.PBKDF2_OID, parameters))
@@ -77,13 +77,13 @@ def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifie
     Raises:
         MalformedError: it is none, or broken, or its key is not made of a password.
     """
-    children = tlv.parse(wrapped.encoded, tlv.FEW_INNER_VALUES).expect(TAG).children()
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) == 3:  # noqa: PLR2004  # RFC 3211, 1.2.1: the key comes from a smart card or the like
         raise MalformedError("a PasswordRecipientInfo does not say how its key is made of a password")
     if len(children) != 4:  # noqa: PLR2004  # version, derivation, algorithm, encrypted key
         raise MalformedError("a PasswordRecipientInfo is malformed")
     implicit = children[1].expect(_CONTEXT_0_CONSTRUCTED)
-    derivation = codec.algorithm_identifier_from(tlv.parse(tlv.encode(tlv.SEQUENCE, implicit.contents)))
+    derivation = codec.algorithm_identifier_from(asn1.parse(asn1.encode(asn1.SEQUENCE, implicit.contents)))
     return derivation, codec.algorithm_identifier_from(children[2]), children[3].octets()
 
 
@@ -91,11 +91,11 @@ def _cipher_from(identifier: AlgorithmIdentifier) -> tuple[ContentEncryption, by
     """Return the block cipher underneath PWRI-KEK and its initialisation vector (RFC 3211, 2.2)."""
     if identifier.oid != algorithms.PWRI_KEK_OID:
         raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
-    inner = codec.algorithm_identifier_from(tlv.parse(_required(identifier, "PWRI-KEK")))
+    inner = codec.algorithm_identifier_from(asn1.parse(_required(identifier, "PWRI-KEK")))
     cipher = algorithms.PASSWORD_CIPHERS.get(inner.oid)
     if cipher is None:
         raise UnsupportedAlgorithmError("cipher of PWRI-KEK", inner.oid, algorithms.name_of(inner.oid))
-    vector = tlv.parse(_required(inner, cipher.name)).octets()
+    vector = asn1.parse(_required(inner, cipher.name)).octets()
     if len(vector) != cipher.nonce_size:
         raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} octets")
     return cipher, vector
@@ -111,11 +111,11 @@ def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str) -> Pbk
     """
     if identifier.oid != algorithms.PBKDF2_OID:
         raise UnsupportedAlgorithmError("key derivation", identifier.oid, algorithms.name_of(identifier.oid))
-    children = tlv.parse(_required(identifier, "PBKDF2")).expect(tlv.SEQUENCE).children()
+    children = asn1.parse(_required(identifier, "PBKDF2")).expect(asn1.SEQUENCE).children()
     if len(children) < 2:  # noqa: PLR2004  # salt and iterations
         raise MalformedError("the parameters of PBKDF2 are malformed")
     salt, iterations, *rest = children
-    if rest and rest[0].tag == tlv.INTEGER and (stated := rest.pop(0).integer()) != size:
+    if rest and rest[0].tag == asn1.INTEGER and (stated := rest.pop(0).integer()) != size:
         raise MalformedError(f"PBKDF2 is to make a key of {stated} octets for {purpose}")
     if len(rest) > 1:
         raise MalformedError("the parameters of PBKDF2 are malformed")
@@ -123,14 +123,14 @@ def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str) -> Pbk
     return Pbkdf2(_salt_from(salt), _iterations_from(iterations), prf)
 
 
-def _salt_from(element: tlv.Element) -> bytes:
+def _salt_from(element: asn1.Element) -> bytes:
     salt = element.octets()  # a salt source in its place was never specified (RFC 8018, A.2)
     if len(salt) > MAX_SALT_SIZE:
         raise MalformedError(f"the salt of PBKDF2 has {len(salt)} octets")
     return salt
 
 
-def _iterations_from(element: tlv.Element) -> int:
+def _iterations_from(element: asn1.Element) -> int:
     iterations = element.integer()
     if iterations < 1:
         raise MalformedError(f"PBKDF2 cannot have {iterations} iterations")
@@ -145,7 +145,7 @@ def _prf_from(identifier: AlgorithmIdentifier) -> HashName:
         raise UnsupportedAlgorithmError(
             "pseudorandom function of PBKDF2", identifier.oid, algorithms.name_of(identifier.oid)
         )
-    if identifier.parameters not in (None, tlv.NULL):  # RFC 8018, B.1: NULL; the older name has none
+    if identifier.parameters not in (None, asn1.NULL):  # RFC 8018, B.1: NULL; the older name has none
         raise MalformedError(f"the parameters of HMAC-{name} are malformed")
     return name
 

@@ -22,12 +22,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA
-from smime_session.cms import codec, tlv
+from smime_session.cms import asn1, codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from smime_session.cms.structures import EnvelopeHeader, EnvelopeTrailer, WrappedKey
+    from smime_session.cms.values import EnvelopeHeader, EnvelopeTrailer, WrappedKey
 
 _CERTIFICATES: Final = 0xA0
 _REVOCATIONS: Final = 0xA1
@@ -66,7 +66,7 @@ def version_of(header: EnvelopeHeader, trailer: EnvelopeTrailer) -> int:
 
 def _least_version(originator_info: bytes) -> int:
     """Return the lowest version of an envelope with such originator information."""
-    kinds = {(field.tag, member.tag) for field in tlv.parse(originator_info).children() for member in field}
+    kinds = {(field.tag, member.tag) for field in asn1.parse(originator_info).children() for member in field}
     if not kinds.isdisjoint({(_CERTIFICATES, _OTHER_CERTIFICATE), (_REVOCATIONS, _OTHER_REVOCATION)}):
         return 4
     return 3 if (_CERTIFICATES, _ATTRIBUTE_CERTIFICATE_V2) in kinds else 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from smime_session.cms.tlv import (
+from smime_session.cms.asn1 import (
     CONSTRUCTED,
     END_OF_CONTENTS,
     INDEFINITE,
@@ -21,7 +21,7 @@ from smime_session.profiles import MAX_DEPTH
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from smime_session.cms.tlv import Buffer
+    from smime_session.cms.asn1 import Buffer
 
 _MAX_COLLECTED: Final = (
     1 << 20

@@ -15,7 +15,7 @@ from smime_session.mail.line_endings import CRLF, LF
 from smime_session.mail.pem import CMS_LABEL, PemWriter, find_pem_label
 from smime_session.mail.transfer import Base64Writer
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
-from smime_session.sources import BLOCK_SIZE, Replay
+from smime_session.streams.sources import BLOCK_SIZE, Replay
 
 if TYPE_CHECKING:
     from smime_session.mail.detection import Incoming

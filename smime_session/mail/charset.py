@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Final, Literal
 
-from smime_session.sources import BLOCK_SIZE
+from smime_session.streams.sources import BLOCK_SIZE
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, Lookahead

@@ -4,7 +4,7 @@ Reading is strict, because text that a gateway damaged must not pass for an enve
 all base64 is lines of one length, and for those being strict costs nothing: what is decoded
 leniently has the full size only if every character was one of the alphabet. In a large message,
 putting lines into a text and taking them out costs more than base64 itself; there
-:mod:`~smime_session.strided` does it.
+:mod:`~smime_session.streams.strided` does it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pybase64 import b64decode, b64encode
 
 from smime_session.errors import LimitError, MalformedError
 from smime_session.mail.line_endings import CRLF
-from smime_session.sources import LARGE
+from smime_session.streams.sources import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smime_session.mail.blocks import Block, NextBlock
-    from smime_session.strided import LineGatherer, LineSpreader
+    from smime_session.streams.strided import LineGatherer, LineSpreader
 
 ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 MIME_LINE: Final = 76  # characters: RFC 2045, 6.8
@@ -49,7 +49,7 @@ class Target(Protocol):
 def _line_spreader(length: int, eol: bytes) -> LineSpreader | None:
     """Return what puts many lines in place faster, or None where the interpreter has no means for it."""
     try:
-        from smime_session.strided import LineSpreader
+        from smime_session.streams.strided import LineSpreader
     except ImportError:
         return None
     return LineSpreader(length, eol)
@@ -58,7 +58,7 @@ def _line_spreader(length: int, eol: bytes) -> LineSpreader | None:
 def _line_gatherer() -> LineGatherer | None:
     """Return what takes many lines from their places faster, or None where the interpreter has no means for it."""
     try:
-        from smime_session.strided import LineGatherer
+        from smime_session.streams.strided import LineGatherer
     except ImportError:
         return None
     return LineGatherer()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
 
-from smime_session.cms import tlv
+from smime_session.certificates.held import HeldCertificate, loaded
+from smime_session.certificates.names import describe, extension_of, issuer_of
+from smime_session.certificates.quiet import quietly
+from smime_session.cms import asn1
 from smime_session.cms.names import same_name
-from smime_session.cms.structures import IssuerAndSerialNumber, RecipientIdentifier
-from smime_session.credentials.held import HeldCertificate, loaded
-from smime_session.credentials.names import describe, extension_of, issuer_of
-from smime_session.credentials.quiet import quietly
+from smime_session.cms.values import IssuerAndSerialNumber, RecipientIdentifier
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -40,7 +40,7 @@ class OwnNames:
         self._serial_number = b""
         if certificate is not None:
             self._named, stated = _names_in(certificate)
-            self._serial_number = tlv.integer_octets(self._named.serial_number)
+            self._serial_number = asn1.integer_octets(self._named.serial_number)
             if stated:
                 self.key_identifiers.add(stated)
 
@@ -77,7 +77,7 @@ def _names_in(certificate: x509.Certificate | HeldCertificate) -> tuple[IssuerAn
     """Return issuer and serial number of a certificate, and the key identifier that it states, if any."""
     if isinstance(certificate, HeldCertificate):
         plain = certificate.plain
-        serial_number = tlv.parse(plain.serial_number).integer()
+        serial_number = asn1.parse(plain.serial_number).integer()
         return IssuerAndSerialNumber(plain.issuer, serial_number), plain.key_identifier
     name = IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
     return name, stated_key_identifier(certificate)
@@ -87,7 +87,7 @@ def key_identifier(public_key: PublicKeyTypes) -> bytes:
     """Return the usual key identifier: SHA-1 of the public key's octets (RFC 5280, 4.2.1.2, method 1)."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    info = tlv.parse(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    info = asn1.parse(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     octets = info.children()[1].contents[1:]  # a BIT STRING, whose first octet counts unused bits
     digest = hashes.Hash(hashes.SHA1())  # noqa: S303  # a name, not a proof
     digest.update(octets)

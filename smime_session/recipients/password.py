@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from smime_session.algorithms import AES_256_CBC, name_of
 from smime_session.arguments import wrong_kind
 from smime_session.cms import pwri
-from smime_session.cms.structures import PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.cms.values import PasswordRecipientInfo, Pbkdf2, WrappedKey
 from smime_session.errors import CredentialError, LimitError, MessageError, NoMatchError
 from smime_session.memory import lent
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from smime_session.certificates.held import loaded
+from smime_session.certificates.quiet import quietly
 from smime_session.cms import originator_info
-from smime_session.credentials.held import loaded
-from smime_session.credentials.quiet import quietly
 from smime_session.errors import MessageError
 from smime_session.recipients import curves
 from smime_session.recipients.naming import OwnNames
@@ -23,8 +23,8 @@ from smime_session.recipients.naming import OwnNames
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from smime_session.cms.structures import RecipientIdentifier
-    from smime_session.recipients import Certificate
+    from smime_session.cms.values import RecipientIdentifier
+    from smime_session.recipients.registry import Certificate
 
 
 class _Sender(NamedTuple):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import ML_KEM_OIDS
 from smime_session.cms import codec
-from smime_session.cms.structures import IssuerAndSerialNumber
+from smime_session.cms.values import IssuerAndSerialNumber
 
 if TYPE_CHECKING:
-    from smime_session.cms.structures import RecipientIdentifier
+    from smime_session.cms.values import RecipientIdentifier
 
 
 _SHARED_SECRETS: Final = (codec.TECHNIQUES[codec.KEK_TAG], codec.TECHNIQUES[codec.PASSWORD_TAG])

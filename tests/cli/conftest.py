@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from smime_session import COMPAT, SessionKey, encrypt, recipient_for
 from smime_session.algorithms import DATA, DES_EDE3_CBC, ENVELOPED_DATA
 from smime_session.cms import codec, content_algorithm
-from smime_session.cms.structures import ContentParameters, EnvelopeHeader
+from smime_session.cms.values import ContentParameters, EnvelopeHeader
 from smime_session.content import seal
 
 if TYPE_CHECKING:

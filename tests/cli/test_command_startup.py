@@ -21,12 +21,21 @@ UNNEEDED: Final = frozenset(
     {
         *("asn1crypto", "cryptography.x509", "email", "tempfile", "ipaddress", "socket", "urllib", "calendar", "json"),
         *("_hashlib", "hashlib", "hmac", "secrets", "difflib", "unicodedata", "concurrent.futures", "multiprocessing"),
-        *("smime_session.recipients.key_agreement", "smime_session.recipients.encapsulation"),
-        *("smime_session.recipients.password", "smime_session.recipients.preshared"),
-        *("smime_session.recipients.selection", "smime_session.recipients.summary"),
-        *("smime_session.clients", "smime_session.explanation", "smime_session.inspection"),
-        *("smime_session.rewrapping", "smime_session.resealing", "smime_session.saved_key", "smime_session.pipeline"),
-        *("smime_session.credentials.creation", "smime_session.credentials.listing"),
+        *("smime_session.recipients.ecdh", "smime_session.recipients.kem"),
+        *("smime_session.recipients.password", "smime_session.recipients.shared_key"),
+        *("smime_session.operations.roster", "smime_session.recipients.summary"),
+        *(
+            "smime_session.inspection.clients",
+            "smime_session.inspection.explanation",
+            "smime_session.operations.inspect",
+        ),
+        *(
+            "smime_session.operations.rewrap",
+            "smime_session.operations.reseal",
+            "smime_session.operations.saved_key",
+            "smime_session.streams.threads",
+        ),
+        *("smime_session.operations.new_identity", "smime_session.inspection.listing"),
         *("smime_session_cli.failures", "smime_session_cli.tree", "smime_session_cli.rewrap"),
     }
 )

@@ -21,7 +21,7 @@ from cli.progress import progress_line
 from cli.root import SUBCOMMANDS, group, run
 from cli.streams import Source
 from cli.tree import render
-from smime_session.credentials.creation import KEY_TYPES, MAX_DAYS
+from smime_session.operations.new_identity import KEY_TYPES, MAX_DAYS
 from smime_session.profiles import MAX_HEADER_SIZE, MAX_RECIPIENTS, Profile
 from smime_session.text import printable
 

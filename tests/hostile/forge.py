@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from smime_session import DecryptionError, Identity, MessageError, NoMatchError, decrypt, decrypt_stream, inspect
 from smime_session.algorithms import AES_256_GCM, AUTH_ENVELOPED_DATA, DATA, RSAES_OAEP_SHA256, KeyTransport
-from smime_session.cms import tlv
-from smime_session.cms.structures import IssuerAndSerialNumber
-from smime_session.credentials.names import issuer_of
-from smime_session.recipients.key_transport import KeyTransportRecipient
+from smime_session.certificates.names import issuer_of
+from smime_session.cms import asn1
+from smime_session.cms.values import IssuerAndSerialNumber
+from smime_session.recipients.rsa import KeyTransportRecipient
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Forgery:
     algorithm: str = AES_256_GCM.oid
     parameters: bytes = bytes.fromhex("3011 040c 000102030405060708090a0b 020110")
     ciphertext: bytes = AESGCM(KEY).encrypt(NONCE, TEXT, None)[:-16]
-    trailer: bytes = tlv.encode(tlv.OCTET_STRING, AESGCM(KEY).encrypt(NONCE, TEXT, None)[-16:])
+    trailer: bytes = asn1.encode(asn1.OCTET_STRING, AESGCM(KEY).encrypt(NONCE, TEXT, None)[-16:])
     content_type: str = AUTH_ENVELOPED_DATA
     version: bytes = b"\x02\x01\x00"
     sealed_tag: int = 0x80
@@ -71,11 +71,11 @@ class Forgery:
     @property
     def encoded(self) -> bytes:
         """The whole CMS object, in DER as far as its parts are."""
-        algorithm = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(self.algorithm), self.parameters)
-        sealed = tlv.encode(self.sealed_tag, self.ciphertext)
-        content = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(DATA), algorithm, sealed)
-        inner = tlv.encode(tlv.SEQUENCE, self.version, tlv.encode(tlv.SET, self.infos), content, self.trailer)
-        return tlv.encode(tlv.SEQUENCE, tlv.object_identifier(self.content_type), tlv.encode(0xA0, inner))
+        algorithm = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(self.algorithm), self.parameters)
+        sealed = asn1.encode(self.sealed_tag, self.ciphertext)
+        content = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(DATA), algorithm, sealed)
+        inner = asn1.encode(asn1.SEQUENCE, self.version, asn1.encode(asn1.SET, self.infos), content, self.trailer)
+        return asn1.encode(asn1.SEQUENCE, asn1.object_identifier(self.content_type), asn1.encode(0xA0, inner))
 
 
 def recipient_info(person: Person, algorithm: KeyTransport = RSAES_OAEP_SHA256, key: bytes = KEY) -> bytes:
@@ -86,8 +86,8 @@ def recipient_info(person: Person, algorithm: KeyTransport = RSAES_OAEP_SHA256, 
 
 def raw_info(person: Person, algorithm: bytes, encrypted_key: bytes = bytes(256)) -> bytes:
     """Return a recipient info for ``person`` with any AlgorithmIdentifier and any octets as its encrypted key."""
-    name = tlv.encode(tlv.SEQUENCE, issuer_of(person.certificate), tlv.integer(person.certificate.serial_number))
-    return tlv.encode(tlv.SEQUENCE, tlv.integer(0), name, algorithm, tlv.encode(tlv.OCTET_STRING, encrypted_key))
+    name = asn1.encode(asn1.SEQUENCE, issuer_of(person.certificate), asn1.integer(person.certificate.serial_number))
+    return asn1.encode(asn1.SEQUENCE, asn1.integer(0), name, algorithm, asn1.encode(asn1.OCTET_STRING, encrypted_key))
 
 
 def assert_refused(

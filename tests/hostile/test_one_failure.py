@@ -10,16 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from smime_session import COMPAT, DecryptionError, PolicyError, SessionKey, decrypt
-from smime_session.algorithms import (
-    AES_256_CBC,
-    ENVELOPED_DATA,
-    RSAES_OAEP_SHA256,
-    RSAES_PKCS1_V1_5,
-    KeyTransport,
-)
-from smime_session.cms import tlv
+from smime_session.algorithms import AES_256_CBC, ENVELOPED_DATA, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5, KeyTransport
+from smime_session.cms import asn1
 from smime_session.profiles import Policy
-from smime_session.recipients.key_transport import KeyTransportIdentity
+from smime_session.recipients.rsa import KeyTransportIdentity
 from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, recipient_info
 
 if TYPE_CHECKING:
@@ -41,7 +35,7 @@ def _forgery(infos: bytes, mode: str, vector: bytes = bytes(16)) -> Forgery:
 
 
 def _cbc(infos: bytes, ciphertext: bytes, vector: bytes = bytes(16)) -> Forgery:
-    parameters = tlv.encode(tlv.OCTET_STRING, vector)
+    parameters = asn1.encode(asn1.OCTET_STRING, vector)
     return Forgery(infos, AES_256_CBC.oid, parameters, ciphertext, b"", ENVELOPED_DATA)
 
 

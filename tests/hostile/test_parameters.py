@@ -26,18 +26,18 @@ from smime_session.algorithms import (
     RSAES_PKCS1_V1_5,
     RSAES_PKCS1_V1_5_OID,
 )
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, raw_info, recipient_info
 
 if TYPE_CHECKING:
     from tests.conftest import Person
 
-VECTOR = tlv.encode(tlv.OCTET_STRING, bytes(16))
+VECTOR = asn1.encode(asn1.OCTET_STRING, bytes(16))
 UNENCRYPTED = "2.16.840.1.101.3.4.1.1"  # AES-128-ECB: no such content encryption
 
 
 def _gcm(nonce: bytes, tag_size: bytes = b"\x02\x01\x10") -> bytes:
-    return tlv.encode(tlv.SEQUENCE, tlv.encode(tlv.OCTET_STRING, nonce), tag_size)
+    return asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OCTET_STRING, nonce), tag_size)
 
 
 def _sealed(nonce: bytes) -> tuple[bytes, bytes]:
@@ -46,7 +46,7 @@ def _sealed(nonce: bytes) -> tuple[bytes, bytes]:
 
 
 def _trailer(tag: bytes) -> bytes:
-    return tlv.encode(tlv.OCTET_STRING, tag)
+    return asn1.encode(asn1.OCTET_STRING, tag)
 
 
 def test_an_honest_forgery_opens(alice: Person) -> None:
@@ -57,7 +57,7 @@ def test_an_honest_forgery_opens(alice: Person) -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_recipient_info_that_cannot_be_used_hides_no_other(alice: Person, order: int) -> None:
     """A second one for the same reader opens, whatever is wrong with the first, and the other way round."""
-    unknown, malformed = b"\x30\x03\x06\x01\x2a", tlv.encode(tlv.SEQUENCE, tlv.object_identifier(RSAES_OAEP_OID))
+    unknown, malformed = b"\x30\x03\x06\x01\x2a", asn1.encode(asn1.SEQUENCE, asn1.object_identifier(RSAES_OAEP_OID))
     for algorithm in (unknown, malformed):
         infos = [raw_info(alice, algorithm), recipient_info(alice)][::order]
         message = Forgery(b"".join(infos)).encoded
@@ -87,14 +87,14 @@ def test_nonces_of_unusual_sizes_open(alice: Person, size: int) -> None:
 def test_tags_of_wrong_sizes_are_malformed(alice: Person, announced: int, written: int) -> None:
     """A tag of four octets is guessed in an afternoon: it is refused by its announcement, true or not."""
     _, tag = _sealed(bytes(range(12)))
-    parameters = _gcm(bytes(range(12)), tlv.integer(announced))
+    parameters = _gcm(bytes(range(12)), asn1.integer(announced))
     forged = Forgery(recipient_info(alice), parameters=parameters, trailer=_trailer(tag[:written]))
     assert_refused(forged.encoded, [alice.identity], MalformedError)
 
 
 def test_a_tag_size_beyond_all_numbers_is_malformed(alice: Person) -> None:
     """An announcement that Python would not write out in decimal is refused like any other."""
-    parameters = _gcm(bytes(12), tlv.encode(tlv.INTEGER, b"\x7f" * 10_000))
+    parameters = _gcm(bytes(12), asn1.encode(asn1.INTEGER, b"\x7f" * 10_000))
     assert_refused(Forgery(recipient_info(alice), parameters=parameters).encoded, [alice.identity], MalformedError)
 
 
@@ -102,7 +102,7 @@ def test_a_tag_size_beyond_all_numbers_is_malformed(alice: Person) -> None:
 def test_only_the_tag_that_was_announced_opens(alice: Person, announced: int | None) -> None:
     """A tag is as long as was announced, 12 octets if nothing was, or the message is malformed."""
     ciphertext, tag = _sealed(bytes(range(12)))
-    size = b"" if announced is None else tlv.integer(announced)
+    size = b"" if announced is None else asn1.integer(announced)
     for written in (0, 1, 11, 12, 13, 14, 15, 16, 17):
         forged = Forgery(
             recipient_info(alice),
@@ -160,7 +160,7 @@ def test_other_modes_are_not_spoken(alice: Person, oid: str) -> None:
 
 
 def _oaep(*parameters: str) -> bytes:
-    return tlv.encode(tlv.SEQUENCE, tlv.object_identifier(RSAES_OAEP_OID), *map(bytes.fromhex, parameters))
+    return asn1.encode(asn1.SEQUENCE, asn1.object_identifier(RSAES_OAEP_OID), *map(bytes.fromhex, parameters))
 
 
 @pytest.mark.parametrize(
@@ -193,14 +193,14 @@ def test_oaep_never_becomes_v1_5(alice: Person, algorithm: bytes) -> None:
 def test_encrypted_keys_of_wrong_sizes_fail_as_wrong_ones_do(alice: Person, oid: str, size: int) -> None:
     """An encrypted key that is too short or too long is one that does not fit."""
     parameters = b"\x30\x00" if oid == RSAES_OAEP_OID else b"\x05\x00"
-    algorithm = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(oid), parameters)
+    algorithm = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(oid), parameters)
     forged = Forgery(raw_info(alice, algorithm, bytes(size)))
     assert_refused(forged.encoded, [alice.identity], DecryptionError)
 
 
 def test_a_megabyte_of_encrypted_key_is_limited(alice: Person) -> None:
     """An encrypted key that is there to overflow something is measured first."""
-    algorithm = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(RSAES_PKCS1_V1_5_OID), b"\x05\x00")
+    algorithm = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(RSAES_PKCS1_V1_5_OID), b"\x05\x00")
     assert_refused(Forgery(raw_info(alice, algorithm, bytes(1 << 20))).encoded, [alice.identity], LimitError)
     assert_refused(Forgery(raw_info(alice, algorithm, bytes(1 << 20))).encoded, [alice.bare], NoMatchError)
 
@@ -218,7 +218,7 @@ def test_a_megabyte_of_encrypted_key_is_limited(alice: Person) -> None:
         ("infos", b"\x00\x00", NoMatchError),
         ("version", b"\x02\x00", MalformedError),
         ("version", b"\x04\x01\x00", MalformedError),
-        ("version", tlv.encode(tlv.INTEGER, b"\x7f" * 100_000), MalformedError),
+        ("version", asn1.encode(asn1.INTEGER, b"\x7f" * 100_000), MalformedError),
         ("version", b"", MalformedError),
         ("trailer", b"", MalformedError),
         ("trailer", b"\x04\x00", MalformedError),

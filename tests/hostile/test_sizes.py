@@ -22,7 +22,7 @@ from smime_session import (
     inspect,
 )
 from smime_session.algorithms import AUTH_ENVELOPED_DATA
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.profiles import MAX_DEPTH, MAX_MAIL_HEADER_SIZE, MAX_RECIPIENTS, MAX_TRAILER_SIZE, MAX_TRIALS
 from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, opened, raw_info, recipient_info
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(120)  # what never ends fails here instead of hanging, on the slowest machine too
 
-EOC = tlv.END_OF_CONTENTS
-TYPE = tlv.object_identifier(AUTH_ENVELOPED_DATA)
+EOC = asn1.END_OF_CONTENTS
+TYPE = asn1.object_identifier(AUTH_ENVELOPED_DATA)
 HUGE = tuple((1 << bits) - 1 for bits in (31, 32, 33, 63, 64))
 MEGABYTE = 1 << 20
 
@@ -53,13 +53,13 @@ def little_memory() -> Iterator[None]:
 
 def _claims(tag: int, size: int, contents: bytes = b"") -> bytes:
     """Return the beginning of a value that says it is longer than it is."""
-    return bytes((tag,)) + tlv.length(size) + contents
+    return bytes((tag,)) + asn1.length(size) + contents
 
 
 def _headers(size: int) -> dict[str, bytes]:
     """Return messages whose lengths, from some place on, claim ``size`` octets."""
     honest = Forgery(b"").encoded
-    version = tlv.integer(0)
+    version = asn1.integer(0)
     algorithm = honest[honest.index(bytes.fromhex("301e0609")) :][:32]
     start = b"\x30\x80" + TYPE + b"\xa0\x80\x30\x80"
     content = start + version + b"\x31\x00"
@@ -130,11 +130,11 @@ def test_nested_octet_strings_open_up_to_the_limit(alice: Person) -> None:
     """Ciphertext in pieces within pieces, with and without lengths, is what it is joined together."""
     honest = Forgery(recipient_info(alice))
     halves = (honest.ciphertext[:10], honest.ciphertext[10:])
-    pieces = b"".join(tlv.encode(tlv.OCTET_STRING, half) for half in halves)
+    pieces = b"".join(asn1.encode(asn1.OCTET_STRING, half) for half in halves)
     for depth in (1, 5, MAX_DEPTH - 8):
         definite = indefinite = pieces
         for _ in range(depth):
-            definite = tlv.encode(0x24, definite)
+            definite = asn1.encode(0x24, definite)
             indefinite = b"\x24\x80" + indefinite + EOC
         for nested in (definite, indefinite, b"\x04\x00" + definite + b"\x24\x80" + EOC + b"\x24\x00"):
             message = Forgery(honest.infos, ciphertext=nested, sealed_tag=0xA0).encoded
@@ -159,9 +159,9 @@ def test_millions_of_tiny_values_take_no_memory(alice: Person, place: str) -> No
     honest = recipient_info(alice)
     message = {
         "recipients": lambda: Forgery(tiny),
-        "recipient": lambda: Forgery(tlv.encode(tlv.SEQUENCE, tiny)),
-        "algorithm": lambda: Forgery(raw_info(alice, tlv.encode(tlv.SEQUENCE, tiny))),
-        "parameters": lambda: Forgery(honest, parameters=tlv.encode(tlv.SEQUENCE, tiny)),
+        "recipient": lambda: Forgery(asn1.encode(asn1.SEQUENCE, tiny)),
+        "algorithm": lambda: Forgery(raw_info(alice, asn1.encode(asn1.SEQUENCE, tiny))),
+        "parameters": lambda: Forgery(honest, parameters=asn1.encode(asn1.SEQUENCE, tiny)),
     }[place]().encoded
     tracemalloc.start()
     try:
@@ -182,12 +182,12 @@ def test_tiny_values_without_lengths_are_refused_in_time(alice: Person, count: i
 
 def test_a_huge_name_is_compared_and_shown_in_time(alice: Person) -> None:
     """Ten megabytes of issuer are neither taken apart nor printed."""
-    part = tlv.encode(tlv.SET, tlv.encode(tlv.SEQUENCE, bytes.fromhex("0603550403 0c03616263")))
-    name = tlv.encode(
-        tlv.SEQUENCE, tlv.encode(tlv.SEQUENCE, part * 600_000), tlv.integer(alice.certificate.serial_number)
+    part = asn1.encode(asn1.SET, asn1.encode(asn1.SEQUENCE, bytes.fromhex("0603550403 0c03616263")))
+    name = asn1.encode(
+        asn1.SEQUENCE, asn1.encode(asn1.SEQUENCE, part * 600_000), asn1.integer(alice.certificate.serial_number)
     )
-    info = tlv.encode(
-        tlv.SEQUENCE, tlv.integer(0), name, b"\x30\x03\x06\x01\x2a", tlv.encode(tlv.OCTET_STRING, bytes(256))
+    info = asn1.encode(
+        asn1.SEQUENCE, asn1.integer(0), name, b"\x30\x03\x06\x01\x2a", asn1.encode(asn1.OCTET_STRING, bytes(256))
     )
     words = assert_refused(Forgery(info).encoded, [alice.identity], NoMatchError)
     assert "a name that is too long" in words
@@ -198,7 +198,7 @@ def test_as_many_recipients_as_are_allowed_open(alice: Person) -> None:
     """A large mailing list is read, and its one recipient found among the others."""
     honest = recipient_info(alice)
     other = honest.replace(
-        tlv.integer(alice.certificate.serial_number), tlv.integer(alice.certificate.serial_number ^ 1)
+        asn1.integer(alice.certificate.serial_number), asn1.integer(alice.certificate.serial_number ^ 1)
     )
     message = Forgery(other * (MAX_RECIPIENTS - 1) + honest).encoded
     assert decrypt(message, [alice.identity]).message == TEXT
@@ -217,8 +217,8 @@ def test_what_follows_the_content_is_limited(alice: Person) -> None:
     """Attributes of two megabytes are refused without being held."""
     size = 2 * MAX_TRAILER_SIZE
     for attributes in (
-        tlv.encode(0xA1, bytes(size)),
-        b"\xa1\x80" + tlv.encode(0x30, bytes(1000)) * (size // 1000) + EOC,
+        asn1.encode(0xA1, bytes(size)),
+        b"\xa1\x80" + asn1.encode(0x30, bytes(1000)) * (size // 1000) + EOC,
     ):
         message = Forgery(recipient_info(alice), trailer=attributes + b"\x04\x10" + bytes(16)).encoded
         assert_refused(message, [alice.identity], LimitError)
@@ -228,7 +228,7 @@ def test_pieces_of_nothing_come_to_an_end(alice: Person) -> None:
     """Hundreds of thousands of empty pieces, which are no progress, are passed over in the time of their octets."""
     honest = Forgery(recipient_info(alice))
     for nothing in (b"\x04\x00", b"\x24\x00", b"\x24\x80\x00\x00"):
-        pieces = nothing * 150_000 + tlv.encode(tlv.OCTET_STRING, honest.ciphertext)
+        pieces = nothing * 150_000 + asn1.encode(asn1.OCTET_STRING, honest.ciphertext)
         message = Forgery(honest.infos, ciphertext=pieces, sealed_tag=0xA0).encoded
         assert decrypt(message, [alice.identity]).message == TEXT
 

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import smime_session
-from smime_session import clients
 from smime_session.algorithms import (
     AES_128_CBC,
     AES_128_GCM,
@@ -26,7 +25,8 @@ from smime_session.algorithms import (
     RSAES_PKCS1_V1_5,
     X25519,
 )
-from smime_session.credentials.creation import new_identity
+from smime_session.inspection import clients
+from smime_session.operations.new_identity import new_identity
 from tests.interop import ours
 from tests.interop.keypair import Keypair, write_keypair
 from tests.interop.peers.base import PeerError

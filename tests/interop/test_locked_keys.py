@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import smime_session
 from smime_session.algorithms import AES_256_CBC, AES_256_WRAP, RSA_KEM_OID
-from smime_session.credentials.creation import new_identity
-from smime_session.credentials.listing import list_credentials
+from smime_session.inspection.listing import list_credentials
+from smime_session.operations.new_identity import new_identity
 from tests.interop import ours
 from tests.interop.peers.base import PeerError, program, run
 from tests.interop.peers.bouncycastle import BouncyCastle
@@ -119,9 +119,7 @@ def test_older_locks_around_ml_kem_are_named(peer: Peer, options: list[str], tmp
     assert not _refused(data, "other")
 
 
-def _exported(
-    peer: Peer, key_type: str, options: list[str], folder: Path
-) -> tuple[bytes, smime_session.credentials.creation.NewIdentity]:
+def _exported(peer: Peer, key_type: str, options: list[str], folder: Path) -> tuple[bytes, smime_session.NewIdentity]:
     """Have OpenSSL put a new key, its certificate and its issuer's into PKCS#12; it stores the key in its own form."""
     made = new_identity("alice@example.org", key_type=key_type)
     key, certificate, chest = folder / "key.pem", folder / "certificate.pem", folder / "chest.p12"

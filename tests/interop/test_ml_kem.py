@@ -23,7 +23,7 @@ from smime_session.algorithms import (
     KeyWrap,
     key_wrap_for,
 )
-from smime_session.credentials.creation import new_identity
+from smime_session.operations.new_identity import new_identity
 from tests.interop import ours
 from tests.interop.peers.base import program, run
 from tests.interop.peers.bouncycastle import BouncyCastle
@@ -56,7 +56,7 @@ class Reader:
         key_file: the private key as PEM, a seed.
     """
 
-    made: smime_session.credentials.creation.NewIdentity
+    made: smime_session.NewIdentity
     certificate_file: Path
     key_file: Path
 

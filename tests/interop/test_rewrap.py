@@ -33,7 +33,7 @@ from tests.interop.spec import CLASSIC, SHAPES, Spec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from smime_session.cms.structures import EnvelopeTrailer
+    from smime_session.cms.values import EnvelopeTrailer
     from tests.interop.keypair import Keypair
     from tests.interop.peers.base import Peer
 

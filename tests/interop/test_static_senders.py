@@ -14,15 +14,15 @@ from tests.interop import ours
 from tests.interop.keypair import Keypair, write_keypair
 from tests.interop.peers.base import Peer, program, run
 from tests.interop.peers.openssl import OpenSSL
-from tests.unit.recipients.agreeing import Person, person
-from tests.unit.recipients.static_senders import CONTENT, FromStatic, message_with, originator_info
+from tests.support.agreeing import Person, person
+from tests.support.static_senders import CONTENT, FromStatic, message_with, originator_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from smime_session import Profile
-    from smime_session.cms.structures import RecipientIdentifier
+    from smime_session.cms.values import RecipientIdentifier
 
 PEERS: Final = [OpenSSL("system"), OpenSSL("unstable")]
 

@@ -25,7 +25,7 @@ from smime_session.algorithms import (
     ContentEncryption,
 )
 from smime_session.cms import content_algorithm
-from smime_session.cms.structures import AlgorithmIdentifier, ContentParameters
+from smime_session.cms.values import AlgorithmIdentifier, ContentParameters
 from smime_session.content import SLACK, open_whole, opener, seal, sealed_size, sealer
 from smime_session.errors import DecryptionError, LimitError
 from smime_session.session_key import SessionKey

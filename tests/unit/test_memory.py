@@ -22,17 +22,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from smime_session import DecryptionError, PresharedKey, SmimeError, content, decrypt, encrypt, encrypt_stream, memory
 from smime_session.algorithms import DES_EDE3_CBC, ECDH_HKDF_SHA256, P_256, P_384, TRIPLE_DES_WRAP, X25519, Curve
-from smime_session.cms.structures import ContentParameters
-from smime_session.recipients import curves, encapsulation, key_derivation, key_wrap, password
+from smime_session.cms.values import ContentParameters
+from smime_session.recipients import curves, key_derivation, key_wrap, password
+from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.key_derivation import derive
 from smime_session.session_key import SessionKey
-from tests.unit.readers import ML_KEM
-from tests.unit.recipients.agreeing import person
+from tests.support.agreeing import person
+from tests.support.readers import ML_KEM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from smime_session.cms.structures import WrappedKey
+    from smime_session.cms.values import WrappedKey
 
 OCTETS = b"0123456789abcdef"
 
@@ -41,7 +42,7 @@ OCTETS = b"0123456789abcdef"
 def test_no_copy_of_a_key_remains() -> None:
     """Session keys, key-encryption keys and shared secrets are nowhere in memory, however a message ended."""
     here = Path(__file__)
-    probe = [sys.executable, str(here.with_name("memory_probe.py"))]
+    probe = [sys.executable, str(here.parents[1] / "support" / "memory_probe.py")]
     tree = os.environ | {"PYTHONPATH": str(here.parents[2])}  # that under test, whatever else is installed
     report = json.loads(subprocess.run(probe, env=tree, capture_output=True, check=True, timeout=300).stdout)
     noted, found = report.pop("planted")

@@ -34,8 +34,8 @@ from smime_session import (
     rewrap,
     rewrap_stream,
 )
-from smime_session.credentials.fitness import recipients_for
-from smime_session.recipients.selection import Roster
+from smime_session.operations.roster import Roster
+from smime_session.recipients.fitness import recipients_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 UNNEEDED: Final = frozenset(
     {
         *("asn1crypto", "click", "tempfile", "email.message", "email.parser", "email.policy"),
-        *("smime_session.clients", "smime_session.rewrapping", "smime_session.credentials.creation"),
-        *("smime_session.recipients.key_agreement", "smime_session.recipients.encapsulation"),
-        *("smime_session.recipients.password", "smime_session.credentials.listing"),
-        *("smime_session.pipeline", "smime_session.strided"),
+        *(
+            "smime_session.inspection.clients",
+            "smime_session.operations.rewrap",
+            "smime_session.operations.new_identity",
+        ),
+        *("smime_session.recipients.ecdh", "smime_session.recipients.kem"),
+        *("smime_session.recipients.password", "smime_session.inspection.listing"),
+        *("smime_session.streams.threads", "smime_session.streams.strided"),
     }
 )
 # Certificates come from cryptography.x509, which loads email.utils itself; importing the package does without.

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from smime_session.cms.structures import EnvelopeTrailer
-from smime_session.credentials.files import Kind, Piece
+from smime_session.certificates.files import Kind, Piece
+from smime_session.cms.values import EnvelopeTrailer
 from smime_session.values import Value, hidden
 
 

@@ -23,17 +23,16 @@ from smime_session import (
     encrypt_stream,
     export_session_key,
     load_identities,
-    opening,
     rewrap,
     rewrap_stream,
-    sealing,
 )
 from smime_session.algorithms import CHACHA20_POLY1305, P_384, P_521, TRIPLE_DES_WRAP
-from smime_session.credentials import ml_kem
+from smime_session.keys import ml_kem
+from smime_session.operations import opening, sealing
 from smime_session.session_key import SessionKey
-from tests.unit.credentials import locking
-from tests.unit.readers import MAIL, READERS, SHARED, Reader, prepared_for
-from tests.unit.recipients.agreeing import person, sealed
+from tests.support import locking
+from tests.support.agreeing import person, sealed
+from tests.support.readers import MAIL, READERS, SHARED, Reader, prepared_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.stages import STAGES, profile, stage_of
 from smime_session import SessionKey
 from smime_session.mail.transfer import Base64Writer
-from smime_session.recipients import wrap_all
+from smime_session.recipients.registry import wrap_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smime_session.algorithms import (
-    CURVES,
-    RSAES_OAEP_SHA256,
-    RSAES_PKCS1_V1_5,
-    Curve,
-    KeyTransport,
-    key_wrap_for,
-)
-from smime_session.cms import alike, codec, key_agree, key_trans, tlv
-from smime_session.cms.structures import (
+from smime_session.algorithms import CURVES, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5, Curve, KeyTransport, key_wrap_for
+from smime_session.cms import alike, asn1, codec, key_agree, key_trans
+from smime_session.cms.values import (
     IssuerAndSerialNumber,
     KeyTransRecipientInfo,
     OriginatorKey,
@@ -66,7 +59,7 @@ def test_what_is_written_for_one_recipient_is_like_others(
         assert alike.decode_key_agreement(wrapped) == key_agree.decode(wrapped)
     wrapped, expected = agreed(curve, recipient, size, 9), key_agree.decode(agreed(curve, recipient, size, 9))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tlv, "parse", lambda _: pytest.fail("it was taken apart"))
+        patched.setattr(asn1, "parse", lambda _: pytest.fail("it was taken apart"))
         assert alike.decode_key_agreement(wrapped) == expected
 
 
@@ -86,9 +79,9 @@ def test_several_recipients_or_none_with_a_new_key_are_like_no_others() -> None:
     """Those are taken apart."""
     assert alike.decode_key_agreement(agreed(AGREEING[0], RECIPIENTS[1], 32, 1, count=2)) is None
     wrapped = agreed(AGREEING[0], RECIPIENTS[1], 32, 1)
-    version, _, *rest = (child.encoded for child in tlv.parse(wrapped.encoded))
-    names = tlv.encode(0xA0, codec.recipient_identifier(SubjectKeyIdentifier(b"\x03\x42\x00" + bytes(65))))
-    named = wrapped._replace(encoded=tlv.encode(key_agree.TAG, version, names, *rest))
+    version, _, *rest = (child.encoded for child in asn1.parse(wrapped.encoded))
+    names = asn1.encode(0xA0, codec.recipient_identifier(SubjectKeyIdentifier(b"\x03\x42\x00" + bytes(65))))
+    named = wrapped._replace(encoded=asn1.encode(key_agree.TAG, version, names, *rest))
     assert not isinstance(key_agree.decode(named).originator, OriginatorKey)
     assert alike.decode_key_agreement(named) is None
 
@@ -97,7 +90,7 @@ def test_several_recipients_or_none_with_a_new_key_are_like_no_others() -> None:
 @pytest.mark.parametrize("recipient", RECIPIENTS, ids=["serial", "key"])
 def test_a_longer_key_that_ends_like_a_usual_one_is_taken_whole(recipient: RecipientIdentifier, size: int) -> None:
     """What stands before the end of an encrypted key may look like the beginning of another."""
-    encrypted = (bytes(6) + tlv.encode(tlv.OCTET_STRING, bytes(range(size)))).rjust(size + 8, b"\0")
+    encrypted = (bytes(6) + asn1.encode(asn1.OCTET_STRING, bytes(range(size)))).rjust(size + 8, b"\0")
     member = key_agree.recipient_encrypted_key(key_agree.recipient_identifier(recipient), encrypted)
     wrapped = key_agree.encode(AGREEING[0], b"\x04" + bytes(64), key_wrap_for(32), [member], 32)
     assert key_agree.decode(wrapped).encrypted_keys[0].encrypted_key == encrypted
@@ -127,7 +120,7 @@ def _outcome(wrapped: WrappedKey, *, apart: bool) -> object:
     try:
         if not apart:
             return key_trans.fields(wrapped)
-        children = tlv.parse(wrapped.encoded).expect(tlv.SEQUENCE).children()
+        children = asn1.parse(wrapped.encoded).expect(asn1.SEQUENCE).children()
         if len(children) != 4:
             return "a KeyTransRecipientInfo is malformed"
         recipient = codec.recipient_identifier_from(children[1])

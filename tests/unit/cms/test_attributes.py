@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from smime_session.algorithms import DATA, SIGNED_DATA
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.cms.attributes import CONTENT_TYPE, check_content_type, content_type_attribute
 from smime_session.errors import MalformedError
 
-OTHER = tlv.encode(tlv.SEQUENCE, tlv.object_identifier("1.2.3"), tlv.encode(tlv.SET, b"\x05\x00"))
+OTHER = asn1.encode(asn1.SEQUENCE, asn1.object_identifier("1.2.3"), asn1.encode(asn1.SET, b"\x05\x00"))
 
 
 def _set(*attributes: bytes) -> bytes:
-    return tlv.encode(tlv.SET, *attributes)
+    return asn1.encode(asn1.SET, *attributes)
 
 
 def _stating(*oids: str) -> bytes:
-    values = tlv.encode(tlv.SET, *map(tlv.object_identifier, oids))
-    return tlv.encode(tlv.SEQUENCE, tlv.object_identifier(CONTENT_TYPE), values)
+    values = asn1.encode(asn1.SET, *map(asn1.object_identifier, oids))
+    return asn1.encode(asn1.SEQUENCE, asn1.object_identifier(CONTENT_TYPE), values)
 
 
 @pytest.mark.parametrize("oid", [DATA, SIGNED_DATA])

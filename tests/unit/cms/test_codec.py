@@ -19,10 +19,10 @@ from smime_session.algorithms import (
     SHA1_OID,
     ContentEncryption,
 )
-from smime_session.cms import codec, content_algorithm, tlv
+from smime_session.cms import asn1, codec, content_algorithm
 from smime_session.cms.names import same_name
 from smime_session.cms.revision import version_for
-from smime_session.cms.structures import (
+from smime_session.cms.values import (
     AlgorithmIdentifier,
     ContentParameters,
     EnvelopeHeader,
@@ -44,8 +44,8 @@ BY_KEY = WrappedKey(bytes.fromhex("3003020102"), 2, 32)
 
 
 def _gcm(nonce: bytes, *tag_size: int, oid: str = AES_256_GCM.oid) -> AlgorithmIdentifier:
-    sizes = b"".join(map(tlv.integer, tag_size))
-    return AlgorithmIdentifier(oid, tlv.encode(tlv.SEQUENCE, tlv.encode(tlv.OCTET_STRING, nonce), sizes))
+    sizes = b"".join(map(asn1.integer, tag_size))
+    return AlgorithmIdentifier(oid, asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OCTET_STRING, nonce), sizes))
 
 
 # --- algorithm identifiers
@@ -105,13 +105,13 @@ def test_rc2_is_read_with_its_long_key_only() -> None:
     theirs = cms.EncryptionAlgorithm(
         {"algorithm": "rc2", "parameters": {"rc2_parameter_version": 58, "iv": bytes(range(8))}}
     )
-    found = content_algorithm.parameters_from(codec.algorithm_identifier_from(tlv.parse(theirs.dump())))
+    found = content_algorithm.parameters_from(codec.algorithm_identifier_from(asn1.parse(theirs.dump())))
     assert (found.algorithm, found.nonce) == (RC2_CBC, bytes(range(8)))
     for version in (160, 120, 256, 0):
-        parameters = tlv.encode(tlv.SEQUENCE, tlv.integer(version), b"\x04\x08" + bytes(8))
+        parameters = asn1.encode(asn1.SEQUENCE, asn1.integer(version), b"\x04\x08" + bytes(8))
         with pytest.raises(UnsupportedAlgorithmError, match="RC2-CBC with a short key"):
             content_algorithm.parameters_from(AlgorithmIdentifier(RC2_CBC.oid, parameters))
-    for broken in (b"\x04\x08" + bytes(8), tlv.encode(tlv.SEQUENCE, b"\x04\x08" + bytes(8))):
+    for broken in (b"\x04\x08" + bytes(8), asn1.encode(asn1.SEQUENCE, b"\x04\x08" + bytes(8))):
         with pytest.raises(MalformedError):
             content_algorithm.parameters_from(AlgorithmIdentifier(RC2_CBC.oid, broken))
 
@@ -185,21 +185,21 @@ def test_algorithm_identifiers_round_trip(parameters: bytes | None) -> None:
     """An AlgorithmIdentifier keeps its parameters' octets, and tells NULL from absent ones."""
     identifier = AlgorithmIdentifier("1.2.3", parameters)
     encoded = codec.algorithm_identifier(identifier)
-    assert codec.algorithm_identifier_from(tlv.parse(encoded)) == identifier
+    assert codec.algorithm_identifier_from(asn1.parse(encoded)) == identifier
 
 
 @pytest.mark.parametrize("encoded", ["3000", "30020500", "300806012a0500050000", "0500"])
 def test_other_algorithm_identifiers_are_malformed(encoded: str) -> None:
     """An AlgorithmIdentifier is an object identifier and at most one value."""
     with pytest.raises(MalformedError):
-        codec.algorithm_identifier_from(tlv.parse(bytes.fromhex(encoded)))
+        codec.algorithm_identifier_from(asn1.parse(bytes.fromhex(encoded)))
 
 
 def test_hash_identifiers_are_what_asn1crypto_writes() -> None:
     """A hash function has NULL parameters when written, NULL or none when read (RFC 4055, 2.1)."""
     theirs = algos.DigestAlgorithm({"algorithm": "sha256", "parameters": core.Null()})
     assert codec.hash_identifier("SHA-256") == theirs.dump()
-    for parameters in (None, tlv.NULL):
+    for parameters in (None, asn1.NULL):
         assert codec.hash_from(AlgorithmIdentifier(SHA1_OID, parameters), "hash function") == "SHA-1"
     with pytest.raises(MalformedError, match="the parameters of SHA-1 are malformed"):
         codec.hash_from(AlgorithmIdentifier(SHA1_OID, b"\x04\x00"), "hash function")
@@ -216,7 +216,7 @@ def test_issuer_and_serial_number_is_what_asn1crypto_writes(serial: int) -> None
     theirs = cms.IssuerAndSerialNumber({"issuer": NAME, "serial_number": serial})
     identifier = IssuerAndSerialNumber(NAME.dump(), serial)
     assert codec.recipient_identifier(identifier) == theirs.dump()
-    assert codec.recipient_identifier_from(tlv.parse(theirs.dump())) == identifier
+    assert codec.recipient_identifier_from(asn1.parse(theirs.dump())) == identifier
 
 
 def test_key_identifier_is_what_asn1crypto_writes() -> None:
@@ -224,22 +224,22 @@ def test_key_identifier_is_what_asn1crypto_writes() -> None:
     theirs = cms.RecipientIdentifier("subject_key_identifier", bytes(range(20)))
     identifier = SubjectKeyIdentifier(bytes(range(20)))
     assert codec.recipient_identifier(identifier) == theirs.dump()
-    assert codec.recipient_identifier_from(tlv.parse(theirs.dump())) == identifier
+    assert codec.recipient_identifier_from(asn1.parse(theirs.dump())) == identifier
     in_pieces = bytes.fromhex("a0800401000401010000")
-    assert codec.recipient_identifier_from(tlv.parse(in_pieces)) == SubjectKeyIdentifier(b"\x00\x01")
+    assert codec.recipient_identifier_from(asn1.parse(in_pieces)) == SubjectKeyIdentifier(b"\x00\x01")
 
 
 @pytest.mark.parametrize("encoded", ["3000", "30023000", "300630000201013000", "0500", "81020001"])
 def test_other_recipient_identifiers_are_malformed(encoded: str) -> None:
     """A recipient has one of two kinds of names, each complete."""
     with pytest.raises(MalformedError):
-        codec.recipient_identifier_from(tlv.Element(bytes.fromhex(encoded)))
+        codec.recipient_identifier_from(asn1.Element(bytes.fromhex(encoded)))
 
 
 def test_recipient_infos_keep_their_octets_and_order() -> None:
     """Every recipient info comes out as it stands, in its order, with its version, whatever its technique."""
     infos = [bytes.fromhex(info) for info in ("3003020102", "a103020103", "a4800000", "3003020100", "a300")]
-    found = codec.recipient_infos(tlv.parse(tlv.encode(tlv.SET, b"".join(infos))), 32, 10)
+    found = codec.recipient_infos(asn1.parse(asn1.encode(asn1.SET, b"".join(infos))), 32, 10)
     assert [wrapped.version for wrapped in found] == [2, 3, 0, 0, 0]
     assert [wrapped.key_size for wrapped in found] == [32] * 5
     assert b"".join(wrapped.encoded for wrapped in found) == b"".join(infos)
@@ -247,16 +247,16 @@ def test_recipient_infos_keep_their_octets_and_order() -> None:
 
 def test_recipient_infos_are_limited_as_they_come() -> None:
     """One recipient too many is noticed there, before what follows it is looked at."""
-    broken_after = tlv.parse(tlv.encode(tlv.SET, b"\x30\x00" * 6, b"\x30\x7f"))
+    broken_after = asn1.parse(asn1.encode(asn1.SET, b"\x30\x00" * 6, b"\x30\x7f"))
     with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 5"):
         codec.recipient_infos(broken_after, 32, 5)
 
 
 def test_those_who_share_a_recipient_info_are_counted_each() -> None:
     """Of key agreement, one recipient info holds many recipients, and a broken one counts as one."""
-    members = tlv.encode(tlv.SEQUENCE, b"\x30\x00" * 3)
-    three, broken = tlv.encode(0xA1, b"\x02\x01\x03", members), b"\xa1\x04\x30\x02\x05\x01"
-    infos = tlv.parse(tlv.encode(tlv.SET, three, broken, BY_KEY.encoded))
+    members = asn1.encode(asn1.SEQUENCE, b"\x30\x00" * 3)
+    three, broken = asn1.encode(0xA1, b"\x02\x01\x03", members), b"\xa1\x04\x30\x02\x05\x01"
+    infos = asn1.parse(asn1.encode(asn1.SET, three, broken, BY_KEY.encoded))
     assert len(codec.recipient_infos(infos, 32, 5)) == 3
     with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 4"):
         codec.recipient_infos(infos, 32, 4)
@@ -265,7 +265,7 @@ def test_those_who_share_a_recipient_info_are_counted_each() -> None:
 def test_techniques_have_the_tags_of_the_standard() -> None:
     """RecipientInfo is a CHOICE whose alternatives asn1crypto numbers in the same way."""
     kari, kekri, pwri, ori = 0xA1, 0xA2, 0xA3, 0xA4
-    assert codec.TECHNIQUES.keys() == {tlv.SEQUENCE, kari, kekri, pwri, ori}
+    assert codec.TECHNIQUES.keys() == {asn1.SEQUENCE, kari, kekri, pwri, ori}
     theirs = {
         name: number for name, _, options in cms.RecipientInfo._alternatives[1:] if (number := options["implicit"])
     }
@@ -371,7 +371,7 @@ def test_envelopes_are_what_asn1crypto_reads(
     trailer = EnvelopeTrailer(bytes(parameters.tag_size), b"", b"")
     end = codec.envelope_end(trailer, authenticated=authenticated, indefinite=indefinite)
     start = codec.envelope_start(header, None if indefinite else size, len(end))
-    ciphertext = tlv.encode(tlv.OCTET_STRING, bytes(size)) if indefinite else bytes(size)
+    ciphertext = asn1.encode(asn1.OCTET_STRING, bytes(size)) if indefinite else bytes(size)
     outer = cms.ContentInfo.load(start + ciphertext + end, strict=True)
     kind = "authenticated_enveloped_data" if authenticated else "enveloped_data"
     assert outer["content_type"].native == kind
@@ -385,14 +385,14 @@ def test_envelopes_are_what_asn1crypto_reads(
     if authenticated:
         assert inner["mac"].native == bytes(16)
     if not indefinite:
-        assert tlv.parse(start + ciphertext + end).definite() == start + ciphertext + end
+        assert asn1.parse(start + ciphertext + end).definite() == start + ciphertext + end
 
 
 def test_attributes_are_retagged_and_sorted_for_the_tag() -> None:
     """What the tag covers is the DER of the attributes as a SET OF, however they were written (RFC 5083, 2.2)."""
     written = bytes.fromhex("a180 3080 06012b 3100 0000 308105 06012a 3100 0000")
     expected = bytes.fromhex("310e 3005 06012a 3100 3005 06012b 3100")
-    assert codec.attributes_for_tag(tlv.parse(written)) == expected
+    assert codec.attributes_for_tag(asn1.parse(written)) == expected
 
 
 def test_attributes_return_to_their_tag() -> None:
@@ -444,8 +444,8 @@ def test_one_name_does_not_look_like_another(parts: list[dict[str, str]], text: 
 @pytest.mark.parametrize("kind", ["0603 55042d", "0601 2a"])
 def test_a_bit_string_in_a_name_never_raises(kind: str, value: str) -> None:
     """Values of types that no name should have are shown or called unreadable, whatever the parser does with them."""
-    attribute = tlv.encode(tlv.SEQUENCE, bytes.fromhex(kind), bytes.fromhex(value))
-    name = tlv.encode(tlv.SEQUENCE, tlv.encode(tlv.SET, attribute))
+    attribute = asn1.encode(asn1.SEQUENCE, bytes.fromhex(kind), bytes.fromhex(value))
+    name = asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.SET, attribute))
     assert codec.name_text(name).isprintable()
 
 
@@ -458,7 +458,7 @@ def test_broken_names_are_called_unreadable(encoded: str) -> None:
 def test_a_long_name_is_not_taken_apart() -> None:
     """A name of many kilobytes is called long."""
     part = x509.Name.build({"common_name": "Alice"}).dump()[2:]
-    assert codec.name_text(tlv.encode(tlv.SEQUENCE, part * 100_000)) == "a name that is too long"
+    assert codec.name_text(asn1.encode(asn1.SEQUENCE, part * 100_000)) == "a name that is too long"
 
 
 def test_an_empty_name_is_called_so() -> None:

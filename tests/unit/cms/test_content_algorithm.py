@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session.algorithms import CONTENT_ENCRYPTION, ContentEncryption
-from smime_session.cms import codec, content_algorithm, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, ContentParameters
+from smime_session.cms import asn1, codec, content_algorithm
+from smime_session.cms.values import AlgorithmIdentifier, ContentParameters
 from smime_session.errors import MalformedError, MessageError
 
 WRITTEN = [algorithm for algorithm in CONTENT_ENCRYPTION.values() if not algorithm.legacy]
@@ -23,7 +23,7 @@ ENCODED = [
 def taken_apart(encoded: bytes) -> object:
     """Return what decoding makes of octets, by taking them apart; or its error."""
     try:
-        identifier = codec.algorithm_identifier_from(tlv.parse(encoded))
+        identifier = codec.algorithm_identifier_from(asn1.parse(encoded))
     except MalformedError as error:
         return str(error)
     try:
@@ -46,7 +46,7 @@ def test_what_is_written_is_recognised(algorithm: ContentEncryption) -> None:
     identifier = content_algorithm.encode(parameters)
     encoded = codec.algorithm_identifier(identifier)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tlv, "parse", lambda _: pytest.fail("it was taken apart"))
+        patched.setattr(asn1, "parse", lambda _: pytest.fail("it was taken apart"))
         assert content_algorithm.decode(encoded) == (identifier, parameters)
 
 
@@ -64,5 +64,5 @@ def test_what_is_recognised_is_what_taking_apart_finds(encoded: bytes, damage: l
 
 def test_an_algorithm_that_is_not_spoken_has_no_parameters() -> None:
     """Whoever inspects a message needs none; whoever opens it is told why."""
-    identifier = AlgorithmIdentifier("1.2.3", tlv.NULL)
+    identifier = AlgorithmIdentifier("1.2.3", asn1.NULL)
     assert content_algorithm.decode(codec.algorithm_identifier(identifier)) == (identifier, None)

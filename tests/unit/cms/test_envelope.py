@@ -19,10 +19,10 @@ from smime_session.algorithms import (
     ENVELOPED_DATA,
     RSAES_OAEP_SHA256,
 )
-from smime_session.cms import codec, content_algorithm, key_trans, tlv
+from smime_session.cms import asn1, codec, content_algorithm, key_trans
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
 from smime_session.cms.revision import version_for
-from smime_session.cms.structures import (
+from smime_session.cms.values import (
     AlgorithmIdentifier,
     ContentParameters,
     EnvelopeHeader,
@@ -33,7 +33,7 @@ from smime_session.cms.structures import (
 )
 from smime_session.errors import LimitError, MalformedError, NotEnvelopeError, UnsupportedAlgorithmError
 from smime_session.profiles import DEFAULT, MAX_TRAILER_SIZE, Policy
-from tests.unit.cms.chunks import SIZES, blocks
+from tests.support.chunks import SIZES, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,7 +242,7 @@ def test_openssl_reads_what_is_written(*, authenticated: bool, definite: bool, l
 def test_other_cms_objects_are_named(oid: str, found: str) -> None:
     """What is CMS but no envelope is named by what it is."""
     with pytest.raises(NotEnvelopeError) as caught:
-        _reader(tlv.encode(tlv.SEQUENCE, tlv.object_identifier(oid), b"\xa0\x00"))
+        _reader(asn1.encode(asn1.SEQUENCE, asn1.object_identifier(oid), b"\xa0\x00"))
     assert caught.value.found == found
 
 
@@ -290,7 +290,7 @@ def test_recipients_are_limited() -> None:
 @pytest.mark.parametrize("definite", [True, False], ids=["DER", "BER"])
 def test_the_trailer_is_limited(*, authenticated: bool, definite: bool) -> None:
     """What follows the content is limited too, and after gigabytes of content no less."""
-    attributes = tlv.encode(0xA2 if authenticated else 0xA1, bytes(MAX_TRAILER_SIZE))
+    attributes = asn1.encode(0xA2 if authenticated else 0xA1, bytes(MAX_TRAILER_SIZE))
     trailer = _trailer(authenticated=authenticated)._replace(unauthenticated_attributes=attributes)
     reader = _reader(_written(_header(authenticated=authenticated), [b"x"], trailer, definite=definite))
     assert b"".join(reader.ciphertext()) == b"x"
@@ -322,9 +322,9 @@ def test_originator_information_is_kept() -> None:
 def test_an_envelope_without_content_is_refused_with_its_header() -> None:
     """Content that is kept elsewhere (RFC 5652, 6.1) is told before anything is made of the recipients."""
     algorithm = codec.algorithm_identifier(_header(authenticated=False).content_encryption)
-    content = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(DATA), algorithm)
-    envelope = tlv.encode(tlv.SEQUENCE, tlv.integer(0), b"\x31\x00", content)
-    encoded = tlv.encode(tlv.SEQUENCE, tlv.object_identifier(ENVELOPED_DATA), tlv.encode(0xA0, envelope))
+    content = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(DATA), algorithm)
+    envelope = asn1.encode(asn1.SEQUENCE, asn1.integer(0), b"\x31\x00", content)
+    encoded = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(ENVELOPED_DATA), asn1.encode(0xA0, envelope))
     with pytest.raises(MalformedError, match="the envelope holds no encrypted content"):
         _reader(encoded)
 

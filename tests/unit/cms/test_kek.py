@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from smime_session.algorithms import AES_128_WRAP, KEY_WRAPS, KeyWrap
-from smime_session.cms import codec, kek, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, KekIdentifier, KekRecipientInfo, WrappedKey
+from smime_session.cms import asn1, codec, kek
+from smime_session.cms.values import AlgorithmIdentifier, KekIdentifier, KekRecipientInfo, WrappedKey
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 
 GOLDEN: Final = bytes.fromhex(
@@ -19,16 +19,16 @@ GOLDEN: Final = bytes.fromhex(
     "0418000102030405060708090a0b0c0d0e0f1011121314151617"
 )
 INFO: Final = KekRecipientInfo(KekIdentifier(bytes.fromhex("c0fee0")), AES_128_WRAP, bytes(range(24)))
-NAME: Final = tlv.encode(tlv.OCTET_STRING, b"ours")
+NAME: Final = asn1.encode(asn1.OCTET_STRING, b"ours")
 WRAP: Final = codec.algorithm_identifier(AlgorithmIdentifier(AES_128_WRAP.oid))
-DATE: Final = tlv.encode(0x18, b"20260301120000Z")
-OTHER: Final = tlv.encode(tlv.SEQUENCE, tlv.object_identifier("1.2.3.4"))
+DATE: Final = asn1.encode(0x18, b"20260301120000Z")
+OTHER: Final = asn1.encode(asn1.SEQUENCE, asn1.object_identifier("1.2.3.4"))
 
 
 def _info(identifier: bytes, wrap: bytes = WRAP, encrypted_key: bytes = bytes(24), *more: bytes) -> WrappedKey:
     """Encode a KEKRecipientInfo of anything."""
-    key = tlv.encode(tlv.OCTET_STRING, encrypted_key)
-    encoded = tlv.encode(kek.TAG, tlv.integer(4), tlv.encode(tlv.SEQUENCE, identifier), wrap, key, *more)
+    key = asn1.encode(asn1.OCTET_STRING, encrypted_key)
+    encoded = asn1.encode(kek.TAG, asn1.integer(4), asn1.encode(asn1.SEQUENCE, identifier), wrap, key, *more)
     return WrappedKey(encoded, 4, 16)
 
 
@@ -64,7 +64,7 @@ def test_optional_fields_of_the_identifier(more: bytes, date: str | None) -> Non
 
 def test_rude_date_is_harmless() -> None:
     """A date that would steer a terminal is shown in escapes."""
-    date = kek.decode(_info(NAME + tlv.encode(0x18, b"\x1b[2J\xff"))).identifier.date
+    date = kek.decode(_info(NAME + asn1.encode(0x18, b"\x1b[2J\xff"))).identifier.date
     assert date is not None
     assert date.isprintable()
 
@@ -77,7 +77,7 @@ def test_indefinite_lengths_are_read() -> None:
 
 def test_null_parameters_are_read() -> None:
     """A wrap's parameters, which must be absent, may be NULL as some write them."""
-    wrap = codec.algorithm_identifier(AlgorithmIdentifier(AES_128_WRAP.oid, tlv.NULL))
+    wrap = codec.algorithm_identifier(AlgorithmIdentifier(AES_128_WRAP.oid, asn1.NULL))
     assert kek.decode(_info(NAME, wrap)).wrap == AES_128_WRAP
 
 
@@ -89,13 +89,13 @@ def test_null_parameters_are_read() -> None:
         pytest.param(_info(NAME + OTHER + DATE), id="wrong-order"),
         pytest.param(_info(NAME + DATE + OTHER + OTHER), id="one-too-many"),
         pytest.param(_info(NAME + NAME), id="two-names"),
-        pytest.param(_info(NAME, tlv.encode(tlv.SEQUENCE)), id="empty-algorithm"),
+        pytest.param(_info(NAME, asn1.encode(asn1.SEQUENCE)), id="empty-algorithm"),
         pytest.param(
-            _info(NAME, codec.algorithm_identifier(AlgorithmIdentifier(AES_128_WRAP.oid, tlv.integer(1)))),
+            _info(NAME, codec.algorithm_identifier(AlgorithmIdentifier(AES_128_WRAP.oid, asn1.integer(1)))),
             id="parameters",
         ),
-        pytest.param(_info(NAME, WRAP, bytes(24), tlv.NULL), id="something-after"),
-        pytest.param(WrappedKey(tlv.encode(kek.TAG), 0, 16), id="empty"),
+        pytest.param(_info(NAME, WRAP, bytes(24), asn1.NULL), id="something-after"),
+        pytest.param(WrappedKey(asn1.encode(kek.TAG), 0, 16), id="empty"),
         pytest.param(WrappedKey(GOLDEN[:-1], 4, 16), id="cut-off"),
         pytest.param(WrappedKey(GOLDEN + b"\x00", 4, 16), id="trailing"),
         pytest.param(WrappedKey(b"\xa3" + GOLDEN[1:], 4, 16), id="another-technique"),

@@ -23,8 +23,8 @@ from smime_session.algorithms import (
     KeyAgreement,
     KeyWrap,
 )
-from smime_session.cms import codec, key_agree, tlv
-from smime_session.cms.structures import (
+from smime_session.cms import asn1, codec, key_agree
+from smime_session.cms.values import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
     OriginatorKey,
@@ -45,12 +45,12 @@ VERSION = bytes.fromhex("020103")
 ORIGINATOR = bytes.fromhex("a012 a110 3009 06072a8648ce3d0201 0303 000405")
 ECDH_SHA256 = codec.algorithm_identifier(AlgorithmIdentifier(P_256.agreement.oid, key_agree.key_info(AES_128_WRAP)))
 MEMBER = key_agree.recipient_encrypted_key(key_agree.recipient_identifier(BY_KEY), WRAPPED)
-MEMBERS = tlv.encode(tlv.SEQUENCE, MEMBER)
+MEMBERS = asn1.encode(asn1.SEQUENCE, MEMBER)
 
 
 def info(*fields: bytes) -> WrappedKey:
     """Return a KeyAgreeRecipientInfo of encoded fields."""
-    return WrappedKey(tlv.encode(0xA1, *fields), 3, 16)
+    return WrappedKey(asn1.encode(0xA1, *fields), 3, 16)
 
 
 def written(curve: Curve, wrap: KeyWrap, *recipients: RecipientIdentifier) -> WrappedKey:
@@ -132,7 +132,7 @@ def test_what_is_written_is_read(curve: Curve, wrap: KeyWrap) -> None:
 def test_shared_info_is_as_its_rfc_has_it(ukm: bytes, wrap: KeyWrap) -> None:
     """The key wrap, the sender's material and the size in bits are tied to the derived key (RFC 5753, 7.2)."""
     encoded = key_agree.shared_info(key_agree.key_info(wrap), ukm, wrap.key_size * 8)
-    first, second, third = tlv.parse(encoded).children()
+    first, second, third = asn1.parse(encoded).children()
     assert codec.algorithm_identifier_from(first).oid == wrap.oid
     assert (second.tag, second.children()[0].octets()) == (0xA0, ukm)
     assert (third.tag, third.children()[0].octets()) == (0xA2, (wrap.key_size * 8).to_bytes(4, "big"))
@@ -171,22 +171,24 @@ def test_splitting_one_recipient_changes_nothing() -> None:
 
 def test_as_many_recipients_as_allowed_are_read() -> None:
     """The limit of whoever walks the envelope is the one there is; nothing more is counted than it takes."""
-    many = info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1)))
+    many = info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1)))
     assert len(key_agree.fields(many).encrypted_keys) == MAX_RECIPIENTS + 1
-    infos = tlv.parse(tlv.encode(tlv.SET, many.encoded))
+    infos = asn1.parse(asn1.encode(asn1.SET, many.encoded))
     assert codec.recipient_infos(infos, 16, MAX_RECIPIENTS + 1) == (many,)
     with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 20,000"):
         codec.recipient_infos(infos, 16, MAX_RECIPIENTS)
-    endless = info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1) + b"\x30"))
+    endless = info(
+        VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1) + b"\x30")
+    )
     with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 20,000"):
-        codec.recipient_infos(tlv.parse(tlv.encode(tlv.SET, endless.encoded)), 16, MAX_RECIPIENTS)
+        codec.recipient_infos(asn1.parse(asn1.encode(asn1.SET, endless.encoded)), 16, MAX_RECIPIENTS)
 
 
 def test_what_many_recipients_share_is_small() -> None:
     """Each part repeats it: a large one would turn a message into many times its size."""
-    ukm = tlv.encode(0xA1, tlv.encode(tlv.OCTET_STRING, bytes(4096)))
+    ukm = asn1.encode(0xA1, asn1.encode(asn1.OCTET_STRING, bytes(4096)))
     with pytest.raises(LimitError, match="without its encrypted keys"):
-        list(key_agree.split(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER * 2))))
+        list(key_agree.split(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER * 2))))
 
 
 # --- what others write -------------------------------------------------------------------------
@@ -198,24 +200,24 @@ OTHER = "300b 0609608648016503040105"
 @pytest.mark.parametrize("hint", ["", DATE, OTHER, DATE + OTHER], ids=["alone", "date", "other", "both"])
 def test_hints_beside_a_key_identifier_are_read_over(hint: str) -> None:
     """A RecipientKeyIdentifier may say more, which is not needed (RFC 5652, 6.2.2)."""
-    rid = tlv.encode(0xA0, tlv.encode(tlv.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
+    rid = asn1.encode(0xA0, asn1.encode(asn1.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
     member = key_agree.recipient_encrypted_key(rid, WRAPPED)
-    found = key_agree.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, member)))
+    found = key_agree.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, member)))
     assert found.encrypted_keys[0].recipient == BY_KEY
 
 
 @pytest.mark.parametrize("hint", [OTHER + DATE, DATE + DATE, OTHER + OTHER, "0500", DATE + "0400"])
 def test_anything_else_beside_a_key_identifier_is_refused(hint: str) -> None:
     """A date and another attribute may follow it, in this order and once each."""
-    rid = tlv.encode(0xA0, tlv.encode(tlv.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
+    rid = asn1.encode(0xA0, asn1.encode(asn1.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
     member = key_agree.recipient_encrypted_key(rid, WRAPPED)
     with pytest.raises(MalformedError, match="a RecipientKeyIdentifier is malformed"):
-        key_agree.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, member)))
+        key_agree.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, member)))
 
 
 @pytest.mark.parametrize("algorithm", KEY_AGREEMENTS.values(), ids=lambda algorithm: algorithm.name)
 @pytest.mark.parametrize("wrap", [*KEY_WRAPS.values(), TRIPLE_DES_WRAP], ids=lambda wrap: wrap.name)
-@pytest.mark.parametrize("parameters", [None, tlv.NULL], ids=["absent", "NULL"])
+@pytest.mark.parametrize("parameters", [None, asn1.NULL], ids=["absent", "NULL"])
 def test_every_agreement_is_read_with_every_wrap(
     algorithm: KeyAgreement, wrap: KeyWrap, parameters: bytes | None
 ) -> None:
@@ -227,7 +229,7 @@ def test_every_agreement_is_read_with_every_wrap(
 
 def test_an_indefinite_key_wrap_is_derived_with_as_der() -> None:
     """ECC-CMS-SharedInfo is DER whatever the message is (RFC 5753, 7.2)."""
-    encoded = b"\x30\x80" + tlv.object_identifier(AES_128_WRAP.oid) + tlv.END_OF_CONTENTS
+    encoded = b"\x30\x80" + asn1.object_identifier(AES_128_WRAP.oid) + asn1.END_OF_CONTENTS
     _, _, found = key_agree.algorithms_from(AlgorithmIdentifier(P_256.agreement.oid, encoded))
     assert found == key_agree.key_info(AES_128_WRAP)
 
@@ -239,22 +241,22 @@ def test_parameters_of_an_ec_originator(parameters: str) -> None:
     assert key_agree.originator_from(originator(EC_PUBLIC_KEY_OID, parameters)) == OriginatorKey(curve, b"\x04\x05")
 
 
-def originator(oid: str, parameters: str = "", point: str = "0303 000405") -> tlv.Element:
+def originator(oid: str, parameters: str = "", point: str = "0303 000405") -> asn1.Element:
     """Return an originatorKey."""
     algorithm = codec.algorithm_identifier(AlgorithmIdentifier(oid, bytes.fromhex(parameters) or None))
-    return tlv.parse(tlv.encode(0xA1, algorithm, bytes.fromhex(point)))
+    return asn1.parse(asn1.encode(0xA1, algorithm, bytes.fromhex(point)))
 
 
 @pytest.mark.parametrize("identifier", [BY_SERIAL, BY_KEY], ids=["issuer and serial number", "key identifier"])
 def test_an_originator_may_be_named(identifier: RecipientIdentifier) -> None:
     """A sender may name a certificate instead of giving a key (RFC 5652, 6.2.2)."""
-    named = tlv.encode(0xA0, codec.recipient_identifier(identifier))
+    named = asn1.encode(0xA0, codec.recipient_identifier(identifier))
     assert key_agree.decode(info(VERSION, named, ECDH_SHA256, MEMBERS)).originator == identifier
 
 
 def test_user_keying_material_is_read() -> None:
     """Readers must take it (RFC 5652, 6.2.2)."""
-    ukm = tlv.encode(0xA1, tlv.encode(tlv.OCTET_STRING, b"material"))
+    ukm = asn1.encode(0xA1, asn1.encode(asn1.OCTET_STRING, b"material"))
     found = key_agree.decode(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, MEMBERS))
     assert found.user_keying_material == b"material"
 
@@ -272,12 +274,12 @@ def test_user_keying_material_is_read() -> None:
         (VERSION, ORIGINATOR, b"\xa1\x00", ECDH_SHA256, MEMBERS),
         (VERSION, b"\xa0\x00", ECDH_SHA256, MEMBERS),
         (VERSION, ORIGINATOR + ORIGINATOR, ECDH_SHA256, MEMBERS),
-        (VERSION, ORIGINATOR, ECDH_SHA256, MEMBERS, tlv.NULL),
-        (VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, b"\x30\x00")),
-        (VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, MEMBER, b"\x04\x00")),
-        (VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, b"\x30\x04\xa0\x00\x04\x00")),
-        (VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, b"\x30\x08\xa0\x04\x04\x00\x05\x00\x04\x00")),
-        (VERSION, ORIGINATOR, ECDH_SHA256, tlv.encode(tlv.SEQUENCE, b"\x30\x04\x80\x00\x04\x00")),
+        (VERSION, ORIGINATOR, ECDH_SHA256, MEMBERS, asn1.NULL),
+        (VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, b"\x30\x00")),
+        (VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER, b"\x04\x00")),
+        (VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, b"\x30\x04\xa0\x00\x04\x00")),
+        (VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, b"\x30\x08\xa0\x04\x04\x00\x05\x00\x04\x00")),
+        (VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, b"\x30\x04\x80\x00\x04\x00")),
     ],
 )
 def test_broken_fields_are_refused(fields: tuple[bytes, ...]) -> None:
@@ -300,10 +302,10 @@ def test_broken_fields_are_refused(fields: tuple[bytes, ...]) -> None:
         (originator(EC_PUBLIC_KEY_OID, point="0300"), MalformedError, "public key is malformed"),
         (originator(EC_PUBLIC_KEY_OID, point="0403 000405"), MalformedError, "tag"),
         (originator(EC_PUBLIC_KEY_OID, point="0303 000405 0500"), MalformedError, "public key is malformed"),
-        (tlv.parse(tlv.NULL), MalformedError, "tag"),
+        (asn1.parse(asn1.NULL), MalformedError, "tag"),
     ],
 )
-def test_originators_that_are_refused(element: tlv.Element, error: type[MessageError], words: str) -> None:
+def test_originators_that_are_refused(element: asn1.Element, error: type[MessageError], words: str) -> None:
     """A key of another kind, or on another curve, is named; one that is broken is malformed."""
     with pytest.raises(error, match=words):
         key_agree.originator_from(element)
@@ -318,7 +320,7 @@ WRAP = key_agree.key_info(AES_128_WRAP)
         ("1.2.840.113549.1.9.16.3.5", WRAP, UnsupportedAlgorithmError, "ephemeral-static Diffie-Hellman"),
         ("1.3.132.1.15.1", WRAP, UnsupportedAlgorithmError, "1.3.132.1.15.1"),
         (P_256.agreement.oid, None, MalformedError, "absent"),
-        (P_256.agreement.oid, tlv.NULL, MalformedError, "tag"),
+        (P_256.agreement.oid, asn1.NULL, MalformedError, "tag"),
         (P_256.agreement.oid, b"\x30\x00", MalformedError, "AlgorithmIdentifier"),
         (
             P_256.agreement.oid,
@@ -340,7 +342,7 @@ def sized(wrap: KeyWrap, size: int) -> WrappedKey:
     """Return an info whose encrypted key has ``size`` octets."""
     algorithm = codec.algorithm_identifier(AlgorithmIdentifier(P_256.agreement.oid, key_agree.key_info(wrap)))
     member = key_agree.recipient_encrypted_key(key_agree.recipient_identifier(BY_KEY), bytes(size))
-    return info(VERSION, ORIGINATOR, algorithm, tlv.encode(tlv.SEQUENCE, member))
+    return info(VERSION, ORIGINATOR, algorithm, asn1.encode(asn1.SEQUENCE, member))
 
 
 @given(st.integers(0, MAX_ENCRYPTED_KEY_SIZE), st.sampled_from(tuple(KEY_WRAPS.values())))

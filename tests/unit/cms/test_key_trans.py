@@ -20,8 +20,8 @@ from smime_session.algorithms import (
     HashName,
     KeyTransport,
 )
-from smime_session.cms import codec, key_trans, tlv
-from smime_session.cms.structures import (
+from smime_session.cms import asn1, codec, key_trans
+from smime_session.cms.values import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
     KeyTransRecipientInfo,
@@ -177,7 +177,7 @@ def test_unknown_parts_of_oaep_are_named(parameters: str, role: str) -> None:
         key_trans.algorithm_from(_oaep(parameters))
 
 
-@pytest.mark.parametrize("parameters", [None, tlv.NULL])
+@pytest.mark.parametrize("parameters", [None, asn1.NULL])
 def test_v1_5_has_null_or_no_parameters(parameters: bytes | None) -> None:
     """RSAES-PKCS1-v1_5 has NULL (RFC 3370, 4.2.1), which some leave out."""
     assert key_trans.algorithm_from(AlgorithmIdentifier(RSAES_PKCS1_V1_5_OID, parameters)) == RSAES_PKCS1_V1_5
@@ -212,7 +212,7 @@ def test_an_encrypted_key_in_pieces_is_joined() -> None:
     """BER allows an encrypted key to come in pieces (X.690, 8.7)."""
     rid = codec.recipient_identifier(BY_KEY)
     algorithm = codec.algorithm_identifier(key_trans.algorithm_identifier(RSAES_PKCS1_V1_5))
-    encoded = tlv.encode(tlv.SEQUENCE, b"\x02\x01\x02", rid, algorithm, bytes.fromhex("2480 0401ab 2403 0401cd 0000"))
+    encoded = asn1.encode(asn1.SEQUENCE, b"\x02\x01\x02", rid, algorithm, bytes.fromhex("2480 0401ab 2403 0401cd 0000"))
     assert key_trans.decode(WrappedKey(encoded, 2, 32)).encrypted_key == b"\xab\xcd"
 
 

@@ -9,7 +9,7 @@ from asn1crypto import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.cms.names import MAX_NAME_SIZE, same_name
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ TEXT = st.text(alphabet=" aAbßẞéÉ.ﬁ", max_size=6)
 
 def _name(*parts: Sequence[tuple[str, int, bytes]]) -> bytes:
     """Return a Name of parts, each some attributes: object identifier, tag and contents."""
-    return tlv.encode(
-        tlv.SEQUENCE,
+    return asn1.encode(
+        asn1.SEQUENCE,
         *(
-            tlv.encode(
-                tlv.SET,
+            asn1.encode(
+                asn1.SET,
                 *(
-                    tlv.encode(tlv.SEQUENCE, tlv.object_identifier(oid), tlv.encode(tag, contents))
+                    asn1.encode(asn1.SEQUENCE, asn1.object_identifier(oid), asn1.encode(tag, contents))
                     for oid, tag, contents in part
                 ),
             )

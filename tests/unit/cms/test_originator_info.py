@@ -8,30 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smime_session.cms import tlv
+from smime_session.cms import asn1
 from smime_session.cms.originator_info import certificates_in
 from smime_session.errors import LimitError, MalformedError
 from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATE_SIZE, MAX_ORIGINATOR_CERTIFICATES
 
-KINDS: Final = (tlv.SEQUENCE, 0xA0, 0xA1, 0xA2, 0xA3)
+KINDS: Final = (asn1.SEQUENCE, 0xA0, 0xA1, 0xA2, 0xA3)
 """Tags of a CertificateChoices (RFC 5652, 10.2.2): X.509, PKCS#6, attribute certificates of two versions, others."""
 
 
 def info(*members: bytes, after: bytes = b"") -> bytes:
     """Return an OriginatorInfo with certificates, and what follows them."""
-    return tlv.encode(0xA0, tlv.encode(0xA0, *members), after)
+    return asn1.encode(0xA0, asn1.encode(0xA0, *members), after)
 
 
 def of_size(size: int) -> bytes:
     """Return a value of so many octets."""
-    return tlv.encode(tlv.SEQUENCE, bytes(size - 4))
+    return asn1.encode(asn1.SEQUENCE, bytes(size - 4))
 
 
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=200)), max_size=MAX_ORIGINATOR_CERTIFICATES))
 def test_x509_certificates_are_found(members: list[tuple[int, bytes]]) -> None:
     """They keep their order and their octets; other kinds are passed over, and so are revocation lists."""
-    encoded = [tlv.encode(tag, contents) for tag, contents in members]
-    wanted = [each for each in encoded if each[0] == tlv.SEQUENCE]
+    encoded = [asn1.encode(tag, contents) for tag, contents in members]
+    wanted = [each for each in encoded if each[0] == asn1.SEQUENCE]
     assert certificates_in(info(*encoded)) == wanted
     assert certificates_in(info(*encoded, after=b"\xa1\x02\x30\x00")) == wanted
 
@@ -78,7 +78,7 @@ def test_what_is_broken_is_refused(encoded: str) -> None:
 def test_certificates_are_counted() -> None:
     """Of every kind, before any is looked at; revocation lists do not count."""
     most = [b"\x30\x00"] * MAX_ORIGINATOR_CERTIFICATES
-    assert certificates_in(info(*most, after=tlv.encode(0xA1, *most, *most))) == most
+    assert certificates_in(info(*most, after=asn1.encode(0xA1, *most, *most))) == most
     for one_more in (b"\x30\x00", b"\xa2\x00"):
         with pytest.raises(LimitError, match="the number of the originator's certificates exceeds the limit of 32"):
             certificates_in(info(*most, one_more))
@@ -89,6 +89,6 @@ def test_certificates_are_measured() -> None:
     largest = of_size(MAX_ORIGINATOR_CERTIFICATE_SIZE)
     assert len(largest) == MAX_ORIGINATOR_CERTIFICATE_SIZE
     other = b"\xa3" + of_size(MAX_ORIGINATOR_CERTIFICATE_SIZE + 1)[1:]
-    assert certificates_in(info(largest, other, after=tlv.encode(0xA1, other))) == [largest]
+    assert certificates_in(info(largest, other, after=asn1.encode(0xA1, other))) == [largest]
     with pytest.raises(LimitError, match="the size of a certificate of the originator exceeds the limit of 65,536 oct"):
         certificates_in(info(of_size(MAX_ORIGINATOR_CERTIFICATE_SIZE + 1)))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from smime_session import algorithms
 from smime_session.algorithms import AES_256_CBC, DES_EDE3_CBC, PASSWORD_CIPHERS, PRF_OIDS, ContentEncryption, HashName
-from smime_session.cms import codec, pwri, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.cms import asn1, codec, pwri
+from smime_session.cms.values import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS
 
@@ -38,13 +38,13 @@ RFC_3211: Final = bytes.fromhex(  # section 3, the second example; its outermost
 
 def _parameters(*fields: bytes) -> bytes:
     """Encode PBKDF2-params of anything."""
-    return tlv.encode(tlv.SEQUENCE, *fields)
+    return asn1.encode(asn1.SEQUENCE, *fields)
 
 
-SALT: Final = tlv.encode(tlv.OCTET_STRING, bytes(8))
-COUNT: Final = tlv.integer(1000)
+SALT: Final = asn1.encode(asn1.OCTET_STRING, bytes(8))
+COUNT: Final = asn1.integer(1000)
 CIPHER: Final = codec.algorithm_identifier(
-    AlgorithmIdentifier(AES_256_CBC.oid, tlv.encode(tlv.OCTET_STRING, bytes(16)))
+    AlgorithmIdentifier(AES_256_CBC.oid, asn1.encode(asn1.OCTET_STRING, bytes(16)))
 )
 WRAP: Final = AlgorithmIdentifier(algorithms.PWRI_KEK_OID, CIPHER)
 
@@ -56,13 +56,13 @@ def _info(
     derivation_oid: str = algorithms.PBKDF2_OID,
 ) -> WrappedKey:
     """Encode a PasswordRecipientInfo of anything."""
-    key = tlv.encode(tlv.OCTET_STRING, encrypted_key)
-    implicit = tlv.encode(0xA0, tlv.object_identifier(derivation_oid), derivation or b"")
-    encoded = tlv.encode(pwri.TAG, tlv.integer(0), implicit, codec.algorithm_identifier(wrap), key)
+    key = asn1.encode(asn1.OCTET_STRING, encrypted_key)
+    implicit = asn1.encode(0xA0, asn1.object_identifier(derivation_oid), derivation or b"")
+    encoded = asn1.encode(pwri.TAG, asn1.integer(0), implicit, codec.algorithm_identifier(wrap), key)
     return WrappedKey(encoded, 0, 32)
 
 
-def _prf(oid: str, parameters: bytes | None = tlv.NULL) -> bytes:
+def _prf(oid: str, parameters: bytes | None = asn1.NULL) -> bytes:
     return codec.algorithm_identifier(AlgorithmIdentifier(oid, parameters))
 
 
@@ -118,9 +118,9 @@ def test_impossible_size(size: int) -> None:
     ("fields", "prf"),
     [
         ((SALT, COUNT), "SHA-1"),
-        ((SALT, COUNT, tlv.integer(32)), "SHA-1"),
+        ((SALT, COUNT, asn1.integer(32)), "SHA-1"),
         ((SALT, COUNT, _prf("1.2.840.113549.2.7")), "SHA-1"),
-        ((SALT, COUNT, tlv.integer(32), _prf("1.2.840.113549.2.11")), "SHA-512"),
+        ((SALT, COUNT, asn1.integer(32), _prf("1.2.840.113549.2.11")), "SHA-512"),
         ((SALT, COUNT, _prf("1.3.6.1.5.5.8.1.2", None)), "SHA-1"),
         ((SALT, COUNT, _prf("1.2.840.113549.2.8", None)), "SHA-224"),
     ],
@@ -142,7 +142,7 @@ def test_indefinite_lengths_are_read() -> None:
 def test_too_many_iterations(count: int) -> None:
     """A count that would keep the processor busy is refused before any work."""
     with pytest.raises(LimitError) as caught:
-        pwri.decode(_info(_parameters(SALT, tlv.integer(count))))
+        pwri.decode(_info(_parameters(SALT, asn1.integer(count))))
     assert caught.value.limit == MAX_PBKDF2_ITERATIONS
 
 
@@ -150,27 +150,27 @@ def test_too_many_iterations(count: int) -> None:
 def test_no_iterations(count: int) -> None:
     """A count under one is malformed."""
     with pytest.raises(MalformedError, match="iterations"):
-        pwri.decode(_info(_parameters(SALT, tlv.integer(count))))
+        pwri.decode(_info(_parameters(SALT, asn1.integer(count))))
 
 
 @pytest.mark.parametrize(
     "derivation",
     [
         pytest.param(None, id="absent"),
-        pytest.param(tlv.NULL, id="null"),
+        pytest.param(asn1.NULL, id="null"),
         pytest.param(_parameters(), id="empty"),
         pytest.param(_parameters(SALT), id="no-count"),
         pytest.param(_parameters(COUNT), id="no-salt"),
-        pytest.param(_parameters(SALT, tlv.encode(tlv.INTEGER)), id="empty-count"),
-        pytest.param(_parameters(tlv.encode(tlv.SEQUENCE), COUNT), id="salt-source"),
-        pytest.param(_parameters(tlv.encode(tlv.OCTET_STRING, bytes(1025)), COUNT), id="endless-salt"),
-        pytest.param(_parameters(SALT, COUNT, tlv.integer(16)), id="size-of-another-cipher"),
-        pytest.param(_parameters(SALT, COUNT, tlv.integer(0)), id="size-zero"),
-        pytest.param(_parameters(SALT, COUNT, tlv.integer(-32)), id="size-negative"),
-        pytest.param(_parameters(SALT, COUNT, tlv.integer(1 << 64)), id="size-endless"),
-        pytest.param(_parameters(SALT, COUNT, _prf("1.2.840.113549.2.9"), tlv.integer(32)), id="wrong-order"),
-        pytest.param(_parameters(SALT, COUNT, tlv.integer(32), tlv.NULL), id="null-hash"),
-        pytest.param(_parameters(SALT, COUNT, _prf("1.2.840.113549.2.9", tlv.integer(1))), id="hash-parameters"),
+        pytest.param(_parameters(SALT, asn1.encode(asn1.INTEGER)), id="empty-count"),
+        pytest.param(_parameters(asn1.encode(asn1.SEQUENCE), COUNT), id="salt-source"),
+        pytest.param(_parameters(asn1.encode(asn1.OCTET_STRING, bytes(1025)), COUNT), id="endless-salt"),
+        pytest.param(_parameters(SALT, COUNT, asn1.integer(16)), id="size-of-another-cipher"),
+        pytest.param(_parameters(SALT, COUNT, asn1.integer(0)), id="size-zero"),
+        pytest.param(_parameters(SALT, COUNT, asn1.integer(-32)), id="size-negative"),
+        pytest.param(_parameters(SALT, COUNT, asn1.integer(1 << 64)), id="size-endless"),
+        pytest.param(_parameters(SALT, COUNT, _prf("1.2.840.113549.2.9"), asn1.integer(32)), id="wrong-order"),
+        pytest.param(_parameters(SALT, COUNT, asn1.integer(32), asn1.NULL), id="null-hash"),
+        pytest.param(_parameters(SALT, COUNT, _prf("1.2.840.113549.2.9", asn1.integer(1))), id="hash-parameters"),
     ],
 )
 def test_broken_parameters_of_pbkdf2(derivation: bytes | None) -> None:
@@ -183,13 +183,13 @@ def test_broken_parameters_of_pbkdf2(derivation: bytes | None) -> None:
     "parameters",
     [
         pytest.param(None, id="absent"),
-        pytest.param(tlv.NULL, id="null"),
+        pytest.param(asn1.NULL, id="null"),
         pytest.param(codec.algorithm_identifier(AlgorithmIdentifier(AES_256_CBC.oid)), id="no-vector"),
-        pytest.param(codec.algorithm_identifier(AlgorithmIdentifier(AES_256_CBC.oid, tlv.NULL)), id="null-vector"),
+        pytest.param(codec.algorithm_identifier(AlgorithmIdentifier(AES_256_CBC.oid, asn1.NULL)), id="null-vector"),
         *(
             pytest.param(
                 codec.algorithm_identifier(
-                    AlgorithmIdentifier(AES_256_CBC.oid, tlv.encode(tlv.OCTET_STRING, bytes(size)))
+                    AlgorithmIdentifier(AES_256_CBC.oid, asn1.encode(asn1.OCTET_STRING, bytes(size)))
                 ),
                 id=f"vector-{size}",
             )
@@ -206,13 +206,13 @@ def test_broken_parameters_of_the_wrap(parameters: bytes | None) -> None:
 @pytest.mark.parametrize(
     "encoded",
     [
-        pytest.param(tlv.encode(pwri.TAG), id="empty"),
-        pytest.param(tlv.encode(pwri.TAG, tlv.integer(0)), id="version-alone"),
+        pytest.param(asn1.encode(pwri.TAG), id="empty"),
+        pytest.param(asn1.encode(pwri.TAG, asn1.integer(0)), id="version-alone"),
         pytest.param(GOLDEN[:-1], id="cut-off"),
         pytest.param(GOLDEN + b"\x00", id="trailing"),
         pytest.param(b"\xa2" + GOLDEN[1:], id="another-technique"),
         pytest.param(GOLDEN[:6] + b"\x30" + GOLDEN[7:], id="derivation-without-its-tag"),
-        pytest.param(tlv.encode(pwri.TAG, GOLDEN[3:], tlv.NULL), id="something-after"),
+        pytest.param(asn1.encode(pwri.TAG, GOLDEN[3:], asn1.NULL), id="something-after"),
     ],
 )
 def test_broken_structure(encoded: bytes) -> None:
@@ -223,7 +223,7 @@ def test_broken_structure(encoded: bytes) -> None:
 
 def test_key_that_is_no_password_s() -> None:
     """Without a key derivation the key comes from elsewhere, and the error says so."""
-    encoded = tlv.encode(pwri.TAG, GOLDEN[3:6], GOLDEN[58:])
+    encoded = asn1.encode(pwri.TAG, GOLDEN[3:6], GOLDEN[58:])
     with pytest.raises(MalformedError, match="does not say how its key is made"):
         pwri.decode(WrappedKey(encoded, 0, 32))
 
@@ -233,7 +233,7 @@ def test_key_that_is_no_password_s() -> None:
     [
         (_info(derivation_oid="1.3.6.1.4.1.11591.4.11"), "key derivation scrypt"),
         (_info(_parameters(SALT, COUNT, _prf("1.2.840.113549.2.13"))), "pseudorandom function of PBKDF2"),
-        (_info(wrap=AlgorithmIdentifier("1.2.840.113549.1.9.16.3.6", tlv.NULL)), "Triple-DES key wrap"),
+        (_info(wrap=AlgorithmIdentifier("1.2.840.113549.1.9.16.3.6", asn1.NULL)), "Triple-DES key wrap"),
         (
             _info(
                 wrap=AlgorithmIdentifier(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session.mail.blocks import Lookahead
-from tests.unit.cms.chunks import SIZES, blocks
+from tests.support.chunks import SIZES, blocks
 
 
 @given(st.binary(max_size=40), st.sampled_from(SIZES), st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9))))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.charset import CharsetFinder, charset_of, charset_of_beginning
-from smime_session.sources import BLOCK_SIZE
+from smime_session.streams.sources import BLOCK_SIZE
 
 
 @given(st.text() | st.binary(), st.integers(1, 5))

@@ -11,8 +11,8 @@ import pytest
 from smime_session.errors import MalformedError, NotEnvelopeError, NotMailError
 from smime_session.mail.detection import Incoming, open_message
 from smime_session.mail.transfer import encode_base64
-from smime_session.sources import Replay
-from tests.unit.pem_text import encode_pem
+from smime_session.streams.sources import Replay
+from tests.support.pem_text import encode_pem
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from smime_session.errors import MalformedError
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.pem import PemDecoder, PemWriter, find_pem_label
-from tests.unit.pem_text import encode_pem
+from tests.support.pem_text import encode_pem
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import NextBlock

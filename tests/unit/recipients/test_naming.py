@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from smime_session.cms import tlv
-from smime_session.cms.structures import IssuerAndSerialNumber, SubjectKeyIdentifier
-from smime_session.credentials.certificates import load_certificates
-from smime_session.credentials.names import issuer_of
-from smime_session.credentials.quiet import quietly
-from smime_session.explanation import Directory, closest
-from smime_session.recipients.key_transport import KeyTransportIdentity
+from smime_session.certificates.load import load_certificates
+from smime_session.certificates.names import issuer_of
+from smime_session.certificates.quiet import quietly
+from smime_session.cms import asn1
+from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
+from smime_session.inspection.explanation import Directory, closest
 from smime_session.recipients.naming import OwnNames, key_identifier, stated_key_identifier
+from smime_session.recipients.rsa import KeyTransportIdentity
 
 if TYPE_CHECKING:
     from tests.conftest import Person
@@ -71,9 +71,9 @@ def test_an_issuer_may_be_spelt_otherwise() -> None:
 def test_nothing_is_ruled_out_wrongly() -> None:
     """The search of octets finds every name that is one, and rules others out."""
     names = OwnNames(KEY.public_key(), _certificate(0x1234567890))
-    for octets in (tlv.integer(0x1234567890), b"..any octets..", key_identifier(KEY.public_key())):
+    for octets in (asn1.integer(0x1234567890), b"..any octets..", key_identifier(KEY.public_key())):
         assert names.may_stand_in(octets)
-    assert not names.may_stand_in(tlv.integer(0x1234567891))
+    assert not names.may_stand_in(asn1.integer(0x1234567891))
 
 
 def test_a_key_alone_rules_nothing_out() -> None:

@@ -15,19 +15,13 @@ from hypothesis import strategies as st
 
 from smime_session import COMPAT, MODERN, Password, Policy, PresharedKey, Profile, SessionKey, decrypt, encrypt, inspect
 from smime_session.algorithms import AES_128_CBC, AES_192_CBC, AES_256_CBC, DES_EDE3_CBC, PASSWORD_CIPHERS, PRF_OIDS
-from smime_session.cms import codec, pwri, tlv
-from smime_session.cms.structures import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
-from smime_session.errors import (
-    CredentialError,
-    DecryptionError,
-    LimitError,
-    MalformedError,
-    NoMatchError,
-    PolicyError,
-)
+from smime_session.cms import asn1, codec, pwri
+from smime_session.cms.values import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.errors import CredentialError, DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
-from smime_session.recipients import legacy_algorithm, password, summarize
-from tests.unit.refusing import refusal
+from smime_session.recipients import password
+from smime_session.recipients.registry import legacy_algorithm, summarize
+from tests.support.refusing import refusal
 
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption, HashName
@@ -293,7 +287,7 @@ def test_work_of_all_recipients_together_is_limited() -> None:
 def test_one_that_cannot_be_used_hides_no_other() -> None:
     """A broken recipient info is passed over if there is another, and is the error if there is none."""
     key = SessionKey.generate(32)
-    broken, good = WrappedKey(tlv.encode(pwri.TAG, tlv.integer(0)), 0, 32), _quick(b"word", key)
+    broken, good = WrappedKey(asn1.encode(pwri.TAG, asn1.integer(0)), 0, 32), _quick(b"word", key)
     assert Password("word").matching([broken, good]) == [good]
     assert Password("word").unwrap([broken, good]) == key
     with pytest.raises(MalformedError):
@@ -361,9 +355,9 @@ def test_summary() -> None:
 def test_summary_of_what_is_not_spoken() -> None:
     """The summary tells as much as can be told, and the problem."""
     info = AlgorithmIdentifier("1.2.3")
-    encoded = tlv.parse(_quick(b"word", _key(bytes(32))).encoded).children()
+    encoded = asn1.parse(_quick(b"word", _key(bytes(32))).encoded).children()
     odd = [each.encoded for each in encoded[:2]] + [codec.algorithm_identifier(info), encoded[3].encoded]
-    (found,) = password.summarize(WrappedKey(tlv.encode(password.TAG, *odd), 0, 32))
+    (found,) = password.summarize(WrappedKey(asn1.encode(password.TAG, *odd), 0, 32))
     assert (found.technique, found.algorithm, found.algorithm_oid) == ("password", "1.2.3", "1.2.3")
     assert (found.parameters, found.encrypted_key_size) == ({}, encoded[3].end - encoded[3].start - 2)
     assert found.problem == "the key-encryption algorithm (1.2.3) is not supported"

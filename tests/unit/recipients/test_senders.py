@@ -23,17 +23,17 @@ from smime_session import (
 )
 from smime_session.algorithms import P_256, P_384, X448, X25519, Curve
 from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATES
-from smime_session.recipients.key_agreement import KeyAgreementIdentity
-from tests.unit.credentials.making import NOW, altered, certificate
-from tests.unit.readers import parts_of
-from tests.unit.recipients.agreeing import Person, person
-from tests.unit.recipients.static_senders import CONTENT, FromStatic, message_with, originator_info
+from smime_session.recipients.ecdh import KeyAgreementIdentity
+from tests.support.agreeing import Person, person
+from tests.support.making import NOW, altered, certificate
+from tests.support.readers import parts_of
+from tests.support.static_senders import CONTENT, FromStatic, message_with, originator_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from smime_session import Profile, Recipient
-    from smime_session.cms.structures import RecipientIdentifier
+    from smime_session.cms.values import RecipientIdentifier
     from tests.conftest import Person as RsaPerson
 
 ALICE, BOB, CAROL = person(), person("bob"), person("carol")

@@ -6,8 +6,8 @@ import pytest
 
 from smime_session.algorithms import RSAES_PKCS1_V1_5
 from smime_session.cms import key_trans
-from smime_session.cms.structures import IssuerAndSerialNumber, KeyTransRecipientInfo, SubjectKeyIdentifier, WrappedKey
-from smime_session.recipients import names_of, summarize
+from smime_session.cms.values import IssuerAndSerialNumber, KeyTransRecipientInfo, SubjectKeyIdentifier, WrappedKey
+from smime_session.recipients.registry import names_of, summarize
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 
 NAME = bytes.fromhex("3010 310e 300c 0603550403 0c05 416c696365")

@@ -1,0 +1,1 @@
+"""Certificates: load, name, check."""

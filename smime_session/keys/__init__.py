@@ -1,0 +1,1 @@
+"""Private keys: files, PKCS#8, PKCS#12."""

@@ -1,0 +1,1 @@
+"""The operations, one story each, and what they share."""

@@ -1,0 +1,187 @@
+"""Encrypting: one message, one key.
+
+A new session key is drawn, wrapped for every recipient, used to seal the content once, and wiped.
+Either every recipient can be used or nothing is encrypted at all.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+
+from smime_session.cms import codec
+from smime_session.cms.values import EnvelopeTrailer
+from smime_session.content import seal, sealed_size
+from smime_session.mail.charset import charset_of
+from smime_session.mail.entity import envelope_fields, read_head
+from smime_session.mail.line_endings import canonical
+from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
+from smime_session.mail.pem import PemWriter
+from smime_session.mail.transfer import Base64Writer, encode_base64
+from smime_session.operations.outgoing import (
+    MeasureFirstError,
+    canonical_content,
+    mail_content,
+    outgoing_head,
+    plain_content,
+)
+from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, prepare
+from smime_session.profiles import MODERN, Profile
+from smime_session.recipients.fitness import recipients_for
+from smime_session.session_key import SessionKey
+from smime_session.streams.sources import Outlet, is_seekable
+from smime_session.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cryptography import x509
+
+    from smime_session.operations.outgoing import Content
+    from smime_session.recipients.registry import Recipient
+
+Form = Literal["mail", "der", "pem"]
+
+_FORMS: Final[tuple[Form, ...]] = ("mail", "der", "pem")
+
+
+class Sealed(Value):
+    """What encrypting did.
+
+    Attributes:
+        content_encryption: the content-encryption algorithm's name.
+        recipients: how many recipients the session key was wrapped for.
+        encoding: ``DER``, or ``BER`` where the input's size was not known beforehand.
+        removed_fields: header fields that were taken out of the mail (``Bcc``), as it spelt them.
+        already_encrypted: whether the mail says that it was encrypted before, with S/MIME or PGP/MIME; it
+            is encrypted twice then, and who opens it finds an encrypted mail.
+    """
+
+    content_encryption: str
+    recipients: int
+    encoding: Literal["DER", "BER"]
+    removed_fields: tuple[str, ...]
+    already_encrypted: bool = False
+
+
+def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, profile: Profile = MODERN) -> M:
+    """Encrypt a mail that is in memory.
+
+    ``Content-*`` fields and the body are sealed; the other fields stay readable outside, byte for
+    byte, except ``Bcc``, which is removed.
+
+    Args:
+        message: the mail; as bytes, or octets in another buffer, with line endings of either kind.
+        recipients: certificates, which are checked, or prepared recipients.
+        profile: the algorithms, and what is asked of a certificate.
+
+    Returns:
+        The encrypted mail, as the type that was given, ready to be sent.
+
+    Raises:
+        RecipientError: a recipient cannot be used, or there is none; every one is named.
+        NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
+        MessageError: the message object has a binary part, which only bytes can carry.
+        LimitError: there are more recipients than reading accepts.
+        TypeError: an argument is of a kind that is not accepted.
+    """
+    ready = recipients_for(recipients, profile=profile)
+    raw = octets_of(message)
+    raw_head, body = read_head(io.BytesIO(raw).read)
+    head = outgoing_head(raw_head, lambda: charset_of(body))
+    content = b"".join((head.inner, body if head.binary else canonical(bytes(body), composite=head.composite)))
+    with SessionKey.generate(profile.content.key_size) as key:
+        header, parameters = prepare(key, ready, profile)
+        ciphertext, tag = seal(parameters, key, content)
+    trailer = EnvelopeTrailer(bytes(tag))
+    end = codec.envelope_end(trailer, authenticated=profile.content.authenticated, indefinite=False)
+    start = codec.envelope_start(header, len(ciphertext), len(end))
+    fields = envelope_fields(SMIME_TYPES[header.content_type], head.eol)
+    text = encode_base64((start, ciphertext, end), eol=head.eol)
+    return like(message, b"".join((head.outer, fields, text)))
+
+
+def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
+    source: BinaryIO,
+    target: BinaryIO,
+    recipients: Iterable[Recipient | x509.Certificate],
+    *,
+    profile: Profile = MODERN,
+    form: Form = "mail",
+    transactional: bool = False,
+) -> Sealed:
+    """Encrypt a message of any size in flat memory.
+
+    A large one is read and written in threads beside the work: ``source`` and ``target`` are used by one
+    of them at a time, and by none any more when this returns or raises.
+
+    Args:
+        source: a mail; for the other forms, any octets, which are sealed as they are. If it can seek,
+            the envelope is DER; otherwise, as from a pipe, it is indefinite-length BER.
+        target: where the result goes; after an exception it has no complete message.
+        recipients: certificates, which are checked, or prepared recipients.
+        profile: the algorithms, and what is asked of a certificate.
+        form: ``mail`` for a whole mail; ``der`` or ``pem`` for a bare CMS object.
+        transactional: the caller's promise that ``target`` can seek and truncate, and that what was
+            written to it is thrown away if an exception is raised. A mail whose lines all end with CRLF is
+            then read once instead of twice.
+
+    Raises:
+        RecipientError: a recipient cannot be used, or there is none; every one is named.
+        NotMailError: a mail was expected and the input is none.
+        MalformedError: the input changed while it was read.
+        LimitError: it is more than the algorithm can seal, or for more recipients than reading accepts.
+        TypeError: an argument is of a kind that is not accepted.
+    """
+    if form not in _FORMS:
+        raise TypeError(f"form is {' or '.join(map(repr, _FORMS))}, not {form!r}")
+    check_readable(source)
+    check_writable(target)
+    ready = recipients_for(recipients, profile=profile)
+    if form != "mail":
+        return _encrypt(plain_content, source, target, ready, profile, form)
+    if transactional and is_seekable(source):
+        begin, start = source.tell(), target.tell()
+        with suppress(MeasureFirstError):
+            return _encrypt(canonical_content, source, target, ready, profile, form)
+        source.seek(begin)
+        target.seek(start)
+        target.truncate()
+    return _encrypt(mail_content, source, target, ready, profile, form)
+
+
+def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
+    find_content: Callable[[BinaryIO, ExitStack], Content],
+    source: BinaryIO,
+    target: BinaryIO,
+    ready: Sequence[Recipient],
+    profile: Profile,
+    form: Form,
+) -> Sealed:
+    """Encrypt what ``find_content`` finds in the source, with a new session key."""
+    with ExitStack() as on_end:
+        content = find_content(source, on_end)
+        out = on_end.enter_context(Outlet(target))
+        key = on_end.enter_context(SessionKey.generate(profile.content.key_size))
+        header, parameters = prepare(key, ready, profile)
+        if form == "mail" and content.head:
+            out.write(content.head.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
+            armour: Base64Writer | None = Base64Writer(out, eol=content.head.eol)
+        else:
+            armour = PemWriter(out) if form == "pem" else None
+        size = None if content.size is None else sealed_size(parameters.algorithm, content.size)
+        with SealingWriter(armour or out, header, parameters, key, size) as writer:
+            for block in content.blocks:
+                writer.write(block)
+            writer.finish()
+        if armour:
+            armour.finish()
+        out.flush()
+    return Sealed(
+        content_encryption=profile.content.name,
+        recipients=len(ready),
+        encoding="BER" if content.size is None else "DER",
+        removed_fields=content.head.removed if content.head else (),
+        already_encrypted=content.head is not None and content.head.encrypted,
+    )

@@ -1,0 +1,208 @@
+"""Inspecting: what an envelope says to anybody, without a key, and who can be expected to open it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from smime_session.algorithms import CEK_HKDF_SHA256_OID, CONTENT_TYPES, name_of
+from smime_session.arguments import check_certificate, check_identities
+from smime_session.certificates.names import describe
+from smime_session.cms.envelope import EnvelopeReader
+from smime_session.errors import MessageError
+from smime_session.inspection.explanation import Directory, closest
+from smime_session.inspection.inspected import InspectedContent, InspectedRecipient
+from smime_session.inspection.interoperability import ClientNote, notes_for
+from smime_session.mail.detection import open_message
+from smime_session.mail.objects import source_of
+from smime_session.profiles import DEFAULT, Policy
+from smime_session.recipients.registry import NamedIdentity, each, matching, summarize
+from smime_session.streams.sources import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from email.message import EmailMessage
+
+    from cryptography import x509
+
+    from smime_session.cms.values import EnvelopeTrailer, WrappedKey
+    from smime_session.mail.detection import Incoming
+    from smime_session.recipients.registry import Identity
+    from smime_session.recipients.summary import RecipientSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an envelope says to anybody.
+
+    Attributes:
+        form: ``mail``, ``der``, ``pem`` or ``base64``.
+        transfer_encoding: of the CMS object in a mail (``base64``, ``binary``, ...); None if it is no mail.
+        content_type: ``auth-enveloped-data`` or ``enveloped-data``.
+        version: the CMSVersion.
+        encoding: ``DER``, or ``BER`` where any length is indefinite or the content is in pieces.
+        authenticated: whether its content is authenticated.
+        post_quantum: whether every recipient is addressed in a way that withstands a quantum computer.
+        notes: what the rest taken together means, a sentence each.
+        content: how the content is sealed.
+        recipients: the recipient infos, in their order.
+        closest: if it is addressed to none of the given identities, which of them comes closest and what is
+            different; else None.
+        clients: which mail programs open it.
+        has_originator_info: whether it carries the originator's certificates.
+        authenticated_attributes_size: octets of attributes that the tag covers.
+        unauthenticated_attributes_size: octets of those that it does not.
+    """
+
+    form: str
+    transfer_encoding: str | None
+    content_type: str
+    version: int
+    encoding: str
+    authenticated: bool
+    post_quantum: bool
+    notes: tuple[str, ...]
+    content: InspectedContent
+    recipients: tuple[InspectedRecipient, ...]
+    closest: str | None
+    clients: tuple[ClientNote, ...]
+    has_originator_info: bool
+    authenticated_attributes_size: int
+    unauthenticated_attributes_size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain values for JSON; its keys are the attributes' names and stay."""
+        found = asdict(self)
+        for recipient in found["recipients"]:
+            recipient.update(recipient.pop("summary"))
+        return found
+
+
+def inspect(
+    message: EmailMessage | bytes | BinaryIO,
+    identities: Iterable[Identity] = (),
+    certificates: Iterable[x509.Certificate] = (),
+    *,
+    policy: Policy = DEFAULT,
+) -> Inspection:
+    """Tell what an envelope says without opening it; it is read to its end in flat memory.
+
+    Args:
+        message: a mail, or a bare CMS object in DER, BER, PEM or base64.
+        identities: for each recipient, which of these it is addressed to; no private key is used.
+        certificates: for each recipient, which of these it names.
+        policy: the limits.
+
+    Raises:
+        MessageError: it is no envelope, or broken.
+        TypeError: it is neither a message nor a binary file, or another argument is of a kind that is not accepted.
+    """
+    identities, certificates = tuple(identities), tuple(certificates)
+    check_identities(identities)
+    for certificate in certificates:
+        check_certificate(certificate)
+    with Replay(source_of(message), replayable=False) as replay:
+        incoming = open_message(replay.read_block)
+        reader = EnvelopeReader(incoming.next_block, policy)
+        for _ in reader.ciphertext():
+            pass
+        return _describe(incoming, reader, reader.trailer(), identities, certificates)
+
+
+def _describe(
+    incoming: Incoming,
+    reader: EnvelopeReader,
+    trailer: EnvelopeTrailer,
+    identities: Sequence[Identity],
+    certificates: Sequence[x509.Certificate],
+) -> Inspection:
+    header = reader.header
+    content = _content(reader)
+    recipients = _recipients(header.wrapped_keys, identities, Directory(certificates))
+    missed = not any(recipient.opened_by or recipient.may_be_opened_by for recipient in recipients)
+    classical = sum(not recipient.summary.post_quantum for recipient in recipients)
+    return Inspection(
+        form=incoming.form,
+        transfer_encoding=incoming.head.transfer_encoding if incoming.head else None,
+        content_type=CONTENT_TYPES[header.content_type],
+        version=header.version,
+        encoding="BER" if reader.indefinite or reader.constructed else "DER",
+        authenticated=reader.authenticated,
+        post_quantum=bool(recipients) and not classical,
+        notes=tuple(_notes(classical, len(recipients))),
+        content=content,
+        recipients=recipients,
+        closest=closest(header.wrapped_keys, identities, certificates) if missed else None,
+        clients=notes_for(content, recipients),
+        has_originator_info=header.originator_info is not None,
+        authenticated_attributes_size=len(trailer.authenticated_attributes),
+        unauthenticated_attributes_size=len(trailer.unauthenticated_attributes),
+    )
+
+
+def _notes(classical: int, total: int) -> Iterator[str]:
+    if 0 < classical < total:
+        yield f"the message is only as strong as its classical keys: {classical} of {total} recipients have no other"
+
+
+def _content(reader: EnvelopeReader) -> InspectedContent:
+    identifier = reader.header.content_encryption
+    parameters = problem = None
+    try:
+        parameters = reader.parameters
+    except MessageError as error:
+        problem = str(error)
+    oid = parameters.algorithm.oid if parameters else identifier.oid
+    inner = reader.header.inner_content_type
+    return InspectedContent(
+        type=name_of(inner) or inner,
+        algorithm=name_of(oid) or oid,
+        algorithm_oid=oid,
+        key_bits=parameters.algorithm.key_size * 8 if parameters else None,
+        key_derivation="HKDF-SHA-256" if identifier.oid == CEK_HKDF_SHA256_OID else None,
+        nonce_size=len(parameters.nonce) if parameters else None,
+        tag_size=parameters.tag_size if parameters else None,
+        ciphertext_size=reader.ciphertext_size,
+        constructed=reader.constructed,
+        problem=problem,
+    )
+
+
+def _recipients(
+    wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], directory: Directory
+) -> tuple[InspectedRecipient, ...]:
+    return tuple(
+        _recipient(index, summary, [identity for identity in identities if _addressed_to(identity, wrapped)], directory)
+        for index, whole in enumerate(wrapped_keys, 1)
+        for wrapped in each(whole)
+        for summary in summarize(wrapped)
+    )
+
+
+def _recipient(
+    index: int, summary: RecipientSummary, readers: Sequence[Identity], directory: Directory
+) -> InspectedRecipient:
+    certificate = directory.find(summary)
+    named = [identity for identity in readers if _goes_by_name(identity, summary)]
+    return InspectedRecipient(
+        index=index,
+        summary=summary,
+        opened_by=tuple(map(str, named)),
+        may_be_opened_by=tuple(str(identity) for identity in readers if identity not in named),
+        certificate=describe(certificate) if certificate else None,
+    )
+
+
+def _goes_by_name(identity: Identity, summary: RecipientSummary) -> bool:
+    """Tell whether the name in a recipient info is one of the identity's, which the recipient info may be for."""
+    if isinstance(identity, NamedIdentity):
+        identifiers = {identifier.hex() for identifier in identity.names.key_identifiers}
+        return identity.names.certificate is not None or summary.key_identifier in identifiers
+    return summary.technique != "password"
+
+
+def _addressed_to(identity: Identity, wrapped: WrappedKey) -> bool:
+    try:
+        return bool(matching(identity, (wrapped,)))
+    except MessageError:
+        return False  # its summary says what is wrong with it

@@ -1,0 +1,152 @@
+"""Sealing a message: its session key wrapped for everybody, its content sealed once, piece by piece.
+
+For every operation that makes a new envelope.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
+from smime_session.cms import codec, content_algorithm
+from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
+from smime_session.cms.revision import version_for
+from smime_session.cms.values import ContentParameters, EnvelopeHeader, EnvelopeTrailer
+from smime_session.content import SLACK, sealer
+from smime_session.errors import LimitError, UnsupportedAlgorithmError
+from smime_session.profiles import DEFAULT
+from smime_session.recipients.registry import refuse_classical, wrap_all
+from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smime_session.mail.blocks import Block
+    from smime_session.profiles import Policy, Profile
+    from smime_session.recipients.registry import Recipient
+    from smime_session.session_key import SessionKey
+
+SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] = {
+    AUTH_ENVELOPED_DATA: "authEnveloped-data",
+    ENVELOPED_DATA: "enveloped-data",
+}
+"""What a mail calls the content types."""
+
+_ALL_BUT_RECIPIENTS: Final = 1024  # octets of a header without recipients and originator; real ones are under 200
+
+
+def prepare(
+    key: SessionKey, recipients: Sequence[Recipient], profile: Profile
+) -> tuple[EnvelopeHeader, ContentParameters]:
+    """Wrap the session key for everybody and draw the message's nonce.
+
+    Raises:
+        UnsupportedAlgorithmError: the profile's content encryption is broken by now: it is only read.
+        RecipientError: a prepared recipient is not one that the profile allows.
+        LimitError: there are more recipients than reading accepts.
+    """
+    algorithm = profile.content
+    if algorithm.legacy:
+        raise UnsupportedAlgorithmError("writing of content with", algorithm.oid, algorithm.name)
+    wrapped = wrap_all(recipients, key)
+    refuse_classical(wrapped, profile)
+    parameters = ContentParameters(algorithm, os.urandom(algorithm.nonce_size), algorithm.tag_size)
+    if profile.derived_content_key:
+        parameters = content_algorithm.with_derived_key(parameters)
+    header = EnvelopeHeader(
+        content_type=AUTH_ENVELOPED_DATA if algorithm.authenticated else ENVELOPED_DATA,
+        version=version_for(wrapped, authenticated=algorithm.authenticated),
+        wrapped_keys=wrapped,
+        inner_content_type=DATA,
+        content_encryption=content_algorithm.encode(parameters),
+    )
+    refuse_unreadable(header, len(recipients))
+    return header, parameters
+
+
+def refuse_unreadable(header: EnvelopeHeader, recipients: int, policy: Policy = DEFAULT) -> None:
+    """Refuse to write for recipients whom reading with ``policy`` would refuse: what is written here is read here.
+
+    Args:
+        header: what is to be written.
+        recipients: how many there are in it.
+        policy: the limits of who reads it.
+
+    Raises:
+        LimitError: they are too many, or need too much room, or a password would have to be tried too often.
+    """
+    if recipients > policy.max_recipients:
+        raise LimitError("the number of recipients", policy.max_recipients, option="max_recipients")
+    room = policy.max_header_size - _ALL_BUT_RECIPIENTS - len(header.originator_info or b"")
+    if sum([len(wrapped.encoded) for wrapped in header.wrapped_keys]) > room:
+        raise LimitError("the size of the keys encrypted for all recipients", room, "octets")
+    passwords = [wrapped for wrapped in header.wrapped_keys if wrapped.encoded[0] == codec.PASSWORD_TAG]
+    if len(passwords) > policy.max_trials:
+        raise LimitError("the number of passwords", policy.max_trials, option="max_trials")
+    if passwords:
+        from smime_session.recipients import password
+
+        password.check_work(passwords)
+
+
+class SealingWriter:
+    """Seals content that comes in pieces, and writes the envelope around it.
+
+    Nothing is complete before :meth:`finish`.
+
+    Args:
+        target: where the envelope goes.
+        header: what stands before the content.
+        parameters: how to seal.
+        key: the session key; the caller wipes it.
+        size: octets of ciphertext, or None if they are not known beforehand.
+        trailer: the attributes that stand after the content; its tag does not count.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # what an envelope is made of
+        self,
+        target: Target,
+        header: EnvelopeHeader,
+        parameters: ContentParameters,
+        key: SessionKey,
+        size: int | None,
+        trailer: EnvelopeTrailer = EnvelopeTrailer(),  # noqa: B008  # a value
+    ) -> None:
+        self._trailer = trailer
+        announced = trailer._replace(tag=bytes(parameters.tag_size))
+        authenticated = parameters.algorithm.authenticated
+        self._writer = EnvelopeWriter(target, header, size, trailer_size(announced, authenticated=authenticated))
+        self._stream = sealer(parameters, key, trailer.authenticated_attributes)
+        self._piece = BLOCK_SIZE if size is None else LARGE_BLOCK_SIZE  # BER has a value for each piece
+        self._buffer = memoryview(bytearray(BLOCK_SIZE + SLACK))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Drop the key schedule, which an exception that somebody keeps would keep too; nothing is finished by that."""
+        self._stream.close()
+
+    def write(self, content: Block) -> None:
+        """Seal the next octets.
+
+        Raises:
+            LimitError: they are more than the algorithm can seal.
+            MalformedError: they are more than was announced.
+        """
+        for at in range(0, len(content), self._piece):
+            piece = memoryview(content)[at : at + self._piece]
+            if len(self._buffer) < len(piece) + SLACK:
+                self._buffer = memoryview(bytearray(self._piece + SLACK))
+            self._writer.write(self._buffer[: self._stream.update_into(piece, self._buffer)])
+
+    def finish(self) -> None:
+        """Write the last octets and the tag; the envelope is complete then.
+
+        Raises:
+            MalformedError: there is less content than was announced.
+        """
+        last, tag = self._stream.finish()
+        self._writer.write(last)
+        self._writer.finish(self._trailer._replace(tag=tag))

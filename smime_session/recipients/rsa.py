@@ -1,0 +1,312 @@
+"""RSA key transport: the session key encrypted with the recipient's RSA key (RFC 5652, 6.2.1).
+
+RSAES-OAEP (RFC 3560) and RSAES-PKCS1-v1_5 (RFC 3370, 4.2.1). The latter is the reason that nothing
+here tells whether decrypting worked: an answer to that question, repeated a million times, is a
+decryption (RFC 3218).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a second OpenSSL
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from smime_session.algorithms import name_of
+from smime_session.cms import codec, key_trans
+from smime_session.cms.values import KeyTransRecipientInfo, RecipientIdentifier, WrappedKey
+from smime_session.errors import CredentialError, MessageError, NoMatchError, RecipientError
+from smime_session.memory import erase, overwrite_freed
+from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
+from smime_session.recipients.naming import OwnNames
+from smime_session.session_key import SessionKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from smime_session.algorithms import HashName, KeyTransport
+    from smime_session.certificates.reader import PlainCertificate
+    from smime_session.profiles import Profile
+    from smime_session.recipients.registry import Certificate
+    from smime_session.recipients.summary import RecipientSummary
+
+TAG: Final = codec.KEY_TRANSPORT_TAG
+KEY_USAGE: Final = "key_encipherment"
+POST_QUANTUM: Final = False
+
+_MIN_EXPONENT: Final = 3
+_INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
+
+_HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
+    "SHA-1": hashes.SHA1,
+    "SHA-224": hashes.SHA224,
+    "SHA-256": hashes.SHA256,
+    "SHA-384": hashes.SHA384,
+    "SHA-512": hashes.SHA512,
+}
+
+
+def accepts(public_key: object) -> bool:
+    """Tell whether this is an RSA key."""
+    return isinstance(public_key, rsa.RSAPublicKey)
+
+
+def unfit(public_key: object, profile: Profile) -> str | None:
+    """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
+    numbers = _rsa(public_key).public_numbers()
+    bits = numbers.n.bit_length()
+    least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
+    if bits < least:
+        return f"has an RSA key of {bits} bits, under {least}"
+    if bits > MAX_RSA_BITS:
+        return f"has an RSA key of {bits} bits, over {MAX_RSA_BITS}"
+    if not numbers.n % 2 or not numbers.e % 2 or numbers.e < _MIN_EXPONENT:
+        return "has a broken RSA key"
+    return None
+
+
+def recipient(public_key: object, identifier: RecipientIdentifier, profile: Profile) -> KeyTransportRecipient:
+    """Prepare an RSA recipient."""
+    return KeyTransportRecipient(_rsa(public_key), identifier, profile.rsa)
+
+
+def recipient_of(certificate: PlainCertificate, profile: Profile) -> KeyTransportRecipient | None:
+    """Prepare an RSA recipient from octets, or return None if its key is unfit; the size is always a usual one."""
+    modulus = certificate.material
+    return KeyTransportRecipient(modulus, certificate.identifier, profile.rsa) if modulus[-1] % 2 else None
+
+
+def identity(
+    private_key: object, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+) -> KeyTransportIdentity:
+    """Make an identity from an RSA private key.
+
+    Raises:
+        CredentialError: the key's numbers contradict each other.
+    """
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        raise CredentialError("the private key is not an RSA key")
+    return KeyTransportIdentity(private_key, certificate)
+
+
+def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+    """Describe a KeyTransRecipientInfo.
+
+    Raises:
+        MalformedError: it is broken.
+    """
+    from smime_session.recipients.summary import RecipientSummary, identifier_fields
+
+    recipient, identifier, encrypted_key = key_trans.fields(wrapped)
+    name, problem, parameters = name_of(identifier.oid) or identifier.oid, None, {}
+    try:
+        algorithm = key_trans.algorithm_from(identifier)
+    except MessageError as error:
+        problem = str(error)
+    else:
+        name = algorithm.name
+        if algorithm.hash is not None:
+            parameters = {"hash": algorithm.hash, "mgf": f"MGF1 with {algorithm.mgf_hash}"}
+        if algorithm.label:
+            parameters["label"] = algorithm.label.hex()
+    return (
+        RecipientSummary(
+            technique="key transport",
+            algorithm=name,
+            algorithm_oid=identifier.oid,
+            parameters=parameters,
+            encrypted_key_size=len(encrypted_key),
+            problem=problem,
+            **identifier_fields(recipient),
+        ),
+    )
+
+
+def legacy_algorithm(_wrapped: WrappedKey) -> None:
+    """Nothing that is read here is left to ``insecure_legacy``."""
+
+
+def _rsa(public_key: object) -> rsa.RSAPublicKey:
+    if not isinstance(public_key, rsa.RSAPublicKey):
+        raise CredentialError("the public key is not an RSA key")
+    return public_key
+
+
+@lru_cache(maxsize=16)  # a label comes from a message
+def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
+    if algorithm.hash is None or algorithm.mgf_hash is None:
+        return padding.PKCS1v15()
+    mgf = padding.MGF1(_HASHES[algorithm.mgf_hash]())
+    return padding.OAEP(mgf, _HASHES[algorithm.hash](), algorithm.label or None)
+
+
+class KeyTransportRecipient:
+    """An RSA key that session keys are encrypted for; what is the same for each message is encoded once.
+
+    Args:
+        public_key: the RSA key; or, from a plain certificate, its modulus: the key is then made when it is
+            first used, because who has the certificates of all colleagues seldom writes to all of them.
+        identifier: how the envelope names its owner, perhaps encoded already.
+        algorithm: how to encrypt.
+    """
+
+    THREADS: ClassVar = 2
+    """Threads with which wrapping for many becomes faster; that costs a third more of processor time."""
+
+    __slots__ = ("_padding", "_prefix", "_public_key", "_size", "_version")
+
+    def __init__(
+        self, public_key: rsa.RSAPublicKey | bytes, identifier: RecipientIdentifier | bytes, algorithm: KeyTransport
+    ) -> None:
+        encoded = identifier if isinstance(identifier, bytes) else codec.recipient_identifier(identifier)
+        self._public_key = public_key
+        self._size = len(public_key) if isinstance(public_key, bytes) else (public_key.key_size + 7) // 8
+        self._prefix = key_trans.before_encrypted_key(encoded, algorithm, self._size)
+        self._version = key_trans.version_for(encoded)
+        self._padding = _padding(algorithm)
+
+    def wrap(self, key: SessionKey) -> WrappedKey:
+        """Encrypt ``key`` with the RSA key.
+
+        Raises:
+            RecipientError: the RSA key is broken, or too small for the algorithm.
+        """
+        try:
+            encrypted = self._loaded_key().encrypt(key.octets, self._padding)
+        except ValueError as error:
+            raise RecipientError((self._refusal(),)) from error
+        return WrappedKey(self._prefix + encrypted, self._version, len(key))
+
+    def _loaded_key(self) -> rsa.RSAPublicKey:
+        if isinstance(self._public_key, bytes):
+            from smime_session.certificates.reader import EXPONENT  # loaded by whoever has the octets
+
+            modulus = int.from_bytes(self._public_key, "big")
+            self._public_key = rsa.RSAPublicNumbers(EXPONENT, modulus).public_key()
+        return self._public_key
+
+    def _refusal(self) -> str:
+        (summary,) = summarize(WrappedKey(self._prefix + bytes(self._size), self._version, 0))
+        return f"{summary.name} has an RSA key that {summary.algorithm} cannot use: it is broken or too small"
+
+
+class KeyTransportIdentity:
+    """An RSA private key, with or without the certificate that names its owner.
+
+    With a certificate it answers to that certificate's issuer and serial number and to its key
+    identifier. A bare key tries every recipient info whose encrypted key has its size.
+
+    Args:
+        private_key: the RSA key.
+        certificate: its certificate, or None.
+
+    Raises:
+        CredentialError: the key's numbers contradict each other.
+    """
+
+    def __init__(self, private_key: rsa.RSAPrivateKey, certificate: Certificate | None = None) -> None:
+        _check(private_key)
+        self._private_key = private_key
+        self._size = (private_key.key_size + 7) // 8
+        self._rejection = _rejection(private_key)
+        self._names = OwnNames(private_key.public_key(), certificate)
+        self._bare = certificate is None
+
+    @property
+    def names(self) -> OwnNames:
+        """The names it goes by."""
+        return self._names
+
+    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
+        """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
+
+        Raises:
+            MessageError: one that may be is broken, or its algorithm is not spoken here.
+        """
+        return [candidate for candidate in wrapped if self._info(candidate)]
+
+    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
+        """Return the session key from the first that is addressed to this identity, or a decoy (RFC 3218).
+
+        Raises:
+            NoMatchError: none of them is.
+            MessageError: one that may be is broken, or its algorithm is not spoken here.
+        """
+        for candidate in wrapped:
+            if info := self._info(candidate):
+                return self._open(info, candidate.key_size)
+        raise NoMatchError(identities=[str(self)])
+
+    def _info(self, wrapped: WrappedKey) -> KeyTransRecipientInfo | None:
+        """Decode a recipient info if it is for this identity."""
+        if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
+            return None
+        recipient, _, encrypted_key = key_trans.fields(wrapped)
+        if not self._names.include(recipient) or (self._bare and len(encrypted_key) != self._size):
+            return None  # whatever its algorithm is: others may have one that is not spoken here
+        return key_trans.decode(wrapped)
+
+    def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
+        """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
+
+        A decoy depends on the private key and the encrypted key alone: it stays the same when a message
+        is sent twice, as a real key would. It has nothing of what the library's own implicit rejection
+        answers a bad v1.5 padding with.
+        """
+        rejection = self._rejection.copy()
+        rejection.update(info.encrypted_key)
+        decoy = rejection.finalize()[:size]
+        try:
+            opened = self._private_key.decrypt(info.encrypted_key, _padding(info.algorithm))
+        except ValueError:
+            opened = b""
+        overwrite_freed(self._size)
+        fits = len(opened) == size
+        key = SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
+        erase(opened)
+        return key
+
+    def __str__(self) -> str:
+        return self._names.describe(f"RSA-{self._private_key.key_size} private key")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+
+def _rejection(private_key: rsa.RSAPrivateKey) -> hmac.HMAC:
+    """Return what makes decoys: the same ones wherever and whenever this private key is loaded."""
+    exponent = private_key.private_numbers().d
+    octets = exponent.to_bytes((exponent.bit_length() + 7) // 8)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(b"decoys of key transport")
+    try:
+        digest.update(octets)
+        secret = digest.finalize()
+    finally:
+        erase(octets)
+    try:
+        return hmac.HMAC(secret, hashes.SHA512())
+    finally:
+        erase(secret)
+
+
+def _check(private_key: rsa.RSAPrivateKey) -> None:
+    """Check that the key's numbers belong together.
+
+    Loading skips the library's full check, which tests two large primes and takes a hundred times
+    as long as opening a message; what remains finds any damaged file.
+    """
+    numbers = private_key.private_numbers()
+    p, q, d = numbers.p, numbers.q, numbers.d
+    n, e = numbers.public_numbers.n, numbers.public_numbers.e
+    sound = (
+        min(p, q) > 1
+        and p * q == n
+        and e * d % (p - 1) == 1
+        and e * d % (q - 1) == 1
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
+        and numbers.iqmp * q % p == 1
+    )
+    if not sound:
+        raise CredentialError("the RSA private key is broken: its numbers contradict each other")

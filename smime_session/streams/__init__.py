@@ -1,0 +1,1 @@
+"""Octets on the move: sources, outlets, threads."""

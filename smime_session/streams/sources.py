@@ -1,0 +1,373 @@
+"""Where octets come from and go to: sources that can be read twice, the second time proven to be the same.
+
+Decrypting reads its input twice: the first pass checks the tag, the second releases plaintext on
+the strength of it. A file that changes between the passes would slip unchecked plaintext through,
+so the first pass keeps a short tag of each block and the second compares.
+
+Once a message turns out to be large, what can seek is read and written in threads beside the work
+(:mod:`~smime_session.streams.threads`), in larger blocks. A small one never loads what that takes.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from io import BytesIO, RawIOBase
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
+
+from smime_session.errors import MalformedError
+
+if TYPE_CHECKING:
+    from smime_session.streams.threads import ReadAhead, WriteBehind
+
+BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
+LARGE_BLOCK_SIZE: Final = 512 << 10  # octets: drowns the cost of handing a block from thread to thread
+LARGE: Final = 8 << 20  # octets after which a message is large: loading what helps it takes a tenth of the time so far
+SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; what is larger goes to a file
+_TAG_SIZE: Final = 16
+
+
+class Whole:
+    """Writes all it is given to a target that may take less at a time, as an unbuffered file does.
+
+    Args:
+        target: where to write; it is never closed here.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Write all of ``data``.
+
+        Raises:
+            BlockingIOError: the target is not ready and does not wait.
+        """
+        rest = memoryview(data)
+        while rest:
+            written = self._target.write(rest)
+            if written is None and isinstance(self._target, RawIOBase):
+                raise BlockingIOError("the target is not ready for writing")
+            if written is None:  # no file of Python's, but an object that writes all or raises
+                return
+            rest = rest[written:]
+
+
+class Outlet(Whole):
+    """Writes all it is given to a target; once that is much, in a thread beside the work.
+
+    Only :meth:`flush` makes sure that all of it was written. The ``with`` block ends the thread, and
+    drops what was not flushed.
+
+    Args:
+        target: where to write; it is never closed here.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        super().__init__(target)
+        self._left = LARGE
+        self._behind: WriteBehind | None = None
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Write all of ``data``, now or soon; it may be overwritten as soon as this returns.
+
+        Raises:
+            BlockingIOError: the target is not ready and does not wait.
+        """
+        if self._behind is not None:
+            self._behind.write(data)
+            return
+        super().write(data)
+        if self._left >= 0:
+            self._left -= len(data)
+            if self._left < 0:
+                self._write_behind()
+
+    def flush(self) -> None:
+        """Return when the target has got everything."""
+        if self._behind is not None:
+            self._behind.flush()
+
+    def close(self) -> None:
+        """Drop what was not flushed; the target stays open, and nothing writes to it any more."""
+        if self._behind is not None:
+            self._behind.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _write_behind(self) -> None:
+        if not _gains_by_threads(self._target):
+            return
+        from smime_session.streams.threads import WriteBehind
+
+        behind = WriteBehind(super().write)
+        self._behind = behind  # before it starts, so that whatever interrupts that finds it there to be closed
+        try:
+            behind.start()
+        except RuntimeError:
+            self._behind = None
+
+
+def is_seekable(source: bytes | BinaryIO) -> bool:
+    """Tell whether ``source`` can be read again without keeping a copy of it."""
+    return isinstance(source, bytes) or (hasattr(source, "seekable") and source.seekable())
+
+
+def _gains_by_threads(stream: BinaryIO) -> bool:
+    """Tell whether a thread may use ``stream`` and gains by it.
+
+    A pipe could keep it waiting, memory needs no wait, and an object of somebody's own may want to stay in its thread.
+    """
+    try:
+        stream.fileno()
+    except (AttributeError, OSError):
+        return False
+    return is_seekable(stream)
+
+
+class Replay:
+    """A source of blocks that can be rewound to where it began.
+
+    Octets in memory are handed out as views. A seekable source is read again from where it stood.
+    What comes from a pipe is kept, in memory or in a private file without a name: it must be
+    ciphertext, so whoever encrypts reads a pipe with ``replayable=False``.
+
+    Args:
+        source: octets, or a binary file to read them from; it is never closed here.
+        replayable: whether :meth:`rewind` may be called. Without it nothing is kept, and what a
+            pipe has ready is handed out as it comes.
+    """
+
+    def __init__(self, source: bytes | BinaryIO, *, replayable: bool = True) -> None:
+        self._replayable = replayable
+        self._memory: bytes | memoryview | None = None
+        if isinstance(source, bytes):
+            self._memory = source if len(source) <= BLOCK_SIZE else memoryview(source)  # whole, or in views of it
+        self._position = 0
+        self._source = BytesIO() if isinstance(source, bytes) else source
+        self._tags: _BlockTags | None = None
+        self._spool: _Spool | None = None
+        self._ahead: ReadAhead | None = None
+        self._may_read_ahead = True
+        self._start = 0
+        if replayable and self._memory is None:
+            self._tags = _BlockTags()
+            if is_seekable(source):
+                self._start = self._source.tell()
+            else:
+                self._spool = _Spool()
+
+    def read_block(self) -> bytes | memoryview:
+        """Return the next octets, at most :data:`LARGE_BLOCK_SIZE`; none at the end.
+
+        Raises:
+            MalformedError: this pass meets other octets than the first.
+        """
+        if self._memory is not None:
+            block = self._memory[self._position : self._position + BLOCK_SIZE]
+            self._position += len(block)
+            return block
+        if self._ahead is not None:
+            return self._ahead()
+        block = self._read_from_file()
+        if self._position >= LARGE and self._may_read_ahead:
+            self._may_read_ahead = False
+            self._read_ahead()
+        return block
+
+    def _read_from_file(self) -> bytes:
+        """Read the next block; where it ends depends on nothing but where it begins."""
+        size = BLOCK_SIZE if self._position < LARGE else LARGE_BLOCK_SIZE
+        if self._tags is None:
+            block = _read(self._source, size)
+        else:
+            block = _fill(self._source, size)
+            if self._spool is not None:
+                self._spool.keep(block)
+            self._tags.check(block, last=len(block) < size)
+        self._position += len(block)
+        return block
+
+    def _read_ahead(self) -> None:
+        if not _gains_by_threads(self._source):
+            return
+        from smime_session.streams.threads import ReadAhead
+
+        ahead = ReadAhead(self._read_from_file)
+        self._ahead = ahead  # before it starts, so that whatever interrupts that finds it there to be closed
+        try:
+            ahead.start()
+        except RuntimeError:
+            self._ahead = None
+
+    def _stop_reading_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+        self._may_read_ahead = True
+
+    def rewind(self) -> None:
+        """Go back to the beginning; what the first pass left unread is read first, so that it is known too.
+
+        Raises:
+            RuntimeError: the source was opened for a single pass.
+            MalformedError: this pass meets other octets than the first.
+        """
+        if not self._replayable:
+            raise RuntimeError("the source was opened for a single pass")
+        self._stop_reading_ahead()
+        while self._tags is not None and not self._tags.complete:
+            self._read_from_file()
+        self._position = 0
+        if self._tags is None:
+            return
+        if self._spool is not None:
+            self._source = self._spool.finish()
+        self._source.seek(self._start)
+        self._tags.restart()
+
+    def close(self) -> None:
+        """Drop what was kept of a pipe; the caller's source stays open, and nothing reads it any more."""
+        self._stop_reading_ahead()
+        if self._spool is not None:
+            self._spool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+
+class _BlockTags:
+    """Proof that every pass sees the same blocks: an AES-GMAC tag of each, under a key nobody else has.
+
+    Attributes:
+        complete: whether the first pass came to the end.
+    """
+
+    def __init__(self) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._mac = AESGCM(os.urandom(16))
+        self._known = bytearray()
+        self._count = 0
+        self.complete = False
+
+    def check(self, block: bytes, *, last: bool) -> None:
+        """Learn ``block``; compare it once the end, the ``last`` one, is known.
+
+        Raises:
+            MalformedError: it is not the block that stood here in the first pass.
+        """
+        if not self.complete:
+            if block:
+                self._known += self._mac.encrypt(self._nonce, b"", block)
+            self.complete = last
+        elif not self._is_known(block):
+            raise MalformedError("the input changed while it was being read")
+        self._count += bool(block)
+
+    def restart(self) -> None:
+        """Begin another pass."""
+        self._count = 0
+
+    @property
+    def _nonce(self) -> bytes:
+        # Each pass uses the same nonces again. That would help somebody who sees tags; none leaves this object.
+        return self._count.to_bytes(12, "big")
+
+    def _is_known(self, block: bytes) -> bool:
+        from cryptography.exceptions import InvalidTag
+
+        tag = self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]
+        if not block or not tag:
+            return not block and not tag
+        try:
+            self._mac.decrypt(self._nonce, tag, block)
+        except InvalidTag:
+            return False
+        return True
+
+
+class _Spool:
+    """What a pipe delivered: in memory, then in a private file that has no name."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO = BytesIO()
+        self._size = 0
+        self._in_memory = True
+        self._finished = False
+
+    def keep(self, block: bytes) -> None:
+        """Append ``block``, unless the pipe was read to its end already."""
+        if self._finished:
+            return
+        self._size += len(block)
+        try:
+            if self._in_memory and self._size > SPOOL_MEMORY:
+                self._move_to_disk()
+            self._file.write(block)
+        except OSError as error:
+            _name_folder(error)
+            raise
+
+    def finish(self) -> BinaryIO:
+        """Return the file, which takes no more blocks.
+
+        Raises:
+            OSError: there is no room for the last of them.
+        """
+        self._finished = True
+        try:
+            self._file.flush()
+        except OSError as error:
+            _name_folder(error)
+            raise
+        return self._file
+
+    def close(self) -> None:
+        """Drop what was kept; what never reached the disk is not missed."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _move_to_disk(self) -> None:
+        from tempfile import TemporaryFile
+
+        memory = self._file
+        memory.seek(0)
+        self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
+        self._file.write(memory.read())
+        self._in_memory = False
+
+
+def _name_folder(error: OSError) -> None:
+    """Say where there is no room, if nobody said so: the file has no name, but its folder has."""
+    from tempfile import gettempdir
+
+    error.filename = error.filename or gettempdir()
+
+
+def _read(source: BinaryIO, size: int) -> bytes:
+    """Read what ``source`` has ready; a source that would have to be asked again later is refused."""
+    data: bytes | None = source.read(size)
+    if data is None:
+        raise BlockingIOError("the input is a non-blocking file with nothing to read yet")
+    return data
+
+
+def _fill(source: BinaryIO, size: int) -> bytes:
+    """Read exactly ``size`` octets, fewer only at the end, so that every pass meets the same blocks."""
+    data = _read(source, size)
+    if len(data) in (0, size):
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := _read(source, missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)

@@ -1,0 +1,1 @@
+"""What several tests share, each helper in a module of its own."""

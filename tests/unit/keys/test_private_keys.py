@@ -1,0 +1,430 @@
+"""Loading private keys as identities."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    pkcs12,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smime_session.errors import CredentialError, DecryptionError, NoMatchError, PassphraseError
+from smime_session.inspection.listing import list_credentials
+from smime_session.keys.load import load_identities
+from smime_session.recipients.fitness import recipient_for
+from smime_session.session_key import SessionKey
+from tests.support.making import NOW, altered, certificate, der, pem, rsa_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cryptography import x509
+
+    from smime_session.recipients.registry import Identity
+
+ALICE = certificate("alice@example.org", serial=1)
+RENEWED = certificate("alice@example.org", serial=2)
+BOB_KEY = rsa_key("bob")
+BOB = certificate("bob@example.org", public_key=BOB_KEY.public_key(), serial=3)
+KEY = rsa_key()
+LOCKED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pw"))
+
+
+def opens(identity: Identity, owner: x509.Certificate) -> bool:
+    """Tell whether an identity opens what was wrapped for the owner of a certificate."""
+    key = SessionKey.generate(32)
+    try:
+        return identity.unwrap([recipient_for(owner, at=NOW).wrap(key)]) == key
+    except (NoMatchError, DecryptionError):
+        return False
+
+
+def the_one(data: bytes, passphrase: bytes | None = None) -> Identity:
+    """Return the identity in a file that must hold just one."""
+    (identity,) = load_identities(data, passphrase)
+    return identity
+
+
+def refusal(data: bytes, passphrase: bytes | None = None) -> str:
+    """Return the words with which a file is refused, which must be no matter of its passphrase."""
+    with pytest.raises(CredentialError) as caught:
+        load_identities(data, passphrase)
+    assert not isinstance(caught.value, PassphraseError)
+    return str(caught.value)
+
+
+def locked(data: bytes, passphrase: bytes | None) -> bool:
+    """Return whether a passphrase is called missing for a file that must be refused for its lock."""
+    with pytest.raises(PassphraseError) as caught:
+        load_identities(data, passphrase)
+    words = {
+        True: "the private key is locked with a passphrase",
+        False: "the passphrase does not unlock the private key",
+    }
+    by_chance = "the passphrase does not fit, or the file holds "  # one wrong passphrase in 256 leaves a sound padding
+    assert str(caught.value) == words[caught.value.missing] or str(caught.value).startswith(by_chance)
+    return caught.value.missing
+
+
+@pytest.fixture
+def alice(tmp_path: Path) -> Path:
+    """Return a folder that holds Alice's ``key.pem`` and ``certificate.pem``."""
+    (tmp_path / "key.pem").write_bytes(pem(KEY))
+    (tmp_path / "certificate.pem").write_bytes(pem(ALICE))
+    return tmp_path
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+@pytest.mark.parametrize("private_format", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("passphrase", [None, b"not needed"])
+def test_an_unlocked_key_needs_no_passphrase(
+    encoding: Encoding, private_format: PrivateFormat, passphrase: bytes | None
+) -> None:
+    """PKCS#8 and PKCS#1, in PEM and DER, load alike; a passphrase that is not needed is ignored."""
+    data = KEY.private_bytes(encoding, private_format, NoEncryption())
+    assert opens(the_one(data, passphrase), ALICE)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(
+    "conversion",
+    [
+        "pkcs8 -topk8 -in key.pem -passout pass:pw",
+        "pkcs8 -topk8 -in key.pem -passout pass:pw -scrypt",
+        "pkcs8 -topk8 -in key.pem -passout pass:pw -v1 PBE-SHA1-3DES",
+        "pkcs8 -topk8 -in key.pem -passout pass:pw -v2 aes256 -v2prf hmacWithSHA512",
+        "rsa -in key.pem -passout pass:pw -traditional -aes128",
+        "rsa -in key.pem -passout pass:pw -traditional -des3",
+    ],
+)
+def test_a_locked_key_in_pem_opens_with_its_passphrase(
+    openssl: Callable[..., bytes], alice: Path, conversion: str, line_end: bytes
+) -> None:
+    """Whatever OpenSSL locks a PEM key with, its passphrase opens it, and nothing else does."""
+    assert alice.is_dir()
+    data = openssl(conversion).replace(b"\n", line_end)
+    assert opens(the_one(data, b"pw"), ALICE)
+    assert locked(data, None)
+    assert locked(data, b"")
+    assert not locked(data, b"other")
+
+
+def test_a_locked_key_in_der_opens_with_its_passphrase() -> None:
+    """An encrypted PKCS#8 in DER is told from an unlocked one."""
+    data = KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"pw"))
+    assert opens(the_one(data, b"pw"), ALICE)
+    assert locked(data, None)
+    assert not locked(data, b"\xff\x00")
+
+
+def test_a_passphrase_whose_padding_fits_by_chance_is_wrong() -> None:
+    """However far a wrong passphrase comes, it is told as wrong, so that whoever asks for it asks again."""
+    data = KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"pw"))
+    assert not any(locked(data, b"other %d" % number) for number in range(2500))
+
+
+def test_a_key_that_is_labelled_as_another_is_broken() -> None:
+    """An X25519 key under the name of X448, which the library answers with an internal error, is a broken key."""
+    key = x25519.X25519PrivateKey.generate()
+    data = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    relabelled = data.replace(bytes.fromhex("2b656e"), bytes.fromhex("2b656f"))
+    words = "the private key is broken, or of a kind that is not supported"
+    assert refusal(relabelled) == words
+    with pytest.raises(CredentialError, match=words):
+        list_credentials(relabelled)
+
+
+def test_an_unknown_lock_is_not_blamed_on_the_passphrase(openssl: Callable[..., bytes], alice: Path) -> None:
+    """A key that is locked with an algorithm from elsewhere says so."""
+    assert alice.is_dir()
+    data = openssl("pkcs8 -topk8 -in key.pem -passout pass:pw -v2 camellia256")
+    assert refusal(data, b"pw") == "the private key is locked with an algorithm that is not supported"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "-legacy",
+        "-legacy -keypbe PBE-SHA1-RC2-40 -certpbe PBE-SHA1-RC2-40",
+        "-macalg sha512 -keypbe AES-128-CBC",
+        "-nomac",
+    ],
+)
+def test_pkcs12_opens_with_its_passphrase(openssl: Callable[..., bytes], alice: Path, options: str) -> None:
+    """PKCS#12 of any age opens with its passphrase, and with no other."""
+    assert alice.is_dir()
+    data = openssl(f"pkcs12 -export -inkey key.pem -in certificate.pem -passout pass:pw {options}")
+    assert opens(the_one(data, b"pw"), ALICE)
+    assert locked(data, None)
+    assert not locked(data, b"other")
+
+
+@pytest.mark.parametrize("options", ["", "-legacy", "-keypbe NONE -certpbe NONE", "-keypbe NONE -certpbe NONE -nomac"])
+@pytest.mark.parametrize("passphrase", [None, b"", b"not needed", b"not\0possible", b"\xff"])
+def test_pkcs12_without_a_passphrase_needs_none(
+    openssl: Callable[..., bytes], alice: Path, options: str, passphrase: bytes | None
+) -> None:
+    """PKCS#12 that is locked with the empty passphrase, or not at all, opens whatever passphrase is given."""
+    assert alice.is_dir()
+    data = openssl(f"pkcs12 -export -inkey key.pem -in certificate.pem -passout pass: {options}")
+    assert opens(the_one(data, passphrase), ALICE)
+
+
+@pytest.mark.parametrize("passphrase", [b"p\0w", b"\xff"])
+def test_pkcs12_refuses_a_passphrase_that_it_cannot_hold(passphrase: bytes) -> None:
+    """A passphrase that is no text is a wrong one."""
+    data = pkcs12.serialize_key_and_certificates(None, KEY, ALICE, None, BestAvailableEncryption(b"pw"))
+    assert not locked(data, passphrase)
+
+
+def test_a_passphrase_may_be_any_text() -> None:
+    """A passphrase beyond ASCII opens PKCS#12."""
+    passphrase = "pä\N{SNOWMAN}".encode()
+    data = pkcs12.serialize_key_and_certificates(None, KEY, ALICE, None, BestAvailableEncryption(passphrase))
+    assert opens(the_one(data, passphrase), ALICE)
+
+
+def test_pkcs12_in_ber_opens_without_a_warning() -> None:
+    """PKCS#12 in indefinite-length BER, as older programs write it, opens in silence."""
+    data = pkcs12.serialize_key_and_certificates(None, KEY, ALICE, None, NoEncryption())
+    body = data[4:]
+    assert opens(the_one(b"\x30\x80" + body + b"\x00\x00"), ALICE)
+
+
+def test_pkcs12_with_a_chain_gives_one_identity() -> None:
+    """The issuers' certificates in PKCS#12 are not taken for the owner's."""
+    data = pkcs12.serialize_key_and_certificates(None, KEY, ALICE, [BOB], NoEncryption())
+    assert opens(the_one(data), ALICE)
+
+
+def test_pkcs12_with_a_key_alone_gives_a_bare_identity(openssl: Callable[..., bytes], alice: Path) -> None:
+    """PKCS#12 need not hold a certificate."""
+    assert alice.is_dir()
+    data = openssl("pkcs12 -export -inkey key.pem -in certificate.pem -nocerts -passout pass:")
+    assert opens(the_one(data), RENEWED)
+
+
+def test_pkcs12_without_a_key_is_refused() -> None:
+    """PKCS#12 that holds certificates only says so."""
+    data = pkcs12.serialize_key_and_certificates(None, None, ALICE, [BOB], NoEncryption())
+    assert refusal(data) == "the PKCS#12 file holds no private key"
+
+
+def test_damaged_pkcs12_is_told_from_a_locked_one() -> None:
+    """PKCS#12 whose structure is damaged is no matter of its passphrase."""
+    data = pkcs12.serialize_key_and_certificates(None, KEY, ALICE, None, BestAvailableEncryption(b"pw"))
+    assert refusal(data[:-1], b"pw") == "the file is cut off or broken"
+    assert refusal(data[:4] + b"\x02\x01\x03\x30\x00", b"pw") == "the file is cut off or broken"
+    assert refusal(b"\x30\x05\x02\x01\x03\x30\x00", b"pw") == "the PKCS#12 file is broken"
+
+
+def test_pkcs12_with_a_broken_certificate_is_refused(openssl: Callable[..., bytes], alice: Path) -> None:
+    """A certificate with an impossible version in PKCS#12 is not passed over."""
+    assert alice.is_dir()
+    plain = "-keypbe NONE -certpbe NONE -nomac -passout pass:"
+    data = openssl(f"pkcs12 -export -inkey key.pem -in certificate.pem {plain}")
+    damaged = data.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x50")
+    assert refusal(damaged) == "the PKCS#12 file holds a broken certificate"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[pem(KEY), pem(BOB_KEY), pem(BOB), pem(ALICE)], [pem(ALICE), pem(KEY), pem(BOB), pem(BOB_KEY), pem(KEY)]],
+)
+def test_keys_and_certificates_are_paired_in_any_order(parts: list[bytes]) -> None:
+    """Each key goes with the certificate that carries its public key, once, wherever both stand."""
+    first, second = load_identities(b"".join(parts))
+    assert [opens(first, ALICE), opens(first, BOB)] == [True, False]
+    assert [opens(second, ALICE), opens(second, BOB)] == [False, True]
+
+
+def test_a_renewed_certificate_is_an_identity_of_its_own() -> None:
+    """One key with two certificates answers to both."""
+    identities = load_identities(pem(KEY) + pem(ALICE) + pem(RENEWED) + pem(ALICE))
+    assert [(opens(each, ALICE), opens(each, RENEWED)) for each in identities] == [(True, False), (False, True)]
+
+
+def test_certificates_may_be_ignored() -> None:
+    """A key that does not go by its certificates is one identity, for whatever may be for it."""
+    (identity,) = load_identities(pem(KEY) + pem(RENEWED) + pem(BOB), ignore_certificates=True)
+    assert opens(identity, ALICE)
+    assert opens(identity, RENEWED)
+    assert not opens(the_one(pem(KEY) + pem(RENEWED)), ALICE)
+
+
+def test_a_key_without_its_certificate_is_an_identity() -> None:
+    """A certificate that belongs to another key does not name this one."""
+    identity = the_one(pem(KEY) + pem(BOB))
+    assert opens(identity, ALICE)
+    assert opens(identity, RENEWED)
+
+
+def test_a_certificate_with_a_key_of_an_unknown_kind_does_no_harm() -> None:
+    """An issuer's certificate with an algorithm from elsewhere can stand in the file."""
+    odd = altered(ALICE, bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06092a864886f70d010107"))
+    assert opens(the_one(pem(KEY) + pem(odd) + pem(ALICE)), ALICE)
+
+
+def test_a_key_that_signs_does_not_hide_one_that_decrypts() -> None:
+    """From a file with keys for both purposes, the one for mail is taken."""
+    signing = ed25519.Ed25519PrivateKey.generate()
+    data = signing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert opens(the_one(data + pem(KEY) + pem(ALICE)), ALICE)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (ed25519.Ed25519PrivateKey.generate(), "this kind of key cannot decrypt mail: Ed25519"),
+        (ed448.Ed448PrivateKey.generate(), "this kind of key cannot decrypt mail: Ed448"),
+        (dsa.generate_private_key(2048), "this kind of key cannot decrypt mail: DSA"),
+    ],
+)
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_a_key_that_only_signs_is_refused(
+    key: ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | dsa.DSAPrivateKey, words: str, encoding: Encoding
+) -> None:
+    """A key that cannot decrypt anything says so, with its kind."""
+    assert refusal(key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())) == words
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [(ec.generate_private_key(ec.SECP256R1()), "EC"), (x25519.X25519PrivateKey.generate(), "X25519")]
+)
+def test_a_key_without_a_technique_is_refused(
+    key: ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key whose kind no technique takes says so, with its kind."""
+    monkeypatch.setattr("smime_session.keys.load.technique_for", lambda _key: None)
+    data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert refusal(data) == f"this kind of key is not supported: {kind}"
+
+
+def test_a_key_on_an_unknown_curve_is_refused(openssl: Callable[..., bytes]) -> None:
+    """A key on a curve from elsewhere is named as not supported."""
+    key = openssl("ecparam -name secp112r1 -genkey")
+    assert refusal(key) == "this kind of private key is not supported"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (pem(ALICE), "a certificate"),
+        (der(ALICE), "a certificate"),
+        (KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "a public key"),
+        (KEY.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), "an SSH key"),
+        (b"Subject: hello\n\nworld\n", "a mail"),
+        (b"hunter2\n", "text"),
+    ],
+)
+def test_other_things_are_named(data: bytes, what: str) -> None:
+    """The error says what was given instead of a private key."""
+    assert refusal(data) == f"this is {what}, not a private key"
+
+
+def test_an_empty_file_is_named() -> None:
+    """An empty file is called empty."""
+    assert refusal(b"") == "the file is empty"
+
+
+def test_a_pem_block_without_its_end_is_cut_off() -> None:
+    """A private key whose PEM block does not end is cut off."""
+    assert refusal(pem(KEY).partition(b"-----END")[0]) == "the private key is cut off"
+
+
+@pytest.mark.parametrize(
+    "data", [der(KEY)[:-1], der(KEY)[:40], LOCKED.replace(b"M", b"", 1)], ids=["cut off", "head only", "damaged"]
+)
+def test_a_damaged_file_is_broken(data: bytes) -> None:
+    """A private key that cannot be parsed is called broken."""
+    assert "broken" in refusal(data, b"pw")
+
+
+def test_a_broken_certificate_is_not_passed_over() -> None:
+    """An identity does not lose its certificate in silence."""
+    assert refusal(pem(KEY) + pem(ALICE).replace(b"M", b"*", 1)) == "the certificate is broken"
+
+
+def test_numbers_that_contradict_each_other_are_noticed() -> None:
+    """An RSA key whose file was damaged is refused though loading skips the slow check."""
+    numbers = KEY.private_numbers()
+    sound = KEY.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    exponent = numbers.dmp1.to_bytes((numbers.dmp1.bit_length() + 7) // 8)
+    damaged = sound.replace(exponent, exponent[:-1] + bytes((exponent[-1] ^ 2,)))
+    assert "contradict" in refusal(damaged)
+
+
+@given(st.integers(0, len(der(KEY)) - 1), st.integers(1, 255))
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_key_loads_or_is_refused(position: int, difference: int) -> None:
+    """No damage leads to any other error than a credential error, and no error shows any of the key."""
+    octets = bytearray(der(KEY))
+    octets[position] ^= difference
+    try:
+        assert len(load_identities(bytes(octets))) == 1
+    except CredentialError as error:
+        assert len(str(error)) < 100  # noqa: PT017  # both outcomes are right
+
+
+@given(st.integers(0, len(LOCKED) - 1), st.integers(1, 255), st.sampled_from([None, b"pw"]))
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_locked_key_loads_or_is_refused(position: int, difference: int, passphrase: bytes | None) -> None:
+    """The same holds for a locked key."""
+    octets = bytearray(LOCKED)
+    octets[position] ^= difference
+    try:
+        assert len(load_identities(bytes(octets), passphrase)) == 1
+    except CredentialError as error:
+        assert len(str(error)) < 100  # noqa: PT017  # both outcomes are right
+
+
+def test_an_rsa_key_for_pss_only_signs(openssl: Callable[..., bytes]) -> None:
+    """A key that its file keeps for signatures is refused, left out beside another, and listed so (RFC 4055, 1.2)."""
+    data = openssl("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048")
+    words = "this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)"
+    for each in (data, load_pem(data)):
+        assert refusal(each) == words
+        assert list_credentials(each).private_keys[0].use == "only signs"
+    assert opens(the_one(data + pem(KEY)), ALICE)
+
+
+def load_pem(data: bytes) -> bytes:
+    """Return the DER in the one PEM block of a file."""
+    return b64decode(b"".join(data.splitlines()[1:-1]))
+
+
+TRADITIONAL = KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"pw"))
+
+
+@pytest.mark.parametrize("cipher", [b"AES-128-CBC", b"AES-256-CBC", b"DES-EDE3-CBC", b"aes-128-cbc", b"NONE"])
+@given(size=st.integers(0, 40), line=st.sampled_from([b"DEK-Info: %s,%s", b" DEK-Info :%s,%s ", b"DEK-Info: %s,%s0"]))
+@settings(max_examples=60, deadline=None)
+def test_a_locked_key_with_any_vector_is_refused_in_words(cipher: bytes, size: int, line: bytes) -> None:
+    """An initialisation vector of any length, which the library does not check, leads to no other error than ours."""
+    data = re.sub(rb"DEK-Info.*", line % (cipher, b"00" * size), TRADITIONAL)
+    for passphrase in (None, b"pw"):
+        with pytest.raises(CredentialError) as caught:
+            load_identities(data, passphrase)
+        fits = size == {b"AES-128-CBC": 16, b"AES-256-CBC": 16, b"DES-EDE3-CBC": 8}.get(cipher, size)
+        assert ("broken" in str(caught.value)) or fits
+        with pytest.raises(CredentialError):
+            list_credentials(data, b"pw")
+
+
+def test_a_cipher_that_is_not_known_is_not_blamed_on_the_passphrase() -> None:
+    """Older files name their cipher, and so does the error."""
+    data = re.sub(rb"DEK-Info: [^,]*", b"DEK-Info: IDEA-CBC", TRADITIONAL)
+    assert refusal(data, b"pw") == "the private key is locked with an algorithm that is not supported"

@@ -1,0 +1,433 @@
+"""RSA key transport: what is wrapped is unwrapped, and what is not for us or was altered tells nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from smime_session.algorithms import OAEP, RSAES_OAEP_SHA1, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5, KeyTransport
+from smime_session.certificates.names import issuer_of
+from smime_session.cms import asn1, key_trans
+from smime_session.cms.values import IssuerAndSerialNumber, KeyTransRecipientInfo, SubjectKeyIdentifier, WrappedKey
+from smime_session.errors import (
+    CredentialError,
+    LimitError,
+    MalformedError,
+    NoMatchError,
+    RecipientError,
+    UnsupportedAlgorithmError,
+)
+from smime_session.profiles import COMPAT, MODERN
+from smime_session.recipients import rsa as key_transport
+from smime_session.recipients.naming import key_identifier
+from smime_session.recipients.registry import is_selective, legacy_algorithm, technique_for
+from smime_session.recipients.rsa import KeyTransportIdentity, KeyTransportRecipient
+from smime_session.session_key import SessionKey
+
+if TYPE_CHECKING:
+    from tests.conftest import Person
+
+LABELLED = KeyTransport("SHA-256", "SHA-1", b"a label")
+PADDINGS = pytest.mark.parametrize("algorithm", [RSAES_PKCS1_V1_5, *OAEP, LABELLED], ids=lambda each: each.name)
+ONE_OF_EACH = pytest.mark.parametrize("algorithm", [RSAES_PKCS1_V1_5, RSAES_OAEP_SHA256], ids=lambda each: each.name)
+
+
+def _by_serial(person: Person) -> IssuerAndSerialNumber:
+    return IssuerAndSerialNumber(issuer_of(person.certificate), person.certificate.serial_number)
+
+
+def _by_key(person: Person) -> SubjectKeyIdentifier:
+    return SubjectKeyIdentifier(key_identifier(person.key.public_key()))
+
+
+def _wrapped(
+    person: Person, key: SessionKey, algorithm: KeyTransport = RSAES_OAEP_SHA256, *, by_key: bool = False
+) -> WrappedKey:
+    identifier = _by_key(person) if by_key else _by_serial(person)
+    return KeyTransportRecipient(person.key.public_key(), identifier, algorithm).wrap(key)
+
+
+@pytest.fixture
+def key() -> SessionKey:
+    """A session key of 32 octets."""
+    return SessionKey(bytearray(range(32)))
+
+
+# --- both ways
+
+
+@PADDINGS
+@pytest.mark.parametrize("by_key", [False, True], ids=["issuer and serial", "key identifier"])
+@pytest.mark.parametrize("bare", [False, True], ids=["certificate", "bare key"])
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_what_is_wrapped_is_unwrapped(
+    alice: Person, algorithm: KeyTransport, size: int, *, by_key: bool, bare: bool
+) -> None:
+    """A session key comes back whatever the padding, the recipient's name and the identity."""
+    key = SessionKey.generate(size)
+    wrapped = _wrapped(alice, key, algorithm, by_key=by_key)
+    identity = alice.bare if bare else alice.identity
+    assert wrapped.version == (2 if by_key else 0)
+    assert wrapped.key_size == size
+    assert identity.matching([wrapped]) == [wrapped]
+    with identity.unwrap([wrapped]) as unwrapped:
+        assert unwrapped == key
+        assert unwrapped.material is not key.material
+
+
+@PADDINGS
+def test_what_is_wrapped_is_what_the_library_decrypts(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
+    """The encrypted key is plain RSA with the padding that the recipient info names."""
+    info = key_trans.decode(_wrapped(alice, key, algorithm))
+    assert info.algorithm == algorithm
+    assert info.recipient == _by_serial(alice)
+    how: padding.AsymmetricPadding = padding.PKCS1v15()
+    if algorithm.hash:
+        digest, mgf = (getattr(hashes, name.replace("-", ""))() for name in (algorithm.hash, algorithm.mgf_hash or ""))
+        how = padding.OAEP(padding.MGF1(mgf), digest, algorithm.label or None)
+    assert alice.key.decrypt(info.encrypted_key, how) == bytes(key.material)
+
+
+@ONE_OF_EACH
+def test_wrapping_twice_gives_other_octets(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
+    """The padding is random, so that nobody sees that two messages have one key."""
+    recipient = KeyTransportRecipient(alice.key.public_key(), _by_serial(alice), algorithm)
+    assert recipient.wrap(key).encoded != recipient.wrap(key).encoded
+
+
+def test_the_first_that_is_for_us_is_unwrapped(alice: Person, bob: Person, key: SessionKey) -> None:
+    """Others' recipient infos are passed over, whatever their technique; of our own the first counts."""
+    ours = [_wrapped(alice, key), _wrapped(alice, SessionKey.generate(32), by_key=True)]
+    others = [WrappedKey(b"\xa4\x00", 0, 32), _wrapped(bob, SessionKey.generate(32))]
+    assert alice.identity.matching([*others, *ours]) == ours
+    assert alice.identity.unwrap([*others, *ours]) == key
+
+
+@pytest.mark.parametrize("by_key", [False, True], ids=["issuer and serial", "key identifier"])
+def test_what_is_for_others_does_not_match(alice: Person, bob: Person, key: SessionKey, *, by_key: bool) -> None:
+    """Nothing for us is an error that names us by public facts."""
+    wrapped = [_wrapped(bob, key, by_key=by_key)]
+    assert alice.identity.matching(wrapped) == []
+    with pytest.raises(NoMatchError, match="given: RSA-2048 private key of Alice"):
+        alice.identity.unwrap(wrapped)
+
+
+def test_a_bare_key_tries_what_has_its_size(alice: Person, key: SessionKey) -> None:
+    """Without a certificate no name is ruled out, but an encrypted key of another size is."""
+    for name in (IssuerAndSerialNumber(b"\x30\x00", 1), SubjectKeyIdentifier(b"as the issuer likes")):
+        for size, matches in ((255, False), (256, True), (257, False)):
+            wrapped = key_trans.encode(KeyTransRecipientInfo(name, RSAES_PKCS1_V1_5, bytes(size)))
+            assert bool(alice.bare.matching([wrapped])) == matches
+    assert alice.bare.unwrap([_wrapped(alice, key)]) == key
+
+
+def test_a_bare_key_says_which_it_is(alice: Person) -> None:
+    """A key without a certificate is told by the identifier that it would usually have."""
+    with pytest.raises(NoMatchError, match=r"without a certificate, key identifier [0-9a-f]{40}$"):
+        alice.bare.unwrap([])
+
+
+# --- one failure
+
+
+@PADDINGS
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_an_altered_key_gives_a_decoy(alice: Person, algorithm: KeyTransport, size: int) -> None:
+    """A wrapped key that was altered gives a key of the right size that is another one, and no exception (RFC 3218)."""
+    key = SessionKey.generate(size)
+    wrapped = _wrapped(alice, key, algorithm)
+    for at in (-1, -128, -256):
+        encoded = bytearray(wrapped.encoded)
+        encoded[at] ^= 1
+        decoy = alice.identity.unwrap([wrapped._replace(encoded=bytes(encoded))])
+        assert len(decoy) == size
+        assert decoy != key
+
+
+@ONE_OF_EACH
+@pytest.mark.parametrize(
+    "encrypted_key", [b"", b"\x00", bytes(255), bytes(256), b"\xff" * 256, bytes(257), bytes(4096)]
+)
+def test_garbage_gives_a_decoy(alice: Person, algorithm: KeyTransport, encrypted_key: bytes) -> None:
+    """What no RSA key ever made, of whatever size, is not told apart from what was altered."""
+    info = KeyTransRecipientInfo(_by_serial(alice), algorithm, encrypted_key)
+    decoy = alice.identity.unwrap([key_trans.encode(info)._replace(key_size=32)])
+    assert len(decoy) == 32
+    assert decoy != SessionKey(bytearray(32))
+
+
+@ONE_OF_EACH
+def test_a_key_for_somebody_else_gives_a_decoy(
+    alice: Person, bob: Person, key: SessionKey, algorithm: KeyTransport
+) -> None:
+    """A key wrapped with another RSA key under our name is not told apart either."""
+    recipient = KeyTransportRecipient(bob.key.public_key(), _by_serial(alice), algorithm)
+    decoy = alice.identity.unwrap([recipient.wrap(key)])
+    assert len(decoy) == 32
+    assert decoy != key
+
+
+@ONE_OF_EACH
+@pytest.mark.parametrize("size", [0, 1, 5, 31, 33, 64, 100])
+def test_a_key_of_another_size_gives_a_decoy(alice: Person, algorithm: KeyTransport, size: int) -> None:
+    """A wrapped key that is not as long as the content's algorithm wants is not told apart either."""
+    wrapped = _wrapped(alice, SessionKey(bytearray(size)), algorithm)._replace(key_size=32)
+    assert len(alice.identity.unwrap([wrapped])) == 32
+
+
+@PADDINGS
+def test_decoys_stay_the_same(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
+    """A message sent twice fails twice with one decoy, as it would with a real key; another message has another."""
+    wrapped = _wrapped(alice, key, algorithm)
+    altered = [wrapped._replace(encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ bit,))) for bit in (1, 2)]
+    first, again = (alice.identity.unwrap(altered[:1]) for _ in range(2))
+    assert first == again
+    assert alice.identity.unwrap(altered[1:]) != first
+
+
+@PADDINGS
+def test_a_decoy_is_known_to_its_private_key_alone(
+    alice: Person, bob: Person, key: SessionKey, algorithm: KeyTransport
+) -> None:
+    """Another key makes another of the same octets, or whoever writes a message could tell one beforehand."""
+    altered = _wrapped(alice, key, algorithm).encoded[:-1] + b"\x00"
+    info = _wrapped(alice, key, algorithm)._replace(encoded=altered)
+    decoys = [KeyTransportIdentity(person.key).unwrap([info]) for person in (alice, bob)]
+    assert decoys[0] != decoys[1]
+    assert KeyTransportIdentity(alice.key).unwrap([info]) == decoys[0]
+
+
+@PADDINGS
+def test_only_what_oaep_proved_is_checked(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
+    """RSAES-OAEP proves a key intact; RSAES-PKCS1-v1_5 proves nothing, and a decoy of either is no key."""
+    wrapped = _wrapped(alice, key, algorithm)
+    altered = wrapped._replace(encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ 1,)))
+    another_size = wrapped._replace(key_size=24)
+    assert alice.identity.unwrap([wrapped]).checked == (algorithm.hash is not None)
+    assert not alice.identity.unwrap([altered]).checked
+    assert not alice.identity.unwrap([another_size]).checked
+
+
+def test_decoys_are_not_what_the_library_returned(alice: Person) -> None:
+    """A decoy reveals nothing of what the implicit rejection returned, nor a cut-down key of another size."""
+    wrapped = _wrapped(alice, SessionKey(bytearray(range(33))), RSAES_PKCS1_V1_5)._replace(key_size=32)
+    assert alice.identity.unwrap([wrapped]).material != bytes(range(32))
+
+
+# --- what is public may be told
+
+
+def test_others_algorithms_are_their_own_matter(alice: Person, bob: Person, key: SessionKey) -> None:
+    """A recipient info for somebody else is passed over, even if its algorithm is unknown and it holds our number."""
+    theirs = key_trans.fields(_wrapped(bob, key))[0]
+    assert isinstance(theirs, IssuerAndSerialNumber)
+    number = asn1.integer_octets(alice.certificate.serial_number)  # what tells most others apart is not enough here
+    other = asn1.encode(
+        asn1.SEQUENCE,
+        asn1.integer(0),
+        asn1.encode(asn1.SEQUENCE, theirs.issuer, asn1.integer(theirs.serial_number)),
+        asn1.encode(asn1.SEQUENCE, asn1.object_identifier("1.2.3.4"), asn1.encode(asn1.OCTET_STRING, number)),
+        asn1.encode(asn1.OCTET_STRING, bytes(256)),
+    )
+    wrapped = [WrappedKey(other, 0, 32), _wrapped(alice, key)]
+    assert alice.identity.matching(wrapped) == wrapped[1:]
+    assert alice.identity.unwrap(wrapped) == key
+
+
+def test_our_unknown_algorithm_is_named(alice: Person, key: SessionKey) -> None:
+    """A key that was wrapped for us in a way that is not spoken here is told by name."""
+    oaep = asn1.object_identifier("1.2.840.113549.1.1.7")
+    encoded = _wrapped(alice, key).encoded.replace(oaep, asn1.object_identifier("1.2.840.113549.1.1.9"))
+    with pytest.raises(UnsupportedAlgorithmError, match=r"1\.2\.840\.113549\.1\.1\.9"):
+        alice.identity.unwrap([WrappedKey(encoded, 0, 32)])
+
+
+def test_a_broken_info_is_malformed(alice: Person, key: SessionKey) -> None:
+    """A recipient info that breaks its own encoding says so: that depends on no private key."""
+    encoded = _wrapped(alice, key).encoded
+    with pytest.raises(MalformedError):
+        alice.identity.unwrap([WrappedKey(encoded[:-1], 0, 32)])
+
+
+def test_a_huge_encrypted_key_is_limited(alice: Person) -> None:
+    """A megabyte of encrypted key costs nothing but its reading."""
+    info = KeyTransRecipientInfo(_by_serial(alice), RSAES_OAEP_SHA256, bytes(1 << 20))
+    with pytest.raises(LimitError):
+        alice.identity.unwrap([key_trans.encode(info)])
+
+
+# --- credentials
+
+
+def test_altered_numbers_are_a_broken_key(alice: Person) -> None:
+    """A private key with a flipped bit anywhere in its numbers is refused when it is loaded, not when it is used."""
+    sound = alice.key.private_numbers()
+    altered: list[dict[str, object]] = [
+        {"p": sound.p + 2},
+        {"q": sound.q - 2},
+        {"p": 1, "q": sound.public_numbers.n},
+        {"d": sound.d ^ 2},
+        {"dmp1": sound.dmp1 ^ 2},
+        {"dmq1": sound.dmq1 ^ 2},
+        {"iqmp": sound.iqmp ^ 1},
+        {"public_numbers": rsa.RSAPublicNumbers(sound.public_numbers.e, sound.public_numbers.n ^ 4)},
+        {"public_numbers": rsa.RSAPublicNumbers(3, sound.public_numbers.n)},
+    ]
+    assert KeyTransportIdentity(cast("rsa.RSAPrivateKey", _Numbers(sound)))
+    fields: dict[str, object] = {
+        name: getattr(sound, name) for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp", "public_numbers")
+    }
+    for change in altered:
+        numbers = rsa.RSAPrivateNumbers(**{**fields, **change})  # type: ignore[arg-type]  # each of its own type
+        with pytest.raises(CredentialError, match="the RSA private key is broken"):
+            KeyTransportIdentity(cast("rsa.RSAPrivateKey", _Numbers(numbers)))
+
+
+class _Numbers:
+    """A private key that consists of any numbers; the library would refuse some of them itself."""
+
+    key_size = 2048
+
+    def __init__(self, numbers: rsa.RSAPrivateNumbers) -> None:
+        self._numbers = numbers
+
+    def private_numbers(self) -> rsa.RSAPrivateNumbers:
+        return self._numbers
+
+    def public_key(self) -> rsa.RSAPublicKey:
+        return self._numbers.public_numbers.public_key()
+
+
+def test_the_numbers_may_come_in_either_order(alice: Person, key: SessionKey) -> None:
+    """A key whose primes are swapped, as some programs write them, is sound."""
+    sound = alice.key.private_numbers()
+    p, q = sorted((sound.p, sound.q))
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, sound.d, sound.d % (p - 1), sound.d % (q - 1), rsa.rsa_crt_iqmp(p, q), sound.public_numbers
+    )
+    assert KeyTransportIdentity(numbers.private_key()).unwrap([_wrapped(alice, key)]) == key
+
+
+def test_keys_of_other_kinds_are_refused() -> None:
+    """The technique takes RSA keys and nothing else."""
+    other = ec.generate_private_key(ec.SECP256R1())
+    assert not key_transport.accepts(other.public_key())
+    for use in (
+        lambda: key_transport.identity(other, None),
+        lambda: key_transport.recipient(other.public_key(), SubjectKeyIdentifier(b""), MODERN),
+        lambda: key_transport.unfit(other.public_key(), MODERN),
+    ):
+        with pytest.raises(CredentialError, match="is not an RSA key"):
+            use()
+
+
+def test_the_technique_for_rsa_keys(alice: Person, key: SessionKey) -> None:
+    """An RSA key finds its technique, which makes recipients as the profile says and identities that open them."""
+    technique = technique_for(alice.key.public_key())
+    assert technique is key_transport
+    identity = technique.identity(alice.key, alice.certificate)
+    assert is_selective(identity)
+    for profile in (MODERN, COMPAT):
+        wrapped = technique.recipient(alice.key.public_key(), _by_serial(alice), profile).wrap(key)
+        assert key_trans.decode(wrapped).algorithm == profile.rsa
+        assert identity.unwrap([wrapped]) == key
+        assert legacy_algorithm(wrapped) is None
+
+
+@pytest.mark.parametrize(
+    ("bits", "insecure", "reason"),
+    [
+        (1023, True, "has an RSA key of 1023 bits, under 1024"),
+        (1024, False, "has an RSA key of 1024 bits, under 2048"),
+        (1024, True, None),
+        (2047, False, "has an RSA key of 2047 bits, under 2048"),
+        (2048, False, None),
+        (8192, False, None),
+        (8193, False, "has an RSA key of 8193 bits, over 8192"),
+        (8193, True, "has an RSA key of 8193 bits, over 8192"),
+    ],
+)
+def test_the_size_of_a_key_makes_it_fit(bits: int, *, insecure: bool, reason: str | None) -> None:
+    """RSA keys have 2048 to 8192 bits (RFC 8551, 4.2), and 1024 for whoever writes that it is insecure."""
+    public_key = rsa.RSAPublicNumbers(65537, (1 << bits - 1) + 1).public_key()
+    assert key_transport.unfit(public_key, replace(MODERN, insecure_key_size=insecure)) == reason
+
+
+@pytest.mark.parametrize(("exponent", "even"), [(65537, True), (1, False), (2, False), (65536, False)])
+def test_a_broken_public_key_is_unfit(exponent: int, *, even: bool) -> None:
+    """A modulus or exponent that is even, or an exponent under 3, is no RSA key; the library may take it for one."""
+
+    @rsa.RSAPublicKey.register
+    class Loaded:
+        def public_numbers(self) -> rsa.RSAPublicNumbers:
+            return rsa.RSAPublicNumbers(exponent, (1 << 2047) + (not even))
+
+    assert key_transport.unfit(Loaded(), MODERN) == "has a broken RSA key"
+
+
+def test_a_small_exponent_is_fit() -> None:
+    """3 is the least that there is, and old keys have it."""
+    assert key_transport.unfit(rsa.generate_private_key(3, 2048).public_key(), MODERN) is None
+
+
+def test_a_key_that_cannot_encrypt_is_refused_by_name(key: SessionKey) -> None:
+    """What the library refuses only when it encrypts is an unusable recipient, whoever prepared it."""
+    even = rsa.RSAPublicNumbers(65537, 1 << 2047).public_key()
+    recipient = KeyTransportRecipient(even, SubjectKeyIdentifier(b"us"), RSAES_OAEP_SHA256)
+    with pytest.raises(RecipientError) as caught:
+        recipient.wrap(key)
+    words = "has an RSA key that RSAES-OAEP with SHA-256 cannot use: it is broken or too small"
+    assert caught.value.refused == (f"key identifier 7573 {words}",)
+
+
+# --- words
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format])
+def test_an_identity_shows_public_facts(alice: Person, show: type[str]) -> None:
+    """An identity is shown by its size and its owner, and none of its private numbers."""
+    numbers = alice.key.private_numbers()
+    for identity, words in ((alice.identity, "RSA-2048 private key of Alice"), (alice.bare, "without a certificate")):
+        text = show(identity)
+        assert words in text
+        for secret in (numbers.p, numbers.q, numbers.d):
+            assert str(secret) not in text
+            assert f"{secret:x}" not in text
+
+
+def test_a_recipient_info_is_summarised(alice: Person, key: SessionKey) -> None:
+    """The public fields of a recipient info are told by name."""
+    (by_serial,) = key_transport.summarize(_wrapped(alice, key, LABELLED))
+    assert by_serial.technique == "key transport"
+    assert by_serial.issuer == "CN=Alice"
+    assert by_serial.serial_number == f"{alice.certificate.serial_number:#x}"
+    assert by_serial.key_identifier is None
+    assert by_serial.algorithm == "RSAES-OAEP with SHA-256, MGF1 with SHA-1"
+    assert by_serial.algorithm_oid == "1.2.840.113549.1.1.7"
+    assert by_serial.parameters == {"hash": "SHA-256", "mgf": "MGF1 with SHA-1", "label": b"a label".hex()}
+    assert by_serial.encrypted_key_size == 256
+    assert by_serial.problem is None
+    assert by_serial.name == f"serial {alice.certificate.serial_number:#x} of CN=Alice"
+    (by_key,) = key_transport.summarize(_wrapped(alice, key, RSAES_PKCS1_V1_5, by_key=True))
+    assert by_key.name == f"key identifier {key_identifier(alice.key.public_key()).hex()}"
+    assert (by_key.issuer, by_key.serial_number, by_key.parameters) == (None, None, {})
+
+
+def test_what_is_wrong_with_a_recipient_info_is_summarised(alice: Person, key: SessionKey) -> None:
+    """Of a recipient info whose algorithm cannot be used the rest is told, with the problem."""
+    hashed = asn1.object_identifier("2.16.840.1.101.3.4.2.1")
+    encoded = _wrapped(alice, key).encoded.replace(hashed, asn1.object_identifier("2.16.840.1.101.3.4.2.9"))
+    (summary,) = key_transport.summarize(WrappedKey(encoded, 0, 32))
+    assert summary.algorithm == "RSAES-OAEP"
+    assert summary.issuer == "CN=Alice"
+    assert "the hash function of RSAES-OAEP" in (summary.problem or "")
+
+
+def test_oaep_with_sha1_is_summarised(alice: Person, key: SessionKey) -> None:
+    """Parameters that are defaults, and so not written, are told all the same."""
+    (summary,) = key_transport.summarize(_wrapped(alice, key, RSAES_OAEP_SHA1))
+    assert summary.parameters == {"hash": "SHA-1", "mgf": "MGF1 with SHA-1"}
