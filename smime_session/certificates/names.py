@@ -88,7 +88,7 @@ def same_mailbox(one: str, other: str) -> bool:
     the receiving system, but systems that tell ``Alice`` from ``alice`` are not met, while people
     and directories that write one for the other are. A domain is the same with A-labels and U-labels.
     """
-    return _mailbox(one) == _mailbox(other)
+    return mailbox_of(one) == mailbox_of(other)
 
 
 def ascii_domain(domain: str) -> str:
@@ -124,7 +124,8 @@ def _part(certificate: x509.Certificate, place: int) -> bytes:
     return to_be_signed[place + has_version].encoded
 
 
-def _mailbox(address: str) -> tuple[str, str]:
+def mailbox_of(address: str) -> tuple[str, str]:
+    """Return the local part and the domain of a mail address, the same for all that :func:`same_mailbox` calls so."""
     local, _, domain = address.rpartition("@")
     return _normalized(local), ascii_domain(domain)
 

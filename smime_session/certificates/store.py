@@ -1,0 +1,350 @@
+"""Certificates by mail address: a folder of files, with an index beside them.
+
+The files are the truth: whatever PEM, DER and PKCS#7 files are put into the folder is found. The index only
+tells in which file, and where in it, to look for an address, so that the first look-up among 100,000 certificates
+parses one of them. It is made anew where the files have changed, where it is damaged, and where it is not the
+caller's own; where it cannot be written it is kept in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import stat
+import time
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from smime_session.certificates.load import load_certificates
+from smime_session.certificates.names import addresses_of, mailbox_of
+from smime_session.errors import CredentialError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cryptography import x509
+
+MAX_FILE_SIZE: Final = 1 << 28  # bytes of a file that is looked into: 100,000 certificates have 200 million
+INDEX_NAME: Final = ".smime-session-index"
+
+_SETTLED: Final = 2_000_000_000  # nanoseconds after which a change would have changed the folder's time of change
+_PATIENCE: Final = 30.0  # seconds to wait for another process that makes the index
+_NAME_SIZE: Final = 100  # characters of an address in a file's name
+_VERSION: Final = 1  # of the tables
+_TABLES: Final = """
+    CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, inode INTEGER);
+    CREATE TABLE place (mailbox TEXT, name TEXT, begin INTEGER, size INTEGER, number INTEGER);
+    CREATE INDEX place_by_mailbox ON place (mailbox);
+    CREATE INDEX place_by_name ON place (name);
+    CREATE TABLE folder (changed INTEGER, indexed INTEGER);
+"""
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_END: Final = b"-----END CERTIFICATE-----"
+_UNSAFE: Final = re.compile(r"[^\w.@+-]")
+
+
+class CertificateSource(Protocol):
+    """Where certificates are found by mail address: a folder, a directory service, a dictionary in a test."""
+
+    def find(self, address: str) -> list[x509.Certificate]:
+        """Return all certificates for a mail address, usable or not."""
+        ...
+
+
+class StoredFile(NamedTuple):
+    """A file in a store.
+
+    Attributes:
+        name: its name in the folder.
+        certificates: what it holds.
+        problem: why it holds none that can be read, or None.
+    """
+
+    name: str
+    certificates: tuple[x509.Certificate, ...]
+    problem: str | None = None
+
+
+class _State(NamedTuple):
+    """What tells whether a file has changed."""
+
+    size: int
+    changed: int
+    inode: int
+
+
+class CertificateStore:
+    """A folder of certificate files, which is a :class:`CertificateSource`; safe with several processes.
+
+    Files whose names begin with a dot, and folders in it, are left alone.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        CredentialError: it is no folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise CredentialError(f"{self.path} is not a folder of certificates")
+        self._memory: sqlite3.Connection | None = None
+
+    def find(self, address: str) -> list[x509.Certificate]:
+        """Return all certificates for a mail address, usable or not, in the order of their files.
+
+        Letter case does not count, and a domain is the same with A-labels and U-labels.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        mailbox = "@".join(mailbox_of(address))
+        with self._index() as index:
+            self._refresh(index, at_once=False)
+            found = self._found(index, mailbox)
+            if not found:  # whether there is none, all the files tell, not the folder's time of change
+                self._refresh(index, at_once=True)
+                found = self._found(index, mailbox) or []
+        return list(dict.fromkeys(found))
+
+    def files(self) -> Iterator[StoredFile]:
+        """Yield every file with what it holds, in the order of their names.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        for name in sorted(self._states()):
+            try:
+                yield StoredFile(name, tuple(load_certificates(self._read(name))))
+            except (CredentialError, OSError) as error:
+                yield StoredFile(name, (), _words(error))
+
+    def add(self, certificates: Iterable[x509.Certificate]) -> list[str]:
+        """Write each certificate to a file of its own, unless the store has it; return the names of the new files.
+
+        Raises:
+            OSError: a file cannot be written; those before it are there.
+        """
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        added: list[str] = []
+        with self._index() as index:
+            self._refresh(index, at_once=True)
+            for certificate in dict.fromkeys(certificates):
+                addresses = addresses_of(certificate)
+                mailbox = "@".join(mailbox_of(addresses[0])) if addresses else ""
+                owner = _UNSAFE.sub("_", addresses[0] if addresses else "certificate")[:_NAME_SIZE].lstrip(".")
+                name = f"{owner}-{certificate.fingerprint(hashes.SHA256()).hex()[:16]}.pem"
+                if certificate not in (self._found(index, mailbox) or ()) and not (self.path / name).exists():
+                    self._write(name, certificate.public_bytes(Encoding.PEM))
+                    added.append(name)
+        return added
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Write a file that takes its name when it is complete."""
+        temporary = self.path / f".{os.urandom(8).hex()}.tmp"
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _read(self, name: str, begin: int = 0, size: int = -1) -> bytes:
+        """Read a file, or a part of it.
+
+        Raises:
+            CredentialError: it is too large to be looked into.
+            OSError: it cannot be read.
+        """
+        with (self.path / name).open("rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_SIZE:
+                raise CredentialError(f"{name} is larger than {MAX_FILE_SIZE:,} bytes")
+            file.seek(begin)
+            return file.read(size)
+
+    # --- the index -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _index(self) -> Iterator[sqlite3.Connection]:
+        """Open the index; a damaged one is made anew, and what cannot be written is kept in memory."""
+        for attempt in range(2):
+            connection = self._memory or self._open_file()
+            if connection is None:
+                break
+            try:
+                _make_tables(connection)
+            except sqlite3.OperationalError:  # locked for too long, read-only, full
+                connection.close()
+                break
+            except sqlite3.DatabaseError:
+                connection.close()
+                if attempt == 0:
+                    self._remove_index()
+                continue
+            if connection is self._memory:
+                yield connection
+                return
+            with closing(connection):
+                yield connection
+            return
+        self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _make_tables(self._memory)
+        yield self._memory
+
+    def _open_file(self) -> sqlite3.Connection | None:
+        """Open the index's file; None if it cannot be there, or is not the caller's own."""
+        path = self.path / INDEX_NAME
+        with suppress(FileNotFoundError):
+            there = path.lstat()
+            if not stat.S_ISREG(there.st_mode) or (hasattr(os, "getuid") and there.st_uid != os.getuid()):
+                return None
+        try:
+            connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.OperationalError:
+            return None
+        except sqlite3.DatabaseError:  # it is no database
+            connection.close()
+            self._remove_index()
+            return self._open_file()
+        return connection
+
+    def _remove_index(self) -> None:
+        for end in ("", "-wal", "-shm"):
+            (self.path / f"{INDEX_NAME}{end}").unlink(missing_ok=True)
+
+    def _refresh(self, index: sqlite3.Connection, *, at_once: bool) -> None:
+        """Read the files that have changed; without ``at_once``, only if the folder's time says that some have."""
+        changed = self.path.stat().st_mtime_ns
+        known = index.execute("SELECT changed, indexed FROM folder").fetchone()
+        if not at_once and known and known[0] == changed and known[1] - changed > _SETTLED:
+            return
+        index.execute("BEGIN IMMEDIATE")
+        try:
+            now, states = time.time_ns(), self._states()
+            seen = {
+                name: _State(*state) for name, *state in index.execute("SELECT name, size, changed, inode FROM file")
+            }
+            for name in seen.keys() - states.keys():
+                _forget(index, name)
+            for name, state in states.items():
+                if seen.get(name) != state:
+                    self._learn(index, name, state)
+            index.execute("DELETE FROM folder")
+            index.execute("INSERT INTO folder VALUES (?, ?)", (changed, now))
+        except BaseException:
+            index.execute("ROLLBACK")
+            raise
+        index.execute("COMMIT")
+
+    def _states(self) -> dict[str, _State]:
+        """Return the files in the folder."""
+        found = {}
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    with suppress(OSError):  # it has just gone
+                        if entry.is_file():
+                            status = entry.stat()
+                            found[entry.name] = _State(status.st_size, status.st_mtime_ns, status.st_ino)
+        return found
+
+    def _learn(self, index: sqlite3.Connection, name: str, state: _State) -> None:
+        """Note which addresses a file has certificates for."""
+        _forget(index, name)
+        places: list[_Place] = []
+        with suppress(CredentialError, OSError):  # what cannot be read is not found: files() says why
+            places = list(_places(self._read(name)))
+        index.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?)", [(p.mailbox, name, *p[1:]) for p in places])
+        index.execute("INSERT INTO file VALUES (?, ?, ?, ?)", (name, *state))
+
+    def _found(self, index: sqlite3.Connection, mailbox: str) -> list[x509.Certificate] | None:
+        """Return the certificates that the index has for a mailbox; None if a file is not what it was."""
+        found = []
+        query = "SELECT name, begin, place.size, number FROM place WHERE mailbox = ? ORDER BY name, begin, number"
+        for name, begin, size, number in index.execute(query, (mailbox,)).fetchall():
+            try:
+                certificate = load_certificates(self._read(name, begin, size))[number]
+            except (CredentialError, OSError, IndexError):
+                return None
+            if mailbox not in _mailboxes(certificate):
+                return None
+            found.append(certificate)
+        return found
+
+
+class _Place(NamedTuple):
+    """Where a certificate for a mailbox stands: the part of the file, and which of those in that part."""
+
+    mailbox: str
+    begin: int
+    size: int
+    number: int
+
+
+def _places(data: bytes) -> Iterator[_Place]:
+    """Yield the certificates in a file by the mailboxes that they are for.
+
+    Raises:
+        CredentialError: there is none that can be read.
+    """
+    certificates = load_certificates(data)
+    blocks = list(_blocks(data))
+    alone = len(blocks) == len(certificates)  # else it is PKCS#7, or DER: the whole file is one part
+    for number, certificate in enumerate(certificates):
+        begin, size = blocks[number] if alone else (0, len(data))
+        for mailbox in _mailboxes(certificate):
+            yield _Place(mailbox, begin, size, 0 if alone else number)
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield begin and size of each PEM block of a certificate."""
+    at = 0
+    while (begin := data.find(_BEGIN, at)) >= 0 and (end := data.find(_END, begin)) >= 0:
+        at = end + len(_END)
+        yield begin, at - begin
+
+
+def _mailboxes(certificate: x509.Certificate) -> set[str]:
+    return {"@".join(mailbox_of(address)) for address in addresses_of(certificate)}
+
+
+def _make_tables(index: sqlite3.Connection) -> None:
+    """Make the tables, unless they are there as this version has them.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged.
+    """
+    if index.execute("PRAGMA user_version").fetchone() == (_VERSION,):
+        index.execute("SELECT changed, indexed FROM folder").fetchone()
+        return
+    index.execute("BEGIN IMMEDIATE")
+    try:
+        if index.execute("PRAGMA user_version").fetchone() != (_VERSION,):  # no other process was faster
+            for name in ("file", "place", "folder"):
+                index.execute(f"DROP TABLE IF EXISTS {name}")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                index.execute(statement)
+            index.execute(f"PRAGMA user_version = {_VERSION}")
+    except BaseException:
+        index.execute("ROLLBACK")
+        raise
+    index.execute("COMMIT")
+
+
+def _forget(index: sqlite3.Connection, name: str) -> None:
+    index.execute("DELETE FROM place WHERE name = ?", (name,))
+    index.execute("DELETE FROM file WHERE name = ?", (name,))
+
+
+def _words(error: CredentialError | OSError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
