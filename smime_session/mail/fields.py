@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from smime_session.errors import NotMailError
@@ -113,6 +114,28 @@ def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
         raise NotMailError(f"line {line} is not a mail header field")
     found = _FIELD.findall(head, 0, end)
     return tuple([_made(Field, (name.decode("ascii").lower(), raw)) for raw, name in found])
+
+
+def parse_fields_leniently(head: bytes) -> tuple[Field, ...]:
+    """Cut a head into its fields, for reading; a line that is no field has no name, and is kept like the others.
+
+    Args:
+        head: the bytes of the head; the blank line at its end may be there or not.
+    """
+    starts: list[int] = []
+    at = 0
+    for line in head.splitlines(keepends=True):
+        if line in {b"\n", b"\r", b"\r\n"}:
+            break
+        if not starts or not line.startswith((b" ", b"\t")):
+            starts.append(at)
+        at += len(line)
+    lines = [head[begin:end] for begin, end in pairwise((*starts, at))]
+    names = [_FIELD_START.match(line) for line in lines]
+    return tuple(
+        Field(name[0].rstrip(b": \t").decode("ascii").lower() if name else "", line)
+        for name, line in zip(names, lines, strict=True)
+    )
 
 
 def find_value(fields: tuple[Field, ...], name: str) -> str:
