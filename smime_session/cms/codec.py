@@ -35,7 +35,6 @@ KEK_TAG: Final = 0xA2
 PASSWORD_TAG: Final = 0xA3
 OTHER_TAG: Final = 0xA4
 
-MAX_REMEMBERED: Final = 4096  # octets of a recipient info whose decoded fields are kept for the next who asks
 _MAX_USUAL: Final = 256  # octets of what is usual and kept: RSAES-OAEP with all its parameters has 60, a name 100
 _KEY_AGREEMENT_FIELDS: Final = 5  # of a KeyAgreeRecipientInfo, at most (RFC 5652, 6.2.2)
 
@@ -69,21 +68,6 @@ def algorithm_identifier_from(element: asn1.Element) -> AlgorithmIdentifier:
     if not 1 <= len(children) <= 2:  # noqa: PLR2004  # an identifier and its parameters
         raise MalformedError("an AlgorithmIdentifier is malformed")
     return AlgorithmIdentifier(children[0].object_identifier(), children[1].encoded if len(children) > 1 else None)
-
-
-def usual_identifier_from(element: asn1.Element) -> AlgorithmIdentifier:
-    """Decode an AlgorithmIdentifier that is the same in many messages, as those of key management are.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    encoded = element.encoded
-    return _usual_identifier(encoded) if len(encoded) <= _MAX_USUAL else algorithm_identifier_from(element)
-
-
-@lru_cache(maxsize=64)
-def _usual_identifier(encoded: bytes) -> AlgorithmIdentifier:
-    return algorithm_identifier_from(asn1.parse(encoded))
 
 
 def hash_identifier(name: algorithms.HashName) -> bytes:
@@ -138,6 +122,18 @@ def _issuer_and_serial_number(element: asn1.Element) -> IssuerAndSerialNumber:
 @lru_cache(maxsize=64)  # who reads many messages has one name in all of them
 def _usual_name(encoded: bytes) -> IssuerAndSerialNumber:
     return _issuer_and_serial_number(asn1.parse(encoded))
+
+
+def other_recipient_info(encoded: bytes) -> tuple[str, asn1.Element]:
+    """Return the object identifier and the value of an encoded OtherRecipientInfo (RFC 5652, 6.2.5).
+
+    Raises:
+        MalformedError: it is none, or broken.
+    """
+    children = asn1.parse(encoded, asn1.FEW_INNER_VALUES).expect(OTHER_TAG).children()
+    if len(children) != 2:  # noqa: PLR2004  # oriType and oriValue
+        raise MalformedError("an OtherRecipientInfo is malformed")
+    return children[0].object_identifier(), children[1]
 
 
 def recipient_infos(infos: asn1.Element, key_size: int, limit: int) -> tuple[WrappedKey, ...]:

@@ -12,8 +12,9 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.algorithms import AES_128_CBC, AES_192_CBC, AES_256_CBC, PBES2_OID, name_of
-from smime_session.cms import asn1, codec, pwri
-from smime_session.cms.values import AlgorithmIdentifier, Pbkdf2
+from smime_session.cms import asn1, codec, pbkdf2
+from smime_session.cms.pbkdf2 import Pbkdf2
+from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys.pkcs8 import scheme_and_ciphertext
 from smime_session.profiles import PBKDF2_ITERATIONS
@@ -77,7 +78,7 @@ def locked(pkcs8: bytes, passphrase: bytes) -> bytes:
         padded.material[len(pkcs8) :] = bytes((missing,)) * missing
         ciphertext = encrypt_blocks(key, cipher, vector, padded.material)
     encryption = AlgorithmIdentifier(cipher.oid, asn1.encode(asn1.OCTET_STRING, vector))
-    both = (pwri.pbkdf2_identifier(derivation), codec.algorithm_identifier(encryption))
+    both = (pbkdf2.pbkdf2_identifier(derivation), codec.algorithm_identifier(encryption))
     scheme = AlgorithmIdentifier(PBES2_OID, asn1.encode(asn1.SEQUENCE, *both))
     return asn1.encode(asn1.SEQUENCE, codec.algorithm_identifier(scheme), asn1.encode(asn1.OCTET_STRING, ciphertext))
 
@@ -100,7 +101,7 @@ def lock_from(element: asn1.Element) -> Lock:
     vector = asn1.parse(encryption.parameters or b"").octets()
     if len(vector) != cipher.nonce_size:
         raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} octets")
-    return Lock(pwri.pbkdf2_from(derivation, cipher.key_size, cipher.name), cipher, vector)
+    return Lock(pbkdf2.pbkdf2_from(derivation, cipher.key_size, cipher.name), cipher, vector)
 
 
 def algorithms_in(scheme: AlgorithmIdentifier) -> tuple[AlgorithmIdentifier, AlgorithmIdentifier]:

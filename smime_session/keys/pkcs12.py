@@ -10,7 +10,7 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import DATA, HASHES, PBMAC1_OID, PRFS, HashName, name_of
-from smime_session.cms import asn1, codec, pwri
+from smime_session.cms import asn1, codec, pbkdf2
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys import ml_kem, pbes2
 from smime_session.memory import erase, lent
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session.cms.values import AlgorithmIdentifier, Pbkdf2
+    from smime_session.cms.pbkdf2 import Pbkdf2
+    from smime_session.cms.values import AlgorithmIdentifier
     from smime_session.keys.ml_kem import PrivateKey
 
 _ENCRYPTED_DATA: Final = "1.2.840.113549.1.7.6"
@@ -246,7 +247,7 @@ def _pbmac1_from(algorithm: AlgorithmIdentifier) -> tuple[Pbkdf2, HashName, int]
     if name is None:
         raise UnsupportedAlgorithmError("MAC of PBMAC1", scheme.oid, name_of(scheme.oid))
     size = _SIZES[name]
-    return pwri.pbkdf2_from(derivation, size, f"HMAC-{name}"), name, size
+    return pbkdf2.pbkdf2_from(derivation, size, f"HMAC-{name}"), name, size
 
 
 # --- values --------------------------------------------------------------------------------------

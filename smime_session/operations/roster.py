@@ -12,13 +12,13 @@ from smime_session.cms import asn1, codec
 from smime_session.cms.values import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
-    KekIdentifier,
     RecipientIdentifier,
     SubjectKeyIdentifier,
     WrappedKey,
 )
 from smime_session.errors import MessageError, RecipientError
 from smime_session.recipients.registry import each, names_of, summarize
+from smime_session.recipients.shared_key import KekIdentifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -179,17 +179,17 @@ class Roster:
 
 def identifier_of(part: WrappedKey) -> Identifier | None:
     """Return what names the recipient of a recipient info; None if nothing does, or it cannot be read."""
-    from smime_session.cms import kek, kem, key_agree, key_trans
+    from smime_session.recipients import ecdh, kem, rsa, shared_key
 
     try:
         match part.encoded[0]:
             case asn1.SEQUENCE:
-                return key_trans.fields(part)[0]
-            case key_agree.TAG:
-                members = key_agree.fields(part).encrypted_keys
+                return rsa.fields(part)[0]
+            case ecdh.TAG:
+                members = ecdh.fields(part).encrypted_keys
                 return members[0].recipient if len(members) == 1 else None
-            case kek.TAG:
-                return kek.fields(part)[:2]
+            case shared_key.TAG:
+                return shared_key.fields(part)[:2]
             case kem.TAG:
                 return kem.fields(part).recipient
     except MessageError:

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import hmac
 import os
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from smime_session import algorithms
 from smime_session.algorithms import AES_256_CBC, name_of
 from smime_session.arguments import wrong_kind
-from smime_session.cms import pwri
-from smime_session.cms.values import PasswordRecipientInfo, Pbkdf2, WrappedKey
-from smime_session.errors import CredentialError, LimitError, MessageError, NoMatchError
+from smime_session.cms import asn1, codec
+from smime_session.cms.pbkdf2 import Pbkdf2, pbkdf2_from, pbkdf2_identifier, required_parameters
+from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
+from smime_session.errors import (
+    CredentialError,
+    LimitError,
+    MalformedError,
+    MessageError,
+    NoMatchError,
+    UnsupportedAlgorithmError,
+)
 from smime_session.memory import lent
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients.summary import RecipientSummary
@@ -28,7 +37,11 @@ if TYPE_CHECKING:
 
     from smime_session.algorithms import ContentEncryption, HashName
 
-TAG: Final = pwri.TAG
+TAG: Final = codec.PASSWORD_TAG
+VERSION: Final = 0  # RFC 5652, 6.2.4: always
+MAX_WRAPPED_SIZE: Final = 272  # bytes: the count is one byte, so that no key exceeds 255 (RFC 3211, 2.3.1)
+
+_CONTEXT_0_CONSTRUCTED: Final = 0xA0
 
 SALT_SIZE: Final = 16  # octets: NIST SP 800-132, 5.1
 PRF: Final[HashName] = "SHA-256"
@@ -37,16 +50,108 @@ _HEAD: Final = 4  # octets before the session key: its size, and the complement 
 _MIN_BLOCKS: Final = 2  # RFC 3211, 2.3.1: one alone would be encrypted as itself
 
 
+# --- the recipient info ------------------------------------------------------------------------
+
+
+class PasswordRecipientInfo(NamedTuple):
+    """A session key encrypted with a password.
+
+    RFC 5652, 6.2.4; RFC 3211::
+
+        PasswordRecipientInfo ::= SEQUENCE {
+          version CMSVersion,   -- always set to 0
+          keyDerivationAlgorithm [0] KeyDerivationAlgorithmIdentifier OPTIONAL,
+          keyEncryptionAlgorithm KeyEncryptionAlgorithmIdentifier,
+          encryptedKey EncryptedKey }
+
+    Attributes:
+        derivation: how the key-encryption key is made of the password.
+        cipher: the block cipher underneath PWRI-KEK; its key is the key-encryption key.
+        vector: that cipher's initialisation vector.
+        encrypted_key: the result, whole blocks.
+    """
+
+    derivation: Pbkdf2
+    cipher: ContentEncryption
+    vector: bytes
+    encrypted_key: bytes
+
+
+def encode(info: PasswordRecipientInfo) -> WrappedKey:
+    """Encode a PasswordRecipientInfo."""
+    derivation = pbkdf2_identifier(info.derivation)
+    cipher = AlgorithmIdentifier(info.cipher.oid, asn1.encode(asn1.OCTET_STRING, info.vector))
+    wrap = AlgorithmIdentifier(algorithms.PWRI_KEK_OID, codec.algorithm_identifier(cipher))
+    encoded = asn1.encode(
+        TAG,
+        asn1.integer(VERSION),
+        asn1.encode(_CONTEXT_0_CONSTRUCTED, asn1.parse(derivation).contents),
+        codec.algorithm_identifier(wrap),
+        asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
+    )
+    return WrappedKey(encoded, VERSION, 0)
+
+
+def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:
+    """Decode a PasswordRecipientInfo.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        UnsupportedAlgorithmError: one of its algorithms is not spoken here.
+        LimitError: it asks for more work than any honest one does.
+    """
+    derivation, wrap, encrypted_key = fields(wrapped)
+    cipher, vector = _cipher_from(wrap)
+    size = len(encrypted_key)
+    if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
+        raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} octets")
+    pbkdf2 = pbkdf2_from(derivation, cipher.key_size, cipher.name)
+    return PasswordRecipientInfo(pbkdf2, cipher, vector, encrypted_key)
+
+
+def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifier, bytes]:
+    """Return a PasswordRecipientInfo's two algorithms and its encrypted key as they stand, whatever they are.
+
+    Raises:
+        MalformedError: it is none, or broken, or its key is not made of a password.
+    """
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
+    if len(children) == 3:  # noqa: PLR2004  # RFC 3211, 1.2.1: the key comes from a smart card or the like
+        raise MalformedError("a PasswordRecipientInfo does not say how its key is made of a password")
+    if len(children) != 4:  # noqa: PLR2004  # version, derivation, algorithm, encrypted key
+        raise MalformedError("a PasswordRecipientInfo is malformed")
+    implicit = children[1].expect(_CONTEXT_0_CONSTRUCTED)
+    derivation = codec.algorithm_identifier_from(asn1.parse(asn1.encode(asn1.SEQUENCE, implicit.contents)))
+    return derivation, codec.algorithm_identifier_from(children[2]), children[3].octets()
+
+
+def _cipher_from(identifier: AlgorithmIdentifier) -> tuple[ContentEncryption, bytes]:
+    """Return the block cipher underneath PWRI-KEK and its initialisation vector (RFC 3211, 2.2)."""
+    if identifier.oid != algorithms.PWRI_KEK_OID:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
+    inner = codec.algorithm_identifier_from(asn1.parse(required_parameters(identifier, "PWRI-KEK")))
+    cipher = algorithms.PASSWORD_CIPHERS.get(inner.oid)
+    if cipher is None:
+        raise UnsupportedAlgorithmError("cipher of PWRI-KEK", inner.oid, algorithms.name_of(inner.oid))
+    vector = asn1.parse(required_parameters(inner, cipher.name)).octets()
+    if len(vector) != cipher.nonce_size:
+        raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} octets")
+    return cipher, vector
+
+
+# --- the kind ----------------------------------------------------------------------------------
+
+
 def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     """Describe a PasswordRecipientInfo.
 
     Raises:
         MalformedError: it is broken.
     """
-    _, algorithm, encrypted_key = pwri.fields(wrapped)
+    _, algorithm, encrypted_key = fields(wrapped)
     name, problem, parameters = name_of(algorithm.oid) or algorithm.oid, None, {}
     try:
-        info = pwri.decode(wrapped)
+        info = decode(wrapped)
     except MessageError as error:
         problem = str(error)
     else:
@@ -75,7 +180,7 @@ def legacy_algorithm(wrapped: WrappedKey) -> str | None:
     Raises:
         MessageError: it is broken.
     """
-    cipher = pwri.decode(wrapped).cipher
+    cipher = decode(wrapped).cipher
     return cipher.name if cipher.legacy else None
 
 
@@ -115,7 +220,7 @@ class Password:
         vector = os.urandom(cipher.nonce_size)
         with derive(self._octets, derivation, cipher.key_size) as kek:
             encrypted = encrypt_key(key, kek, cipher, vector)
-        encoded = pwri.encode(PasswordRecipientInfo(derivation, cipher, vector, encrypted))
+        encoded = encode(PasswordRecipientInfo(derivation, cipher, vector, encrypted))
         return WrappedKey(encoded.encoded, encoded.version, len(key))
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
@@ -185,7 +290,7 @@ def _decoded(
     for candidate in wrapped:
         if candidate.encoded[0] == TAG:
             try:
-                found.append((candidate, pwri.decode(candidate)))
+                found.append((candidate, decode(candidate)))
             except MessageError as error:
                 problems.append(error)
     if sum(info.derivation.iterations for _, info in found) > MAX_PBKDF2_ITERATIONS:
@@ -256,11 +361,12 @@ def encrypt_blocks(
 
 
 def _context(kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, *, decrypt: bool) -> CipherContext:
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
     mode = modes.CBC(bytes(vector))
     if cipher.cipher == "AES":
-        both = Cipher(algorithms.AES(kek.material), mode)
+        both = Cipher(AES(kek.material), mode)
         return both.decryptor() if decrypt else both.encryptor()
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 

@@ -252,13 +252,13 @@ def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedK
 
 def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
     """Take a recipient info apart: one for each recipient in it; what has only one, or is broken, stays whole."""
-    from smime_session.cms import key_agree
     from smime_session.errors import MessageError
+    from smime_session.recipients import ecdh
 
-    if wrapped.encoded[0] != key_agree.TAG:
+    if wrapped.encoded[0] != ecdh.TAG:
         return (wrapped,)
     try:
-        return tuple(key_agree.split(wrapped)) or (wrapped,)
+        return tuple(ecdh.split(wrapped)) or (wrapped,)
     except MessageError:
         return (wrapped,)
 

@@ -8,24 +8,33 @@ decryption (RFC 3218).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a second OpenSSL
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from smime_session.algorithms import name_of
-from smime_session.cms import codec, key_trans
-from smime_session.cms.values import KeyTransRecipientInfo, RecipientIdentifier, WrappedKey
-from smime_session.errors import CredentialError, MessageError, NoMatchError, RecipientError
+from smime_session import algorithms
+from smime_session.algorithms import KeyTransport
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
+from smime_session.errors import (
+    CredentialError,
+    LimitError,
+    MalformedError,
+    MessageError,
+    NoMatchError,
+    RecipientError,
+    UnsupportedAlgorithmError,
+)
 from smime_session.memory import erase, overwrite_freed
-from smime_session.profiles import MAX_RSA_BITS, MIN_RSA_BITS
+from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.naming import OwnNames
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from smime_session.algorithms import HashName, KeyTransport
+    from smime_session.algorithms import HashName
     from smime_session.certificates.reader import PlainCertificate
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Certificate
@@ -36,6 +45,7 @@ KEY_USAGE: Final = "key_encipherment"
 POST_QUANTUM: Final = False
 
 _MIN_EXPONENT: Final = 3
+_HASH_ROLE: Final = "hash function of RSAES-OAEP"
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
 
 _HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
@@ -45,6 +55,174 @@ _HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
     "SHA-384": hashes.SHA384,
     "SHA-512": hashes.SHA512,
 }
+
+
+# --- the recipient info ------------------------------------------------------------------------
+
+
+class KeyTransRecipientInfo(NamedTuple):
+    """A session key encrypted with an RSA key.
+
+    RFC 5652, 6.2.1::
+
+        KeyTransRecipientInfo ::= SEQUENCE {
+          version CMSVersion,  -- always set to 0 or 2
+          rid RecipientIdentifier,
+          keyEncryptionAlgorithm KeyEncryptionAlgorithmIdentifier,
+          encryptedKey EncryptedKey }
+
+    Attributes:
+        recipient: whose key.
+        algorithm: how.
+        encrypted_key: the result, as long as the RSA modulus.
+    """
+
+    recipient: RecipientIdentifier
+    algorithm: KeyTransport
+    encrypted_key: bytes
+
+
+class Fields(NamedTuple):
+    """The same as it stands, whatever its algorithm is."""
+
+    recipient: RecipientIdentifier
+    algorithm: AlgorithmIdentifier
+    encrypted_key: bytes
+
+
+def encode(info: KeyTransRecipientInfo, key_size: int = 0) -> WrappedKey:
+    """Encode a KeyTransRecipientInfo that holds a session key of ``key_size`` bytes."""
+    identifier = codec.recipient_identifier(info.recipient)
+    before = before_encrypted_key(identifier, info.algorithm, len(info.encrypted_key))
+    return WrappedKey(before + info.encrypted_key, version_for(identifier), key_size)
+
+
+def version_for(identifier: bytes) -> int:
+    """Return the version that an encoded RecipientIdentifier asks for: 0 for issuer and serial number, else 2."""
+    return 0 if identifier[0] == asn1.SEQUENCE else 2
+
+
+def before_encrypted_key(identifier: bytes, algorithm: KeyTransport, size: int) -> bytes:
+    """Encode what stands before the bytes of an encrypted key, the same in every message to one recipient.
+
+    Args:
+        identifier: whose key, an encoded RecipientIdentifier.
+        algorithm: how it encrypts.
+        size: bytes of encrypted key that will follow.
+    """
+    version, after = asn1.integer(version_for(identifier)), _between(algorithm, size)
+    header = b"\x30" + asn1.length(len(version) + len(identifier) + len(after) + size)
+    return b"".join((header, version, identifier, after))
+
+
+@lru_cache(maxsize=64)
+def _between(algorithm: KeyTransport, size: int) -> bytes:
+    """Encode what stands between a recipient's identifier and the bytes of the encrypted key."""
+    return codec.algorithm_identifier(algorithm_identifier(algorithm)) + b"\x04" + asn1.length(size)
+
+
+def algorithm_identifier(algorithm: KeyTransport) -> AlgorithmIdentifier:
+    """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants (RFC 4055, 4.1)."""
+    if algorithm.hash is None or algorithm.mgf_hash is None:
+        return AlgorithmIdentifier(algorithm.oid, asn1.NULL)
+    fields = []
+    if algorithm.hash != "SHA-1":
+        fields.append(asn1.encode(0xA0, codec.hash_identifier(algorithm.hash)))
+    if algorithm.mgf_hash != "SHA-1":
+        mgf = AlgorithmIdentifier(algorithms.MGF1_OID, codec.hash_identifier(algorithm.mgf_hash))
+        fields.append(asn1.encode(0xA1, codec.algorithm_identifier(mgf)))
+    if algorithm.label:
+        source = AlgorithmIdentifier(algorithms.P_SPECIFIED_OID, asn1.encode(asn1.OCTET_STRING, algorithm.label))
+        fields.append(asn1.encode(0xA2, codec.algorithm_identifier(source)))
+    return AlgorithmIdentifier(algorithm.oid, asn1.encode(asn1.SEQUENCE, *fields))
+
+
+def algorithm_from(identifier: AlgorithmIdentifier) -> KeyTransport:
+    """Read how a session key was encrypted for an RSA key; parameters that are wrong are never guessed around.
+
+    Raises:
+        UnsupportedAlgorithmError: the algorithm, its hash function or its label source is not spoken here.
+        MalformedError: its parameters are not as its RFC has them.
+    """
+    if identifier.oid == algorithms.RSAES_PKCS1_V1_5_OID:
+        if identifier.parameters not in (None, asn1.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
+            raise MalformedError("the parameters of RSAES-PKCS1-v1_5 are malformed")
+        return algorithms.RSAES_PKCS1_V1_5
+    if identifier.oid != algorithms.RSAES_OAEP_OID:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
+    for known in algorithms.OAEP:
+        if identifier.parameters == algorithm_identifier(known).parameters:
+            return known
+    if identifier.parameters is None:
+        raise MalformedError("the parameters of RSAES-OAEP are absent")
+    return _oaep_parameters(identifier.parameters)
+
+
+def _oaep_parameters(encoded: bytes) -> KeyTransport:
+    """Read RSAES-OAEP-params: three fields that are each left out where they have their default (RFC 4055, 4.1)."""
+    fields: dict[int, AlgorithmIdentifier] = {}
+    for child in asn1.parse(encoded).expect(asn1.SEQUENCE).children():
+        wrapped = child.children()
+        if child.tag not in (0xA0, 0xA1, 0xA2) or any(tag >= child.tag for tag in fields) or len(wrapped) != 1:
+            raise MalformedError("the parameters of RSAES-OAEP are malformed")
+        fields[child.tag] = codec.algorithm_identifier_from(wrapped[0])
+    hash_name = mgf_name = algorithms.HASHES[algorithms.SHA1_OID]
+    label = b""
+    if digest := fields.get(0xA0):
+        hash_name = codec.hash_from(digest, _HASH_ROLE)
+    if mgf := fields.get(0xA1):
+        if mgf.oid != algorithms.MGF1_OID:
+            raise UnsupportedAlgorithmError("mask generation function of RSAES-OAEP", mgf.oid)
+        mgf_name = codec.hash_from(codec.algorithm_identifier_from(asn1.parse(mgf.parameters or b"")), _HASH_ROLE)
+    if source := fields.get(0xA2):
+        if source.oid != algorithms.P_SPECIFIED_OID:
+            raise UnsupportedAlgorithmError("label source of RSAES-OAEP", source.oid)
+        label = asn1.parse(source.parameters or b"").octets()
+    return KeyTransport(hash_name, mgf_name, label)
+
+
+def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
+    """Decode a KeyTransRecipientInfo.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        UnsupportedAlgorithmError: its algorithm is not supported.
+        LimitError: its encrypted key is larger than any RSA key makes it.
+    """
+    return interpret(fields(wrapped))
+
+
+def fields(wrapped: WrappedKey) -> Fields:
+    """Return a KeyTransRecipientInfo's fields as they stand.
+
+    Raises:
+        MalformedError: it is none, or broken.
+    """
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
+    if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
+        raise MalformedError("a KeyTransRecipientInfo is malformed")
+    _, recipient, algorithm, encrypted_key = children
+    return Fields(
+        codec.recipient_identifier_from(recipient),
+        codec.algorithm_identifier_from(algorithm),
+        encrypted_key.octets(),
+    )
+
+
+def interpret(found: Fields) -> KeyTransRecipientInfo:
+    """Give the fields of a KeyTransRecipientInfo their meaning.
+
+    Raises:
+        MalformedError: the parameters of its algorithm are broken.
+        UnsupportedAlgorithmError: its algorithm is not supported.
+        LimitError: its encrypted key is larger than any RSA key makes it.
+    """
+    if len(found.encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+    return KeyTransRecipientInfo(found.recipient, algorithm_from(found.algorithm), found.encrypted_key)
+
+
+# --- the kind ----------------------------------------------------------------------------------
 
 
 def accepts(public_key: object) -> bool:
@@ -98,10 +276,10 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     """
     from smime_session.recipients.summary import RecipientSummary, identifier_fields
 
-    recipient, identifier, encrypted_key = key_trans.fields(wrapped)
-    name, problem, parameters = name_of(identifier.oid) or identifier.oid, None, {}
+    recipient, identifier, encrypted_key = fields(wrapped)
+    name, problem, parameters = algorithms.name_of(identifier.oid) or identifier.oid, None, {}
     try:
-        algorithm = key_trans.algorithm_from(identifier)
+        algorithm = algorithm_from(identifier)
     except MessageError as error:
         problem = str(error)
     else:
@@ -162,8 +340,8 @@ class KeyTransportRecipient:
         encoded = identifier if isinstance(identifier, bytes) else codec.recipient_identifier(identifier)
         self._public_key = public_key
         self._size = len(public_key) if isinstance(public_key, bytes) else (public_key.key_size + 7) // 8
-        self._prefix = key_trans.before_encrypted_key(encoded, algorithm, self._size)
-        self._version = key_trans.version_for(encoded)
+        self._prefix = before_encrypted_key(encoded, algorithm, self._size)
+        self._version = version_for(encoded)
         self._padding = _padding(algorithm)
 
     def wrap(self, key: SessionKey) -> WrappedKey:
@@ -242,10 +420,10 @@ class KeyTransportIdentity:
         """Decode a recipient info if it is for this identity."""
         if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
             return None
-        recipient, _, encrypted_key = key_trans.fields(wrapped)
-        if not self._names.include(recipient) or (self._bare and len(encrypted_key) != self._size):
-            return None  # whatever its algorithm is: others may have one that is not spoken here
-        return key_trans.decode(wrapped)
+        found = fields(wrapped)
+        if not self._names.include(found.recipient) or (self._bare and len(found.encrypted_key) != self._size):
+            return None  # whatever its algorithm is: others may have one that is not supported
+        return interpret(found)
 
     def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
         """Decrypt, or make a decoy of the right size, so that what follows is the same either way.

@@ -7,23 +7,143 @@ tells it on.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
-from smime_session.algorithms import KEY_WRAPS, name_of
+from smime_session.algorithms import KEY_WRAPS, KeyWrap, name_of
 from smime_session.arguments import check_octets
-from smime_session.cms import kek
-from smime_session.cms.values import KekIdentifier, KekRecipientInfo, WrappedKey
-from smime_session.errors import CredentialError, MessageError, NoMatchError, RecipientError
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
+from smime_session.errors import (
+    CredentialError,
+    LimitError,
+    MalformedError,
+    MessageError,
+    NoMatchError,
+    RecipientError,
+    UnsupportedAlgorithmError,
+)
+from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.recipients import key_wrap
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import SessionKey
+from smime_session.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TAG: Final = kek.TAG
+TAG: Final = codec.KEK_TAG
+VERSION: Final = 4  # RFC 5652, 6.2.3: always
+
+_GENERALIZED_TIME: Final = 0x18
+_WRAP_BLOCK: Final = 8  # octets in which the AES key wrap counts (RFC 3394, 2)
+_MIN_WRAPPED_SIZE: Final = 3 * _WRAP_BLOCK  # two blocks of key and one of check value (RFC 3394, 2.2.1)
 
 _WRAPS: Final = {wrap.key_size: wrap for wrap in KEY_WRAPS.values()}
+
+
+# --- the recipient info ------------------------------------------------------------------------
+
+
+class KekIdentifier(NamedTuple):
+    """Names a key that was shared beforehand (RFC 5652, 6.2.3).
+
+    Attributes:
+        key_identifier: the name that was agreed on with it.
+        date: which of several keys of that name, a GeneralizedTime in its own letters; None if there is one.
+    """
+
+    key_identifier: bytes
+    date: str | None = None
+
+
+class KekRecipientInfo(NamedTuple):
+    """A session key encrypted with a key that was shared beforehand.
+
+    RFC 5652, 6.2.3::
+
+        KEKRecipientInfo ::= SEQUENCE {
+          version CMSVersion,  -- always set to 4
+          kekid KEKIdentifier,
+          keyEncryptionAlgorithm KeyEncryptionAlgorithmIdentifier,
+          encryptedKey EncryptedKey }
+
+    Attributes:
+        identifier: which key.
+        wrap: how.
+        encrypted_key: the result, 8 octets longer than the session key.
+    """
+
+    identifier: KekIdentifier
+    wrap: KeyWrap
+    encrypted_key: bytes
+
+
+def encode(info: KekRecipientInfo) -> WrappedKey:
+    """Encode a KEKRecipientInfo whose identifier has no date; the wrap's parameters are absent (RFC 3565, 2.3.2)."""
+    encoded = asn1.encode(
+        TAG,
+        asn1.integer(VERSION),
+        asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OCTET_STRING, info.identifier.key_identifier)),
+        codec.algorithm_identifier(AlgorithmIdentifier(info.wrap.oid)),
+        asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
+    )
+    return WrappedKey(encoded, VERSION, 0)
+
+
+def decode(wrapped: WrappedKey) -> KekRecipientInfo:
+    """Decode a KEKRecipientInfo.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        UnsupportedAlgorithmError: its algorithm is not spoken here.
+        LimitError: its encrypted key is larger than any is.
+    """
+    identifier, algorithm, encrypted_key = fields(wrapped)
+    wrap = wrap_from(algorithm)
+    if len(encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+    if len(encrypted_key) < _MIN_WRAPPED_SIZE or len(encrypted_key) % _WRAP_BLOCK:
+        raise MalformedError(f"{wrap.name} makes no encrypted key of {len(encrypted_key)} octets")
+    return KekRecipientInfo(identifier, wrap, encrypted_key)
+
+
+def wrap_from(identifier: AlgorithmIdentifier) -> KeyWrap:
+    """Read with what a session key was encrypted.
+
+    Raises:
+        UnsupportedAlgorithmError: it is no AES key wrap.
+        MalformedError: it has parameters.
+    """
+    wrap = KEY_WRAPS.get(identifier.oid)
+    if wrap is None:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, name_of(identifier.oid))
+    if identifier.parameters not in (None, asn1.NULL):  # RFC 3565, 2.3.2: absent; some write NULL
+        raise MalformedError(f"the parameters of {wrap.name} are malformed")
+    return wrap
+
+
+def fields(wrapped: WrappedKey) -> tuple[KekIdentifier, AlgorithmIdentifier, bytes]:
+    """Return a KEKRecipientInfo's identifier, algorithm and encrypted key as they stand, whatever they are.
+
+    Raises:
+        MalformedError: it is none, or broken.
+    """
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
+    if len(children) != 4:  # noqa: PLR2004  # version, identifier, algorithm, encrypted key
+        raise MalformedError("a KEKRecipientInfo is malformed")
+    return _identifier_from(children[1]), codec.algorithm_identifier_from(children[2]), children[3].octets()
+
+
+def _identifier_from(element: asn1.Element) -> KekIdentifier:
+    """Decode a KEKIdentifier; its other attribute says nothing to whoever knows the key by its name."""
+    name, *rest = element.expect(asn1.SEQUENCE).children() or (None,)
+    date = rest.pop(0) if rest and rest[0].tag == _GENERALIZED_TIME else None
+    if name is None or len(rest) > 1 or any(other.tag != asn1.SEQUENCE for other in rest):
+        raise MalformedError("a KEKIdentifier is malformed")
+    return KekIdentifier(name.octets(), printable(date.contents.decode("ascii", "replace")) if date else None)
+
+
+# --- the kind ----------------------------------------------------------------------------------
 
 
 def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
@@ -32,10 +152,10 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     Raises:
         MalformedError: it is broken.
     """
-    identifier, algorithm, encrypted_key = kek.fields(wrapped)
+    identifier, algorithm, encrypted_key = fields(wrapped)
     problem = None
     try:
-        kek.decode(wrapped)
+        decode(wrapped)
     except MessageError as error:
         problem = str(error)
     return (
@@ -94,7 +214,7 @@ class PresharedKey:
         if len(key) > len(self._key):
             raise RecipientError((f"{self} is shorter than the session key, which has {len(key) * 8} bits",))
         encrypted = aes_key_wrap(self._key, key.material)
-        encoded = kek.encode(KekRecipientInfo(KekIdentifier(self._identifier), self._wrap, encrypted))
+        encoded = encode(KekRecipientInfo(KekIdentifier(self._identifier), self._wrap, encrypted))
         return WrappedKey(encoded.encoded, encoded.version, len(key))
 
     def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
@@ -119,9 +239,9 @@ class PresharedKey:
 
     def _info(self, wrapped: WrappedKey) -> KekRecipientInfo | None:
         """Decode a recipient info if it is for this key."""
-        if wrapped.encoded[0] != TAG or kek.fields(wrapped)[0].key_identifier != self._identifier:
+        if wrapped.encoded[0] != TAG or fields(wrapped)[0].key_identifier != self._identifier:
             return None  # whatever its algorithm is: others may have one that is not spoken here
-        info = kek.decode(wrapped)
+        info = decode(wrapped)
         return info if info.wrap == self._wrap else None
 
     def _open(self, info: KekRecipientInfo, size: int) -> SessionKey:

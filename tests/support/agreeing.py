@@ -27,7 +27,7 @@ from smime_session.algorithms import (
     KeyWrap,
 )
 from smime_session.certificates.names import issuer_of
-from smime_session.cms import asn1, codec, key_agree
+from smime_session.cms import asn1, codec
 from smime_session.cms.values import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
@@ -35,7 +35,7 @@ from smime_session.cms.values import (
     SubjectKeyIdentifier,
     WrappedKey,
 )
-from smime_session.recipients import curves
+from smime_session.recipients import curves, ecdh
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
 from smime_session.recipients.naming import key_identifier
 from tests.support.making import certificate, key_usage
@@ -121,27 +121,27 @@ def sealed(  # every field that a sender fills in
     curve = curves.curve_of(reader.key)
     assert curve is not None
     sender = sender or curves.generate(curve)
-    key_info = key_info or key_agree.key_info(wrap)
+    key_info = key_info or ecdh.key_info(wrap)
     if originator is None:
         kind = AlgorithmIdentifier("1.2.840.10045.2.1" if curve.is_parameter else curve.oid)
         octets = curves.point_of(sender.public_key()) if point is None else point
         originator = asn1.encode(0xA1, codec.algorithm_identifier(kind), asn1.encode(3, b"\0", octets))
     if encrypted is None:
         secret = curves.agree(sender, reader.key.public_key()).material
-        info = key_agree.shared_info(key_info, ukm, wrap.key_size * 8)
+        info = ecdh.shared_info(key_info, ukm, wrap.key_size * 8)
         digest = HASHES[algorithm.hash]()
         derivation = (
             HKDF(digest, wrap.key_size, ukm, info) if algorithm.kdf == "HKDF" else X963KDF(digest, wrap.key_size, info)
         )
         key = derivation.derive(secret)
         encrypted = triple_des_wrap(key, material) if wrap == TRIPLE_DES_WRAP else aes_key_wrap(key, material)
-    rid = key_agree.recipient_identifier(recipient or reader.by_serial)
+    rid = ecdh.recipient_identifier(recipient or reader.by_serial)
     fields = [
         asn1.integer(3),
         asn1.encode(0xA0, originator),
         b"" if ukm is None else asn1.encode(0xA1, asn1.encode(asn1.OCTET_STRING, ukm)),
         codec.algorithm_identifier(AlgorithmIdentifier(algorithm.oid, key_info)),
-        asn1.encode(asn1.SEQUENCE, key_agree.recipient_encrypted_key(rid, encrypted)),
+        asn1.encode(asn1.SEQUENCE, ecdh.recipient_encrypted_key(rid, encrypted)),
     ]
     return WrappedKey(asn1.encode(0xA1, *fields), 3, len(material))
 

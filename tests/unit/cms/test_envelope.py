@@ -19,7 +19,7 @@ from smime_session.algorithms import (
     ENVELOPED_DATA,
     RSAES_OAEP_SHA256,
 )
-from smime_session.cms import asn1, codec, content_algorithm, key_trans
+from smime_session.cms import asn1, codec, content_algorithm
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
 from smime_session.cms.revision import version_for
 from smime_session.cms.values import (
@@ -28,11 +28,11 @@ from smime_session.cms.values import (
     EnvelopeHeader,
     EnvelopeTrailer,
     IssuerAndSerialNumber,
-    KeyTransRecipientInfo,
     SubjectKeyIdentifier,
 )
 from smime_session.errors import LimitError, MalformedError, NotEnvelopeError, UnsupportedAlgorithmError
 from smime_session.profiles import DEFAULT, MAX_TRAILER_SIZE, Policy
+from smime_session.recipients.rsa import KeyTransRecipientInfo, encode
 from tests.support.chunks import SIZES, blocks
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ KINDS = pytest.mark.parametrize("authenticated", [True, False], ids=["authentica
 
 def _header(*, authenticated: bool = True, recipients: int = 2) -> EnvelopeHeader:
     infos = [IssuerAndSerialNumber(NAME, number) for number in range(1, recipients)] + [SubjectKeyIdentifier(b"key")]
-    wrapped = tuple(key_trans.encode(KeyTransRecipientInfo(info, RSAES_OAEP_SHA256, bytes(16))) for info in infos)
+    wrapped = tuple(encode(KeyTransRecipientInfo(info, RSAES_OAEP_SHA256, bytes(16))) for info in infos)
     algorithm = AES_256_GCM if authenticated else AES_256_CBC
     parameters = ContentParameters(algorithm, bytes(algorithm.nonce_size), algorithm.tag_size)
     return EnvelopeHeader(

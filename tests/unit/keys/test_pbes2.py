@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from smime_session.algorithms import AES_128_CBC, PBES2_OID, PBKDF2_OID
 from smime_session.cms import asn1
-from smime_session.cms.values import Pbkdf2
+from smime_session.cms.pbkdf2 import Pbkdf2
 from smime_session.errors import MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys.pbes2 import Lock, lock_from
 from smime_session.recipients.password import derive

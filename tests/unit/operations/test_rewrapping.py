@@ -257,10 +257,10 @@ def test_one_serial_number_of_two_issuers_is_refused() -> None:
         def wrap(self, key: smime_session.SessionKey) -> WrappedKey:
             del key
             named = smime_session.cms.values.IssuerAndSerialNumber(self._issuer, 5)
-            info = smime_session.cms.values.KeyTransRecipientInfo(
+            info = smime_session.recipients.rsa.KeyTransRecipientInfo(
                 named, smime_session.algorithms.RSAES_OAEP_SHA256, bytes(256)
             )
-            return smime_session.cms.key_trans.encode(info)
+            return smime_session.recipients.rsa.encode(info)
 
     message = rewrap(sealed_for(RSA), RSA.identities, add=[Named("One"), Named("Two"), Named("One")])
     assert len(inspect(message).recipients) == 3

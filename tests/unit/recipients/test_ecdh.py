@@ -33,11 +33,12 @@ from smime_session.algorithms import (
     KeyAgreement,
     KeyWrap,
 )
-from smime_session.cms import asn1, codec, key_agree
-from smime_session.cms.values import AlgorithmIdentifier, OriginatorKey, RecipientIdentifier, WrappedKey
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
 from smime_session.errors import MalformedError, MessageError, NoMatchError
-from smime_session.recipients import curves
+from smime_session.recipients import curves, ecdh
 from smime_session.recipients import ecdh as key_agreement
+from smime_session.recipients.ecdh import OriginatorKey
 from smime_session.recipients.fitness import recipients_for
 from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.registry import MOST_NAMED, MOST_TOGETHER, each, names_of, summarize, wrap_all
@@ -97,12 +98,12 @@ def test_what_we_wrap_others_unwrap(curve: Curve, size: int) -> None:
     """The key wrap is as large as the session key, and the derivation the one of the curve (RFC 8551, 2.3)."""
     alice = person(curve=curve)
     key = SessionKey.generate(size)
-    info = key_agree.decode(alice.recipient().wrap(key))
+    info = ecdh.decode(alice.recipient().wrap(key))
     assert info.algorithm == curve.agreement
     assert info.wrap.key_size == size
     assert isinstance(info.originator, OriginatorKey)
-    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.octets)).material
-    shared = key_agree.shared_info(key_agree.key_info(info.wrap), None, size * 8)
+    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.point)).material
+    shared = ecdh.shared_info(ecdh.key_info(info.wrap), None, size * 8)
     digest = HASHES[curve.agreement.hash]()
     other = HKDF(digest, size, None, shared) if curve.agreement.kdf == "HKDF" else X963KDF(digest, size, shared)
     assert aes_key_wrap(other.derive(secret), key.material) == info.encrypted_keys[0].encrypted_key
@@ -137,7 +138,7 @@ def test_null_parameters_are_derived_with_as_they_stand() -> None:
 def test_hkdf_without_salt_is_read() -> None:
     """Bouncy Castle 1.86 gives HKDF no salt where RFC 8418, 2.2 wants the sender's material."""
     alice, sender = person(curve=X25519), x25519.X25519PrivateKey.generate()
-    shared = key_agree.shared_info(key_agree.key_info(AES_256_WRAP), b"material", 256)
+    shared = ecdh.shared_info(ecdh.key_info(AES_256_WRAP), b"material", 256)
     key = HKDF(hashes.SHA256(), 32, None, shared).derive(curves.agree(sender, alice.key.public_key()).material)
     wrapped = sealed(
         alice,
@@ -188,8 +189,8 @@ def test_recipients_on_one_curve_share_a_new_key() -> None:
     people = [person(name, curve) for curve in (P_256, X25519) for name in ("alice", "bob", "carol")]
     key = SessionKey.generate(32)
     wrapped = wrap_all([each.recipient() for each in people], key)
-    assert [len(key_agree.decode(info).encrypted_keys) for info in wrapped] == [3, 3]
-    assert len({member.encrypted_key for info in wrapped for member in key_agree.decode(info).encrypted_keys}) == 6
+    assert [len(ecdh.decode(info).encrypted_keys) for info in wrapped] == [3, 3]
+    assert len({member.encrypted_key for info in wrapped for member in ecdh.decode(info).encrypted_keys}) == 6
     for reader in people:
         assert reader.identity.unwrap(wrapped) == key
 
@@ -197,13 +198,13 @@ def test_recipients_on_one_curve_share_a_new_key() -> None:
 def test_not_sharing_makes_a_new_key_for_each() -> None:
     """One recipient info for each recipient, no public key twice."""
     wrapped = wrap_all([person(name).recipient(share=False) for name in ("alice", "bob")], SessionKey.generate(32))
-    assert len({key_agree.decode(info).originator for info in wrapped}) == 2
+    assert len({ecdh.decode(info).originator for info in wrapped}) == 2
 
 
 def test_each_message_has_a_new_key() -> None:
     """What is shared within one message is never used for the next (RFC 8418, 2)."""
     key = SessionKey.generate(32)
-    infos = [key_agree.decode(wrap_all([person().recipient()], key)[0]) for _ in range(2)]
+    infos = [ecdh.decode(wrap_all([person().recipient()], key)[0]) for _ in range(2)]
     assert infos[0].originator != infos[1].originator
 
 
@@ -257,12 +258,12 @@ def test_a_bare_key_finds_its_part() -> None:
 
 def test_others_broken_parts_are_no_concern_of_ours() -> None:
     """An encrypted key that is malformed stops the one it is for."""
-    whole = key_agree.encode(
+    whole = ecdh.encode(
         P_256,
         curves.point_of(person("eve").key.public_key()),
         AES_256_WRAP,
         [
-            key_agree.recipient_encrypted_key(key_agree.recipient_identifier(person(name).by_key), bytes(size))
+            ecdh.recipient_encrypted_key(ecdh.recipient_identifier(person(name).by_key), bytes(size))
             for name, size in (("alice", 40), ("bob", 41))
         ],
         32,

@@ -10,9 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from smime_session import MODERN, PQ, Password, PresharedKey, decrypt, encrypt, inspect
-from smime_session.cms import asn1, kem
+from smime_session.cms import asn1
 from smime_session.cms.values import WrappedKey
 from smime_session.errors import RecipientError
+from smime_session.recipients import kem
 from smime_session.recipients.fitness import recipient_for, recipients_for
 from smime_session.recipients.kem import EncapsulationIdentity
 from smime_session.recipients.registry import refuse_classical

@@ -23,7 +23,7 @@ from smime_session.algorithms import (
     Kem,
     KeyWrap,
 )
-from smime_session.cms import asn1, codec, kem
+from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import (
     CredentialError,
@@ -32,6 +32,7 @@ from smime_session.errors import (
     NoMatchError,
     UnsupportedAlgorithmError,
 )
+from smime_session.recipients import kem
 from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.fitness import recipient_for
 from smime_session.recipients.kem import EncapsulationIdentity, EncapsulationRecipient
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from smime_session.algorithms import HashName
     from tests.conftest import Person as RsaPerson
 
-EXAMPLE = Path(__file__).parents[1] / "cms" / "rfc9936-appendix-c.pem"
+EXAMPLE = Path(__file__).parent / "rfc9936-appendix-c.pem"
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from smime_session import COMPAT, MODERN, Password, Policy, PresharedKey, Profile, SessionKey, decrypt, encrypt, inspect
 from smime_session.algorithms import AES_128_CBC, AES_192_CBC, AES_256_CBC, DES_EDE3_CBC, PASSWORD_CIPHERS, PRF_OIDS
-from smime_session.cms import asn1, codec, pwri
-from smime_session.cms.values import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.cms import asn1, codec
+from smime_session.cms.pbkdf2 import Pbkdf2
+from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import CredentialError, DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients import password
+from smime_session.recipients.password import PasswordRecipientInfo
 from smime_session.recipients.registry import legacy_algorithm, summarize
 from tests.support.refusing import refusal
 
@@ -82,7 +84,7 @@ def _key(octets: bytes) -> SessionKey:
 
 
 def _wrapped(info: PasswordRecipientInfo, key_size: int = 32) -> WrappedKey:
-    return WrappedKey(pwri.encode(info).encoded, 0, key_size)
+    return WrappedKey(password.encode(info).encoded, 0, key_size)
 
 
 def _quick(word: bytes, key: SessionKey, cipher: ContentEncryption = AES_256_CBC) -> WrappedKey:
@@ -179,7 +181,7 @@ def test_wrong_password_gives_a_decoy(key: bytes, word: bytes, other: bytes) -> 
 def test_any_octet_changed_gives_a_decoy(at: int) -> None:
     """Every octet of the encrypted key counts, wherever it stands."""
     key = SessionKey.generate(32)
-    info = pwri.decode(_quick(b"word", key))
+    info = password.decode(_quick(b"word", key))
     changed = bytearray(info.encrypted_key)
     changed[at] ^= 1
     opened = Password(b"word").unwrap([_wrapped(info._replace(encrypted_key=bytes(changed)))])
@@ -233,7 +235,7 @@ def test_what_is_written() -> None:
     """A message has a salt and a vector of its own, today's iterations and HMAC-SHA-256."""
     word = Password("correct horse")
     with SessionKey.generate(32) as key:
-        first, second = (pwri.decode(word.wrap(key)) for _ in range(2))
+        first, second = (password.decode(word.wrap(key)) for _ in range(2))
     assert (first.derivation.iterations, first.derivation.prf) == (600_000, "SHA-256")
     assert (len(first.derivation.salt), first.cipher) == (16, AES_256_CBC)
     assert first.derivation.salt != second.derivation.salt
@@ -244,7 +246,7 @@ def test_more_iterations() -> None:
     """The iterations can be chosen, and are written."""
     with SessionKey.generate(32) as key:
         wrapped = Password("correct horse", iterations=2_000_000).wrap(key)
-    assert pwri.decode(wrapped).derivation.iterations == 2_000_000
+    assert password.decode(wrapped).derivation.iterations == 2_000_000
     assert wrapped.version == 0
 
 
@@ -270,14 +272,16 @@ def test_text_that_is_none() -> None:
 
 def test_endless_work_is_refused_at_once() -> None:
     """A count above the limit, which would take a month, is refused before anything is derived."""
-    info = pwri.decode(_quick(b"word", SessionKey.generate(32)))._replace(derivation=Pbkdf2(b"", 1 << 40, "SHA-512"))
+    info = password.decode(_quick(b"word", SessionKey.generate(32)))._replace(
+        derivation=Pbkdf2(b"", 1 << 40, "SHA-512")
+    )
     with pytest.raises(LimitError):
         Password("word").unwrap([_wrapped(info)])
 
 
 def test_work_of_all_recipients_together_is_limited() -> None:
     """Many counts under the limit may not add up to more than it."""
-    info = pwri.decode(_quick(b"word", SessionKey.generate(32)))
+    info = password.decode(_quick(b"word", SessionKey.generate(32)))
     half = _wrapped(info._replace(derivation=Pbkdf2(b"", MAX_PBKDF2_ITERATIONS // 2, "SHA-512")))
     assert Password("word").matching([half, half]) == [half, half]
     with pytest.raises(LimitError, match="all passwords together"):
@@ -287,7 +291,7 @@ def test_work_of_all_recipients_together_is_limited() -> None:
 def test_one_that_cannot_be_used_hides_no_other() -> None:
     """A broken recipient info is passed over if there is another, and is the error if there is none."""
     key = SessionKey.generate(32)
-    broken, good = WrappedKey(asn1.encode(pwri.TAG, asn1.integer(0)), 0, 32), _quick(b"word", key)
+    broken, good = WrappedKey(asn1.encode(password.TAG, asn1.integer(0)), 0, 32), _quick(b"word", key)
     assert Password("word").matching([broken, good]) == [good]
     assert Password("word").unwrap([broken, good]) == key
     with pytest.raises(MalformedError):

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from smime_session.algorithms import OAEP, RSAES_OAEP_SHA1, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5, KeyTransport
 from smime_session.certificates.names import issuer_of
-from smime_session.cms import asn1, key_trans
-from smime_session.cms.values import IssuerAndSerialNumber, KeyTransRecipientInfo, SubjectKeyIdentifier, WrappedKey
+from smime_session.cms import asn1
+from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier, WrappedKey
 from smime_session.errors import (
     CredentialError,
     LimitError,
@@ -82,7 +82,7 @@ def test_what_is_wrapped_is_unwrapped(
 @PADDINGS
 def test_what_is_wrapped_is_what_the_library_decrypts(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """The encrypted key is plain RSA with the padding that the recipient info names."""
-    info = key_trans.decode(_wrapped(alice, key, algorithm))
+    info = key_transport.decode(_wrapped(alice, key, algorithm))
     assert info.algorithm == algorithm
     assert info.recipient == _by_serial(alice)
     how: padding.AsymmetricPadding = padding.PKCS1v15()
@@ -120,7 +120,7 @@ def test_a_bare_key_tries_what_has_its_size(alice: Person, key: SessionKey) -> N
     """Without a certificate no name is ruled out, but an encrypted key of another size is."""
     for name in (IssuerAndSerialNumber(b"\x30\x00", 1), SubjectKeyIdentifier(b"as the issuer likes")):
         for size, matches in ((255, False), (256, True), (257, False)):
-            wrapped = key_trans.encode(KeyTransRecipientInfo(name, RSAES_PKCS1_V1_5, bytes(size)))
+            wrapped = key_transport.encode(key_transport.KeyTransRecipientInfo(name, RSAES_PKCS1_V1_5, bytes(size)))
             assert bool(alice.bare.matching([wrapped])) == matches
     assert alice.bare.unwrap([_wrapped(alice, key)]) == key
 
@@ -154,8 +154,8 @@ def test_an_altered_key_gives_a_decoy(alice: Person, algorithm: KeyTransport, si
 )
 def test_garbage_gives_a_decoy(alice: Person, algorithm: KeyTransport, encrypted_key: bytes) -> None:
     """What no RSA key ever made, of whatever size, is not told apart from what was altered."""
-    info = KeyTransRecipientInfo(_by_serial(alice), algorithm, encrypted_key)
-    decoy = alice.identity.unwrap([key_trans.encode(info)._replace(key_size=32)])
+    info = key_transport.KeyTransRecipientInfo(_by_serial(alice), algorithm, encrypted_key)
+    decoy = alice.identity.unwrap([key_transport.encode(info)._replace(key_size=32)])
     assert len(decoy) == 32
     assert decoy != SessionKey(bytearray(32))
 
@@ -223,7 +223,7 @@ def test_decoys_are_not_what_the_library_returned(alice: Person) -> None:
 
 def test_others_algorithms_are_their_own_matter(alice: Person, bob: Person, key: SessionKey) -> None:
     """A recipient info for somebody else is passed over, even if its algorithm is unknown and it holds our number."""
-    theirs = key_trans.fields(_wrapped(bob, key))[0]
+    theirs = key_transport.fields(_wrapped(bob, key))[0]
     assert isinstance(theirs, IssuerAndSerialNumber)
     number = asn1.integer_octets(alice.certificate.serial_number)  # what tells most others apart is not enough here
     other = asn1.encode(
@@ -255,9 +255,9 @@ def test_a_broken_info_is_malformed(alice: Person, key: SessionKey) -> None:
 
 def test_a_huge_encrypted_key_is_limited(alice: Person) -> None:
     """A megabyte of encrypted key costs nothing but its reading."""
-    info = KeyTransRecipientInfo(_by_serial(alice), RSAES_OAEP_SHA256, bytes(1 << 20))
+    info = key_transport.KeyTransRecipientInfo(_by_serial(alice), RSAES_OAEP_SHA256, bytes(1 << 20))
     with pytest.raises(LimitError):
-        alice.identity.unwrap([key_trans.encode(info)])
+        alice.identity.unwrap([key_transport.encode(info)])
 
 
 # --- credentials
@@ -333,7 +333,7 @@ def test_the_technique_for_rsa_keys(alice: Person, key: SessionKey) -> None:
     assert is_selective(identity)
     for profile in (MODERN, COMPAT):
         wrapped = technique.recipient(alice.key.public_key(), _by_serial(alice), profile).wrap(key)
-        assert key_trans.decode(wrapped).algorithm == profile.rsa
+        assert key_transport.decode(wrapped).algorithm == profile.rsa
         assert identity.unwrap([wrapped]) == key
         assert legacy_algorithm(wrapped) is None
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from smime_session import COMPAT, MODERN, PresharedKey, Profile, SessionKey, decrypt, encrypt, inspect
 from smime_session.algorithms import AES_128_WRAP
-from smime_session.cms import asn1, kek
-from smime_session.cms.values import KekIdentifier, KekRecipientInfo, WrappedKey
+from smime_session.cms import asn1
+from smime_session.cms.values import WrappedKey
 from smime_session.errors import (
     CredentialError,
     DecryptionError,
@@ -23,8 +23,10 @@ from smime_session.errors import (
     RecipientError,
     UnsupportedAlgorithmError,
 )
+from smime_session.recipients import shared_key
 from smime_session.recipients import shared_key as preshared
 from smime_session.recipients.registry import legacy_algorithm, matching, summarize
+from smime_session.recipients.shared_key import KekIdentifier, KekRecipientInfo
 from tests.support.refusing import refusal
 
 KEY: Final = bytes(range(32))
@@ -119,7 +121,7 @@ def test_shorter_key_of_others_is_read() -> None:
 
     wrap = preshared._WRAPS[16]
     info = KekRecipientInfo(KekIdentifier(b"ours", None), wrap, aes_key_wrap(bytes(16), KEY))
-    made = kek.encode(info)
+    made = shared_key.encode(info)
     assert PresharedKey(bytes(16), b"ours").unwrap([WrappedKey(made.encoded, 4, 32)]).material == KEY
 
 
@@ -160,7 +162,7 @@ def test_not_addressed(other: PresharedKey) -> None:
 def test_matching() -> None:
     """Of many recipients, those under the key's name are found, whatever the others are."""
     shared = PresharedKey(KEY, b"ours")
-    foreign = kek.encode(KekRecipientInfo(KekIdentifier(b"theirs"), preshared._WRAPS[16], bytes(24))).encoded
+    foreign = shared_key.encode(KekRecipientInfo(KekIdentifier(b"theirs"), preshared._WRAPS[16], bytes(24))).encoded
     unknown = foreign.replace(
         asn1.object_identifier(AES_128_WRAP.oid), asn1.object_identifier("2.16.840.1.101.3.4.1.99")
     )
@@ -173,7 +175,7 @@ def test_matching() -> None:
 def test_own_name_with_an_unknown_wrap() -> None:
     """What is addressed to the key with an algorithm that is not spoken here says so."""
     encoded = asn1.encode(
-        kek.TAG,
+        shared_key.TAG,
         asn1.integer(4),
         asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OCTET_STRING, b"ours")),
         asn1.encode(asn1.SEQUENCE, asn1.object_identifier(RC2_WRAP)),
@@ -188,7 +190,7 @@ def test_own_name_with_an_unknown_wrap() -> None:
 
 def test_broken_recipient_info() -> None:
     """A recipient info that is broken is malformed to whoever looks at it, and a problem in its summary."""
-    broken = WrappedKey(asn1.encode(kek.TAG, asn1.integer(4)), 4, 32)
+    broken = WrappedKey(asn1.encode(shared_key.TAG, asn1.integer(4)), 4, 32)
     with pytest.raises(MalformedError):
         PresharedKey(KEY, b"ours").unwrap([broken])
     (summary,) = summarize(broken)
@@ -208,10 +210,10 @@ def test_summary() -> None:
 def test_summary_date() -> None:
     """A date in the identifier is shown."""
     name = asn1.encode(asn1.OCTET_STRING, b"ours") + asn1.encode(0x18, b"20260301120000Z")
-    made = kek.encode(KekRecipientInfo(KekIdentifier(b"ours"), preshared._WRAPS[32], bytes(40)))
+    made = shared_key.encode(KekRecipientInfo(KekIdentifier(b"ours"), preshared._WRAPS[32], bytes(40)))
     plain = asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OCTET_STRING, b"ours"))
     body = asn1.parse(made.encoded).contents.replace(plain, asn1.encode(asn1.SEQUENCE, name))
-    (summary,) = summarize(WrappedKey(asn1.encode(kek.TAG, body), 4, 32))
+    (summary,) = summarize(WrappedKey(asn1.encode(shared_key.TAG, body), 4, 32))
     assert summary.parameters == {"date": "20260301120000Z"}
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from smime_session.algorithms import RSAES_PKCS1_V1_5
-from smime_session.cms import key_trans
-from smime_session.cms.values import IssuerAndSerialNumber, KeyTransRecipientInfo, SubjectKeyIdentifier, WrappedKey
+from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier, WrappedKey
 from smime_session.recipients.registry import names_of, summarize
+from smime_session.recipients.rsa import KeyTransRecipientInfo, encode
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 
 NAME = bytes.fromhex("3010 310e 300c 0603550403 0c05 416c696365")
 
 
 def _wrapped(number: int) -> WrappedKey:
-    return key_trans.encode(KeyTransRecipientInfo(IssuerAndSerialNumber(NAME, number), RSAES_PKCS1_V1_5, b"\x00"))
+    return encode(KeyTransRecipientInfo(IssuerAndSerialNumber(NAME, number), RSAES_PKCS1_V1_5, b"\x00"))
 
 
 @pytest.mark.parametrize(

@@ -20,17 +20,18 @@ from smime_session.algorithms import (
     HashName,
     KeyTransport,
 )
-from smime_session.cms import asn1, codec, key_trans
+from smime_session.cms import asn1, codec
 from smime_session.cms.values import (
     AlgorithmIdentifier,
     IssuerAndSerialNumber,
-    KeyTransRecipientInfo,
     RecipientIdentifier,
     SubjectKeyIdentifier,
     WrappedKey,
 )
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
+from smime_session.recipients import rsa
+from smime_session.recipients.rsa import KeyTransRecipientInfo
 
 NAME = x509.Name.build({"common_name": "Alice"})
 BY_SERIAL = IssuerAndSerialNumber(NAME.dump(), 7)
@@ -46,7 +47,7 @@ def _oaep(parameters: str | None) -> AlgorithmIdentifier:
 
 def test_a_recipient_named_by_serial_number_is_golden() -> None:
     """Issuer and serial number make version 0 (RFC 5652, 6.2.1)."""
-    wrapped = key_trans.encode(KeyTransRecipientInfo(BY_SERIAL, RSAES_PKCS1_V1_5, b"\xab\xcd"))
+    wrapped = rsa.encode(KeyTransRecipientInfo(BY_SERIAL, RSAES_PKCS1_V1_5, b"\xab\xcd"))
     assert wrapped.version == 0
     assert wrapped.encoded == bytes.fromhex(
         "302d"
@@ -59,7 +60,7 @@ def test_a_recipient_named_by_serial_number_is_golden() -> None:
 
 def test_a_recipient_named_by_key_is_golden() -> None:
     """A key identifier makes version 2 (RFC 5652, 6.2.1)."""
-    wrapped = key_trans.encode(KeyTransRecipientInfo(BY_KEY, RSAES_OAEP_SHA256, b"\xab\xcd"))
+    wrapped = rsa.encode(KeyTransRecipientInfo(BY_KEY, RSAES_OAEP_SHA256, b"\xab\xcd"))
     assert wrapped.version == 2
     assert wrapped.encoded == bytes.fromhex(
         "305b"
@@ -81,7 +82,7 @@ def test_infos_are_what_asn1crypto_reads(
 ) -> None:
     """A recipient info is DER to asn1crypto, which reads the same values, and so do we."""
     info = KeyTransRecipientInfo(recipient, algorithm, encrypted_key)
-    wrapped = key_trans.encode(info)
+    wrapped = rsa.encode(info)
     theirs = cms.KeyTransRecipientInfo.load(wrapped.encoded, strict=True)
     assert theirs["version"].native == f"v{wrapped.version}"
     assert theirs["encrypted_key"].native == encrypted_key
@@ -92,7 +93,7 @@ def test_infos_are_what_asn1crypto_reads(
         assert theirs["rid"].chosen["issuer"] == NAME
         assert theirs["rid"].chosen["serial_number"].native == recipient.serial_number
     assert theirs.copy().dump(force=True) == wrapped.encoded
-    assert key_trans.decode(wrapped) == info
+    assert rsa.decode(wrapped) == info
 
 
 @pytest.mark.parametrize("label", [b"", b"hi"])
@@ -111,9 +112,9 @@ def test_oaep_parameters_are_what_asn1crypto_writes(digest: HashName, mgf: HashN
         }
     )
     algorithm = KeyTransport(digest, mgf, label)
-    ours = key_trans.algorithm_identifier(algorithm)
+    ours = rsa.algorithm_identifier(algorithm)
     assert ours == AlgorithmIdentifier(RSAES_OAEP_OID, theirs.dump())
-    assert key_trans.algorithm_from(ours) == algorithm
+    assert rsa.algorithm_from(ours) == algorithm
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_oaep_parameters_are_what_asn1crypto_writes(digest: HashName, mgf: HashN
 )
 def test_oaep_parameters_of_others(parameters: str, expected: KeyTransport) -> None:
     """Defaults that are written out, NULLs that are left out and indefinite lengths are read."""
-    assert key_trans.algorithm_from(_oaep(parameters)) == expected
+    assert rsa.algorithm_from(_oaep(parameters)) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_oaep_parameters_of_others(parameters: str, expected: KeyTransport) -> N
 def test_broken_oaep_parameters_are_malformed(parameters: str | None) -> None:
     """Parameters that are absent, NULL, garbage or followed by something are refused and never guessed around."""
     with pytest.raises(MalformedError):
-        key_trans.algorithm_from(_oaep(parameters))
+        rsa.algorithm_from(_oaep(parameters))
 
 
 @pytest.mark.parametrize(
@@ -174,46 +175,46 @@ def test_broken_oaep_parameters_are_malformed(parameters: str | None) -> None:
 def test_unknown_parts_of_oaep_are_named(parameters: str, role: str) -> None:
     """A part of RSAES-OAEP that is not spoken is named by its role."""
     with pytest.raises(UnsupportedAlgorithmError, match=f"the {role} .*is not supported"):
-        key_trans.algorithm_from(_oaep(parameters))
+        rsa.algorithm_from(_oaep(parameters))
 
 
 @pytest.mark.parametrize("parameters", [None, asn1.NULL])
 def test_v1_5_has_null_or_no_parameters(parameters: bytes | None) -> None:
     """RSAES-PKCS1-v1_5 has NULL (RFC 3370, 4.2.1), which some leave out."""
-    assert key_trans.algorithm_from(AlgorithmIdentifier(RSAES_PKCS1_V1_5_OID, parameters)) == RSAES_PKCS1_V1_5
+    assert rsa.algorithm_from(AlgorithmIdentifier(RSAES_PKCS1_V1_5_OID, parameters)) == RSAES_PKCS1_V1_5
 
 
 @pytest.mark.parametrize("parameters", [b"", b"\x05\x01\x00", b"\x30\x00", b"\x05\x00\x00"])
 def test_other_v1_5_parameters_are_malformed(parameters: bytes) -> None:
     """RSAES-PKCS1-v1_5 has no other parameters."""
     with pytest.raises(MalformedError):
-        key_trans.algorithm_from(AlgorithmIdentifier(RSAES_PKCS1_V1_5_OID, parameters))
+        rsa.algorithm_from(AlgorithmIdentifier(RSAES_PKCS1_V1_5_OID, parameters))
 
 
 def test_unknown_algorithms_are_named() -> None:
     """An algorithm that does not belong to RSA is named."""
     with pytest.raises(UnsupportedAlgorithmError, match=r"the key-encryption algorithm SHA-256 \(2.16"):
-        key_trans.algorithm_from(AlgorithmIdentifier("2.16.840.1.101.3.4.2.1", None))
+        rsa.algorithm_from(AlgorithmIdentifier("2.16.840.1.101.3.4.2.1", None))
 
 
 def test_a_large_encrypted_key_is_limited() -> None:
     """An encrypted key larger than any RSA key makes it is refused, however it is written; it may still be shown."""
     for size, fits in ((MAX_ENCRYPTED_KEY_SIZE, True), (MAX_ENCRYPTED_KEY_SIZE + 1, False), (1 << 20, False)):
-        wrapped = key_trans.encode(KeyTransRecipientInfo(BY_KEY, RSAES_PKCS1_V1_5, bytes(size)))
-        assert len(key_trans.fields(wrapped)[2]) == size
+        wrapped = rsa.encode(KeyTransRecipientInfo(BY_KEY, RSAES_PKCS1_V1_5, bytes(size)))
+        assert len(rsa.fields(wrapped)[2]) == size
         if fits:
-            assert len(key_trans.decode(wrapped).encrypted_key) == size
+            assert len(rsa.decode(wrapped).encrypted_key) == size
         else:
             with pytest.raises(LimitError, match="the size of an encrypted key exceeds the limit of 4,096"):
-                key_trans.decode(wrapped)
+                rsa.decode(wrapped)
 
 
 def test_an_encrypted_key_in_pieces_is_joined() -> None:
     """BER allows an encrypted key to come in pieces (X.690, 8.7)."""
     rid = codec.recipient_identifier(BY_KEY)
-    algorithm = codec.algorithm_identifier(key_trans.algorithm_identifier(RSAES_PKCS1_V1_5))
+    algorithm = codec.algorithm_identifier(rsa.algorithm_identifier(RSAES_PKCS1_V1_5))
     encoded = asn1.encode(asn1.SEQUENCE, b"\x02\x01\x02", rid, algorithm, bytes.fromhex("2480 0401ab 2403 0401cd 0000"))
-    assert key_trans.decode(WrappedKey(encoded, 2, 32)).encrypted_key == b"\xab\xcd"
+    assert rsa.decode(WrappedKey(encoded, 2, 32)).encrypted_key == b"\xab\xcd"
 
 
 @pytest.mark.parametrize(
@@ -222,4 +223,4 @@ def test_an_encrypted_key_in_pieces_is_joined() -> None:
 def test_broken_infos_are_malformed(encoded: str) -> None:
     """A KeyTransRecipientInfo has exactly four parts."""
     with pytest.raises(MalformedError):
-        key_trans.decode(WrappedKey(bytes.fromhex(encoded), 0, 32))
+        rsa.decode(WrappedKey(bytes.fromhex(encoded), 0, 32))

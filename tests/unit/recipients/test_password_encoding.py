@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from smime_session import algorithms
 from smime_session.algorithms import AES_256_CBC, DES_EDE3_CBC, PASSWORD_CIPHERS, PRF_OIDS, ContentEncryption, HashName
-from smime_session.cms import asn1, codec, pwri
-from smime_session.cms.values import AlgorithmIdentifier, PasswordRecipientInfo, Pbkdf2, WrappedKey
+from smime_session.cms import asn1, codec
+from smime_session.cms.pbkdf2 import MAX_SALT_SIZE, Pbkdf2
+from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS
+from smime_session.recipients import password
+from smime_session.recipients.password import PasswordRecipientInfo
 
 GOLDEN: Final = bytes.fromhex(
     "a38197 020100"  # [3], version 0
@@ -58,7 +61,7 @@ def _info(
     """Encode a PasswordRecipientInfo of anything."""
     key = asn1.encode(asn1.OCTET_STRING, encrypted_key)
     implicit = asn1.encode(0xA0, asn1.object_identifier(derivation_oid), derivation or b"")
-    encoded = asn1.encode(pwri.TAG, asn1.integer(0), implicit, codec.algorithm_identifier(wrap), key)
+    encoded = asn1.encode(password.TAG, asn1.integer(0), implicit, codec.algorithm_identifier(wrap), key)
     return WrappedKey(encoded, 0, 32)
 
 
@@ -68,22 +71,22 @@ def _prf(oid: str, parameters: bytes | None = asn1.NULL) -> bytes:
 
 def test_golden_octets() -> None:
     """What is written is exactly this, in version 0."""
-    wrapped = pwri.encode(INFO)
+    wrapped = password.encode(INFO)
     assert wrapped.encoded == GOLDEN
     assert wrapped.version == 0
 
 
 def test_golden_octets_are_read() -> None:
     """The same octets are read as the same values."""
-    assert pwri.decode(WrappedKey(GOLDEN, 0, 32)) == INFO
+    assert password.decode(WrappedKey(GOLDEN, 0, 32)) == INFO
 
 
 def test_example_of_rfc_3211() -> None:
     """The example of the standard is read, and written again as it was."""
-    info = pwri.decode(WrappedKey(RFC_3211, 0, 32))
+    info = password.decode(WrappedKey(RFC_3211, 0, 32))
     assert info.derivation == Pbkdf2(bytes.fromhex("1234567878563412"), 500, "SHA-1")
     assert (info.cipher, info.vector.hex(), len(info.encrypted_key)) == (DES_EDE3_CBC, "baf1ca7931213c4e", 40)
-    assert pwri.encode(info).encoded == RFC_3211
+    assert password.encode(info).encoded == RFC_3211
 
 
 @pytest.mark.parametrize("prf", PRF_OIDS)
@@ -91,27 +94,27 @@ def test_example_of_rfc_3211() -> None:
 def test_round_trip(prf: HashName, cipher: ContentEncryption) -> None:
     """Every hash function comes back with every cipher."""
     info = INFO._replace(derivation=Pbkdf2(b"salt", 1, prf), cipher=cipher, vector=bytes(cipher.nonce_size))
-    assert pwri.decode(pwri.encode(info)) == info
+    assert password.decode(password.encode(info)) == info
 
 
-@given(st.integers(1, MAX_PBKDF2_ITERATIONS), st.binary(max_size=pwri.MAX_SALT_SIZE))
+@given(st.integers(1, MAX_PBKDF2_ITERATIONS), st.binary(max_size=MAX_SALT_SIZE))
 def test_numbers_and_salts(iterations: int, salt: bytes) -> None:
     """Every count of iterations and every salt within the limits come back."""
     info = INFO._replace(derivation=Pbkdf2(salt, iterations, "SHA-512"))
-    assert pwri.decode(pwri.encode(info)) == info
+    assert password.decode(password.encode(info)) == info
 
 
 @pytest.mark.parametrize("size", range(32, 273, 16))
 def test_sizes_of_encrypted_key(size: int) -> None:
     """From two blocks to what the largest key fills, whole blocks are read."""
-    assert len(pwri.decode(_info(encrypted_key=bytes(size))).encrypted_key) == size
+    assert len(password.decode(_info(encrypted_key=bytes(size))).encrypted_key) == size
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 31, 33, 47, 271, 273, 288, 1 << 20])
 def test_impossible_size(size: int) -> None:
     """An encrypted key that PWRI-KEK never makes is malformed before anything is derived."""
     with pytest.raises(MalformedError, match=f"no encrypted key of {size} octets"):
-        pwri.decode(_info(encrypted_key=bytes(size)))
+        password.decode(_info(encrypted_key=bytes(size)))
 
 
 @pytest.mark.parametrize(
@@ -128,21 +131,21 @@ def test_impossible_size(size: int) -> None:
 )
 def test_optional_parameters(fields: tuple[bytes, ...], prf: HashName) -> None:
     """The key's size and the hash function may each be left out; SHA-1 is then meant."""
-    assert pwri.decode(_info(_parameters(*fields))).derivation == Pbkdf2(bytes(8), 1000, prf)
+    assert password.decode(_info(_parameters(*fields))).derivation == Pbkdf2(bytes(8), 1000, prf)
 
 
 def test_indefinite_lengths_are_read() -> None:
     """The BER of a streaming writer is read, the implicit tag's too."""
     derivation = b"\xa0\x80" + GOLDEN[8:58] + b"\x00\x00"
     ber = b"\xa3\x80" + GOLDEN[3:6] + derivation + GOLDEN[58:] + b"\x00\x00"
-    assert pwri.decode(WrappedKey(ber, 0, 32)) == INFO
+    assert password.decode(WrappedKey(ber, 0, 32)) == INFO
 
 
 @pytest.mark.parametrize("count", [MAX_PBKDF2_ITERATIONS + 1, 1 << 31, 1 << 64, 1 << 2000])
 def test_too_many_iterations(count: int) -> None:
     """A count that would keep the processor busy is refused before any work."""
     with pytest.raises(LimitError) as caught:
-        pwri.decode(_info(_parameters(SALT, asn1.integer(count))))
+        password.decode(_info(_parameters(SALT, asn1.integer(count))))
     assert caught.value.limit == MAX_PBKDF2_ITERATIONS
 
 
@@ -150,7 +153,7 @@ def test_too_many_iterations(count: int) -> None:
 def test_no_iterations(count: int) -> None:
     """A count under one is malformed."""
     with pytest.raises(MalformedError, match="iterations"):
-        pwri.decode(_info(_parameters(SALT, asn1.integer(count))))
+        password.decode(_info(_parameters(SALT, asn1.integer(count))))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_no_iterations(count: int) -> None:
 def test_broken_parameters_of_pbkdf2(derivation: bytes | None) -> None:
     """Parameters that are short, absent, oversized or out of order are malformed."""
     with pytest.raises(MalformedError):
-        pwri.decode(_info(derivation))
+        password.decode(_info(derivation))
 
 
 @pytest.mark.parametrize(
@@ -200,32 +203,32 @@ def test_broken_parameters_of_pbkdf2(derivation: bytes | None) -> None:
 def test_broken_parameters_of_the_wrap(parameters: bytes | None) -> None:
     """A cipher that is absent, or whose vector is, or has another size, is malformed."""
     with pytest.raises(MalformedError):
-        pwri.decode(_info(wrap=AlgorithmIdentifier(algorithms.PWRI_KEK_OID, parameters)))
+        password.decode(_info(wrap=AlgorithmIdentifier(algorithms.PWRI_KEK_OID, parameters)))
 
 
 @pytest.mark.parametrize(
     "encoded",
     [
-        pytest.param(asn1.encode(pwri.TAG), id="empty"),
-        pytest.param(asn1.encode(pwri.TAG, asn1.integer(0)), id="version-alone"),
+        pytest.param(asn1.encode(password.TAG), id="empty"),
+        pytest.param(asn1.encode(password.TAG, asn1.integer(0)), id="version-alone"),
         pytest.param(GOLDEN[:-1], id="cut-off"),
         pytest.param(GOLDEN + b"\x00", id="trailing"),
         pytest.param(b"\xa2" + GOLDEN[1:], id="another-technique"),
         pytest.param(GOLDEN[:6] + b"\x30" + GOLDEN[7:], id="derivation-without-its-tag"),
-        pytest.param(asn1.encode(pwri.TAG, GOLDEN[3:], asn1.NULL), id="something-after"),
+        pytest.param(asn1.encode(password.TAG, GOLDEN[3:], asn1.NULL), id="something-after"),
     ],
 )
 def test_broken_structure(encoded: bytes) -> None:
     """What is not a PasswordRecipientInfo is malformed."""
     with pytest.raises(MalformedError):
-        pwri.decode(WrappedKey(encoded, 0, 32))
+        password.decode(WrappedKey(encoded, 0, 32))
 
 
 def test_key_that_is_no_password_s() -> None:
     """Without a key derivation the key comes from elsewhere, and the error says so."""
-    encoded = asn1.encode(pwri.TAG, GOLDEN[3:6], GOLDEN[58:])
+    encoded = asn1.encode(password.TAG, GOLDEN[3:6], GOLDEN[58:])
     with pytest.raises(MalformedError, match="does not say how its key is made"):
-        pwri.decode(WrappedKey(encoded, 0, 32))
+        password.decode(WrappedKey(encoded, 0, 32))
 
 
 @pytest.mark.parametrize(
@@ -248,14 +251,14 @@ def test_key_that_is_no_password_s() -> None:
 def test_unknown_algorithm(wrapped: WrappedKey, words: str) -> None:
     """An algorithm that is not spoken here is named with its part."""
     with pytest.raises(UnsupportedAlgorithmError, match=words):
-        pwri.decode(wrapped)
+        password.decode(wrapped)
 
 
 @given(st.integers(0, len(GOLDEN) - 1), st.integers(0, 255))
 def test_any_octet_changed(at: int, octet: int) -> None:
     """Whatever one octet is changed to, reading gives values or an error of ours."""
     try:
-        info = pwri.decode(WrappedKey(GOLDEN[:at] + bytes((octet,)) + GOLDEN[at + 1 :], 0, 32))
+        info = password.decode(WrappedKey(GOLDEN[:at] + bytes((octet,)) + GOLDEN[at + 1 :], 0, 32))
     except MessageError:
         return
     assert 1 <= info.derivation.iterations <= MAX_PBKDF2_ITERATIONS
