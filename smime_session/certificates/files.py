@@ -51,7 +51,7 @@ class Piece(NamedTuple):
 
 _PEM: Final = re.compile(
     rb"^[ \t]*-----BEGIN (?P<label>[!-,.-~ ]+)-----\s"
-    rb"(?P<body>[^-]*+(?:-(?!----(?:BEGIN |END (?P=label)-----))[^-]*+)*+)"  # up to what may end it
+    rb"(?P<body>(?>[^-]*(?:-(?!----(?:BEGIN |END (?P=label)-----))[^-]*)*))"  # up to what may end it
     rb"(?P<end>-----END (?P=label)-----|(?=-----BEGIN )|\Z)",
     re.MULTILINE,
 )

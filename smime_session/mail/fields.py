@@ -8,18 +8,18 @@ from typing import Final, NamedTuple
 
 from smime_session.errors import NotMailError
 
-_NAME: Final = rb"[!-9;-~]++"
-_COLON: Final = rb"[ \t]*+:"
-_VALUE: Final = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)"
+_NAME: Final = rb"(?>[!-9;-~]+)"
+_COLON: Final = rb"(?>[ \t]*):"
+_VALUE: Final = rb"(?>[^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)"
 _FIELD: Final = re.compile(rb"((" + _NAME + rb")" + _COLON + _VALUE + rb")")
-_FIELDS: Final = re.compile(rb"(?:" + _NAME + _COLON + _VALUE + rb")*+")
+_FIELDS: Final = re.compile(rb"(?>(?:" + _NAME + _COLON + _VALUE + rb")*)")
 _FIELD_START: Final = re.compile(_NAME + _COLON)
 _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
 _PARSED: Final = 4096  # characters of a value that are parsed; real ones are under a hundred
 
 # Compiled when they are first used, which for many a mail is never.
 _MEDIA_TYPE: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*"
-_COMMENT: Final = r'("(?:[^"\\]|\\.)*+"?|\\.)|\((?:[^()\\]|\\.)*+\)'  # no character is tried more than twice
+_COMMENT: Final = r'("(?>(?:[^"\\]|\\.)*)"?|\\.)|\((?>(?:[^()\\]|\\.)*)\)'  # no character is tried more than twice
 _PARAMETER: Final = r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))'
 _ESCAPE: Final = r"\\(.)"
 _SECTION: Final = r"([^*]+)(?:\*(\d{1,3}))?(\*)?"

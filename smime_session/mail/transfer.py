@@ -34,8 +34,8 @@ MAX_QUOTED_LINE: Final = 1 << 20  # octets of one quoted-printable line, which R
 _LINES: Final = 500  # joined at a time: the fastest number measured
 _WHITESPACE: Final = b"\r\n\t "
 _RETURN: Final = 0x0D
-_BAD_QUOTE: Final = rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?(?:\n|\Z))"
-_TRAILING_SPACE: Final = rb"[ \t](?<![ \t]{2})[ \t]*+(?=\r?(?:\n|\Z))"  # tried once in each run of blanks
+_BAD_QUOTE: Final = rb"=(?![0-9A-Fa-f]{2}|(?>[ \t]*)\r?(?:\n|\Z))"
+_TRAILING_SPACE: Final = rb"[ \t](?<![ \t]{2})(?>[ \t]*)(?=\r?(?:\n|\Z))"  # tried once in each run of blanks
 
 
 class Target(Protocol):

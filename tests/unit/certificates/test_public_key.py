@@ -116,6 +116,7 @@ def test_a_point_that_is_not_on_its_curve_is_an_error_when_it_is_loaded() -> Non
         with_algorithm(info_of(KEYS["X25519"]), asn1.object_identifier(RSASSA_PSS_OID)),
         *(info_of(KEYS["RSA-2048"])[:size] for size in (1, 10, 30, 200, 293)),
     ],
+    ids=range(10),
 )
 def test_what_is_no_public_key_is_refused(info: bytes) -> None:
     """Octets that are no SubjectPublicKeyInfo, or whose RSA key has no modulus, make no public key."""
