@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     )
     from smime_session.inspection.interoperability import ClientNote
     from smime_session.inspection.listing import Listing, list_credentials
-    from smime_session.keys.load import load_identities
     from smime_session.operations.decrypt import Decrypted, Opened, decrypt, decrypt_stream
     from smime_session.operations.encrypt import Sealed, encrypt, encrypt_stream
     from smime_session.operations.inspect import Inspection, inspect
@@ -73,6 +72,7 @@ if TYPE_CHECKING:
     from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
     from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
     from smime_session.recipients.fitness import certificates_for, recipient_for
+    from smime_session.recipients.identities import load_identities
     from smime_session.recipients.loading import load_recipients
     from smime_session.recipients.password import Password
     from smime_session.recipients.registry import Identity, Recipient
@@ -169,7 +169,7 @@ _MODULES: Final = {
     "inspection.listing": ("Listing", "list_credentials"),
     "recipients.loading": ("load_recipients",),
     "certificates.names": ("addresses_of",),
-    "keys.load": ("load_identities",),
+    "recipients.identities": ("load_identities",),
     "operations.decrypt": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
     "operations.encrypt": ("Sealed", "encrypt", "encrypt_stream"),
     "errors": (

@@ -164,6 +164,18 @@ RSAES_OAEP_SHA512: Final = KeyTransport("SHA-512", "SHA-512")
 OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP_SHA512)
 
 
+class SignatureAlgorithm(NamedTuple):
+    """A way to sign (RFC 8551, 2.2; RFC 4056; RFC 5753, 2.1; RFC 8419).
+
+    Attributes:
+        scheme: the scheme; EdDSA is Ed25519 or Ed448, as the key is.
+        hash: the hash function, which is also that of RSASSA-PSS's MGF1; None is the one that EdDSA has inside.
+    """
+
+    scheme: Literal["RSASSA-PKCS1-v1_5", "RSASSA-PSS", "ECDSA", "EdDSA"]
+    hash: HashName | None = None
+
+
 class KeyWrap(NamedTuple):
     """An algorithm that encrypts a session key with another key (RFC 3394, RFC 3565).
 

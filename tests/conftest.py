@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import HealthCheck, settings
 
+from smime_session.keys.software import private_key
 from smime_session.recipients.rsa import KeyTransportIdentity
 
 # A machine that is busy with something else fails no test; a failing example is printed so that it can be repeated.
@@ -32,12 +33,12 @@ class Person(NamedTuple):
     @property
     def identity(self) -> KeyTransportIdentity:
         """The identity of the key with its certificate."""
-        return KeyTransportIdentity(self.key, self.certificate)
+        return KeyTransportIdentity(private_key(self.key), self.certificate)
 
     @property
     def bare(self) -> KeyTransportIdentity:
         """The identity of the key alone."""
-        return KeyTransportIdentity(self.key)
+        return KeyTransportIdentity(private_key(self.key))
 
 
 def _person(name: str) -> Person:

@@ -11,11 +11,12 @@ from smime_session.arguments import check_passphrase, moment
 from smime_session.certificates.files import Kind, Piece, read
 from smime_session.certificates.load import certificates_in, public_key_in
 from smime_session.certificates.names import addresses_of, issuer_of, subject_of
+from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import codec
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.keys.load import encoded_key, is_only_for_signing, load_key, load_pkcs12
-from smime_session.keys.ml_kem import UnusableKeyError
+from smime_session.keys.load import is_only_for_signing, load_key, load_pkcs12
+from smime_session.keys.private_key import UnusableKeyError
 from smime_session.profiles import PROFILES
 from smime_session.recipients.curves import curve_of
 from smime_session.recipients.fitness import kind_of_key, only_signs, reasons_against
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from smime_session.keys.private_key import PrivateKey
 
 _LABELLED: Final = re.compile(rb"-----BEGIN ([A-Z]+) PRIVATE KEY-----")
 """What older files tell of a key that is locked; ``ENCRYPTED`` tells nothing."""
@@ -173,7 +175,7 @@ class _LockedFileError(Exception):
 class _Key:
     """A private key that was unlocked, or as much as is known of one that was not, or is not usable."""
 
-    found: PrivateKeyTypes | None
+    found: PrivateKey | None
     locked: bool
     label: str | None = None
     use: str | None = None
@@ -183,7 +185,7 @@ class _Key:
         public_key = public_key_in(certificate)
         if self.found is None or public_key is None:
             return False
-        return encoded_key(self.found.public_key()) == encoded_key(public_key)
+        return self.found.public_key == PublicKey.of(public_key)
 
 
 def _unlocked(piece: Piece, passphrase: bytes | None) -> tuple[_Key | None, Sequence[x509.Certificate]]:
@@ -214,7 +216,7 @@ def _load(piece: Piece, passphrase: bytes | None, *, locked: bool) -> tuple[_Key
 def _listed_key(key: _Key, certificates: Iterable[x509.Certificate]) -> ListedPrivateKey:
     if key.found is None:
         return ListedPrivateKey(key.label, key.locked, key.use)
-    public_key = key.found.public_key()
+    public_key = key.found.public_key.loaded()
     return ListedPrivateKey(
         key=name_of_key(public_key),
         locked=key.locked,
@@ -224,9 +226,9 @@ def _listed_key(key: _Key, certificates: Iterable[x509.Certificate]) -> ListedPr
     )
 
 
-def _use_of(key: PrivateKeyTypes) -> str:
+def _use_of(key: PrivateKey) -> str:
     """Say what a private key does, or why it does nothing here."""
-    public_key = key.public_key()
+    public_key = key.public_key.loaded()
     technique = technique_for(public_key)
     if technique is None:
         return _ONLY_SIGNS if only_signs(kind_of_key(public_key)) else "is not supported"

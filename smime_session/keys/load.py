@@ -1,20 +1,21 @@
-"""Load private keys as identities: PEM, DER and PKCS#12, locked with a passphrase or not."""
+"""Load private keys: PEM, DER and PKCS#12, locked with a passphrase or not."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.algorithms import RSASSA_PSS_OID
 from smime_session.arguments import check_passphrase
 from smime_session.certificates.files import Kind, Piece, der_of, read
 from smime_session.certificates.load import certificates_in, public_key_in
+from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.keys import ml_kem
+from smime_session.keys import ml_kem, software
 from smime_session.keys.pkcs8 import algorithm_and_key
-from smime_session.recipients.registry import technique_for
+from smime_session.keys.private_key import UnusableKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from smime_session.certificates.held import HeldCertificate
-    from smime_session.recipients.registry import Identity
+    from smime_session.keys.private_key import PrivateKey
 
     Certificate = x509.Certificate | HeldCertificate
 
@@ -31,19 +32,31 @@ _LOCKED_WITH: Final = re.compile(rb"^[ \t]*DEK-Info[ \t]*:[ \t]*([^\s,]+),([0-9A
 _BLOCK_SIZES: Final = {b"AES-128-CBC": 16, b"AES-192-CBC": 16, b"AES-256-CBC": 16, b"DES-EDE3-CBC": 8}
 
 
-@quietly()
-def load_identities(
-    data: bytes, passphrase: bytes | None = None, *, ignore_certificates: bool = False
-) -> list[Identity]:
-    """Return an identity for each private key in a file and each certificate there that belongs to it.
+class LoadedKey(NamedTuple):
+    """A private key from a file.
 
-    A key without a certificate is an identity too. A passphrase that is not needed is ignored.
+    Attributes:
+        private_key: the key.
+        certificates: the certificates in the file that belong to it.
+        beside: all certificates in the file.
+        only_signs: whether its file keeps it for signatures (RFC 4055, 1.2), which the key itself does not tell.
+    """
+
+    private_key: PrivateKey
+    certificates: tuple[Certificate, ...]
+    beside: tuple[Certificate, ...]
+    only_signs: bool
+
+
+@quietly()
+def load_private_keys(data: bytes, passphrase: bytes | None = None) -> list[LoadedKey]:
+    """Return the private keys in a file, once each, with the certificates beside them.
+
+    A passphrase that is not needed is ignored.
 
     Args:
         data: PEM, DER or PKCS#12.
         passphrase: unlocks private keys and PKCS#12, where it is text in UTF-8; None if there is none.
-        ignore_certificates: make identities of the keys alone, which are tried on every recipient: for a message
-            to a certificate that is not at hand any more, or not in the file.
 
     Raises:
         PassphraseError: a private key is locked and the passphrase is missing or wrong.
@@ -53,23 +66,28 @@ def load_identities(
     """
     check_passphrase(passphrase)
     pieces = read(data)
-    keys: list[PrivateKeyTypes] = []
-    signing: list[PrivateKeyTypes] = []
+    keys: dict[tuple[PublicKey, bool], PrivateKey] = {}
     certificates = _certificates_beside(pieces)
     for piece in pieces:
         if piece.kind is Kind.PRIVATE_KEY:
-            (signing if is_only_for_signing(piece) else keys).append(load_key(piece, passphrase))
+            key = load_key(piece, passphrase)
+            keys.setdefault((key.public_key, is_only_for_signing(piece)), key)
         elif piece.kind is Kind.PKCS12:
-            key, enclosed = load_pkcs12(piece.octets, passphrase)
-            if key is None:
+            found, enclosed = load_pkcs12(piece.octets, passphrase)
+            if found is None:
                 raise CredentialError("the PKCS#12 file holds no private key")
-            keys.append(key)
+            keys.setdefault((found.public_key, False), found)
             certificates += enclosed
-    if signing and not keys:
-        raise CredentialError("this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)")
     if not keys:
         raise CredentialError(f"this is {pieces[0].kind}, not a private key")
-    return _identities(keys, certificates, alone=ignore_certificates)
+    beside = tuple(dict.fromkeys(certificates))
+    owned: dict[bytes | None, list[Certificate]] = {}
+    for certificate in beside:
+        owned.setdefault(_key_in(certificate), []).append(certificate)
+    return [
+        LoadedKey(key, tuple(owned.get(key.public_key.canonical, ())), beside, only_signs)
+        for (_, only_signs), key in keys.items()
+    ]
 
 
 def _certificates_beside(pieces: list[Piece]) -> list[Certificate]:
@@ -84,51 +102,16 @@ def _certificates_beside(pieces: list[Piece]) -> list[Certificate]:
     return [*plain] if len(plain) == len(holders) else [*certificates_in(pieces)]
 
 
-def _identities(keys: list[PrivateKeyTypes], certificates: list[Certificate], *, alone: bool) -> list[Identity]:
-    """Pair keys with certificates; keys that cannot decrypt are left out as long as another can."""
-    identities: list[Identity] = []
-    seen: set[bytes] = set()
-    for key in keys:
-        spki = encoded_key(key.public_key())
-        technique = technique_for(key.public_key())
-        if technique is None or spki in seen:
-            continue
-        seen.add(spki)
-        candidates = () if alone else dict.fromkeys(certificates)
-        own: list[Certificate | None] = [each for each in candidates if _key_in(each) == spki]
-        identities += [technique.identity(key, certificate, certificates) for certificate in own or [None]]
-    if not identities:
-        raise CredentialError(_unusable(keys[0]))
-    return identities
-
-
-def _unusable(key: PrivateKeyTypes) -> str:
-    from smime_session.recipients.fitness import kind_of_key, only_signs
-
-    kind = kind_of_key(key)
-    if only_signs(kind):
-        return f"this kind of key cannot decrypt mail: {kind}"
-    return f"this kind of key is not supported: {kind}"
-
-
-def encoded_key(public_key: object) -> bytes:
-    """Return the SubjectPublicKeyInfo of a public key."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]  # any kind of key
-    return encoded
-
-
 def _key_in(certificate: Certificate) -> bytes | None:
     from smime_session.certificates.held import HeldCertificate
 
     if isinstance(certificate, HeldCertificate):
         return certificate.plain.public_key
     public_key = public_key_in(certificate)
-    return None if public_key is None else encoded_key(public_key)
+    return None if public_key is None else PublicKey.of(public_key).info
 
 
-def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
+def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKey:
     """Return the private key in a piece of a file.
 
     Raises:
@@ -140,12 +123,12 @@ def load_key(piece: Piece, passphrase: bytes | None) -> PrivateKeyTypes:
     if not piece.complete:
         raise CredentialError("the private key is cut off")
     if key := ml_kem.load(der_of(piece)):
-        return key
+        return software.private_key(key)
     load = load_pem_private_key if piece.octets.startswith(b"-----") else load_der_private_key
     # the library's own check of RSA keys takes many times as long as opening a message;
-    # making an identity checks that the numbers belong together
+    # the software key checks that the numbers belong together
     load_with = partial(load, piece.octets, unsafe_skip_rsa_key_validation=True)
-    return _load_unlocked(load_with) or _unlock(load_with, piece, passphrase)
+    return software.private_key(_load_unlocked(load_with) or _unlock(load_with, piece, passphrase))
 
 
 def is_only_for_signing(piece: Piece) -> bool:
@@ -213,7 +196,7 @@ def _check_headers(piece: Piece) -> None:
         raise CredentialError("the private key is broken")
 
 
-def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes | None, list[x509.Certificate]]:
+def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKey | None, list[x509.Certificate]]:
     """Return the private key in a PKCS#12 file, or None if it has none, and the certificates.
 
     Raises:
@@ -240,13 +223,13 @@ def load_pkcs12(data: bytes, passphrase: bytes | None) -> tuple[PrivateKeyTypes 
             if found := _ml_kem_in_pkcs12(data, attempt, unknown="deserialize" in str(error)):
                 return found
             continue  # the library has one error for a wrong passphrase and for a damaged file
-        return key, [certificate, *others] if certificate else others
+        return software.private_key(key) if key else None, [certificate, *others] if certificate else others
     raise _failure(passphrase)
 
 
 def _ml_kem_in_pkcs12(
     data: bytes, passphrase: bytes | None, *, unknown: bool
-) -> tuple[PrivateKeyTypes, list[x509.Certificate]] | None:
+) -> tuple[PrivateKey, list[x509.Certificate]] | None:
     """Return the ML-KEM key in a PKCS#12 file with the certificates, or None if the passphrase seems not to fit.
 
     Args:
@@ -260,8 +243,9 @@ def _ml_kem_in_pkcs12(
     from smime_session.keys import pkcs12
 
     try:
-        return pkcs12.load(data, passphrase)
-    except ml_kem.UnusableKeyError:
+        found = pkcs12.load(data, passphrase)
+        return found and (software.private_key(found[0]), found[1])
+    except UnusableKeyError:
         raise
     except CredentialError:
         if unknown:

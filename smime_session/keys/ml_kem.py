@@ -8,6 +8,7 @@ from smime_session.algorithms import KEMS, ML_KEM_768, ML_KEM_OIDS, name_of
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, MalformedError, MessageError, PassphraseError
 from smime_session.keys.pkcs8 import algorithm_and_key, scheme_and_ciphertext
+from smime_session.keys.private_key import UnusableKeyError
 from smime_session.memory import erase, lent
 
 if TYPE_CHECKING:
@@ -19,20 +20,6 @@ _SEED: Final = 0x80
 _SEED_SIZE: Final = 64  # octets: d and z (FIPS 203, 7.1)
 _HALF_SEED: Final = 32
 _MATRIX_SEED: Final = 32  # octets that end a public key, after its polynomials
-
-
-class UnusableKeyError(CredentialError):
-    """An ML-KEM key was found that cannot be used.
-
-    Attributes:
-        name: its kind: ``ML-KEM-768``.
-        use: what a listing says of its use.
-    """
-
-    def __init__(self, sentence: str, *, name: str, use: str) -> None:
-        super().__init__(sentence)
-        self.name = name
-        self.use = use
 
 
 def load(pkcs8: bytes) -> PrivateKey | None:

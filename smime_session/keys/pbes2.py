@@ -16,6 +16,7 @@ from smime_session.cms import asn1, codec, pbkdf2
 from smime_session.cms.pbkdf2 import Pbkdf2
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
+from smime_session.keys.passwords import PRF, SALT_SIZE, block_context, decrypt_blocks, derive
 from smime_session.keys.pkcs8 import scheme_and_ciphertext
 from smime_session.profiles import PBKDF2_ITERATIONS
 from smime_session.session_key import SessionKey
@@ -47,8 +48,6 @@ class Lock(NamedTuple):
         Raises:
             MalformedError: it does not consist of whole blocks.
         """
-        from smime_session.recipients.password import decrypt_blocks, derive
-
         if not octets or len(octets) % self.cipher.block_size:
             raise MalformedError(f"{self.cipher.name} makes no ciphertext of {len(octets)} octets")
         with (
@@ -64,8 +63,6 @@ def locked(pkcs8: bytes, passphrase: bytes) -> bytes:
 
     The key is made with as much work as that of a message for a password.
     """
-    from smime_session.recipients.password import PRF, SALT_SIZE, derive, encrypt_blocks
-
     cipher, vector = AES_256_CBC, os.urandom(AES_256_CBC.nonce_size)
     derivation = Pbkdf2(os.urandom(SALT_SIZE), PBKDF2_ITERATIONS, PRF)
     missing = cipher.block_size - len(pkcs8) % cipher.block_size
@@ -76,7 +73,7 @@ def locked(pkcs8: bytes, passphrase: bytes) -> bytes:
     ):
         padded.material[: len(pkcs8)] = pkcs8
         padded.material[len(pkcs8) :] = bytes((missing,)) * missing
-        ciphertext = encrypt_blocks(key, cipher, vector, padded.material)
+        ciphertext = block_context(key, cipher, vector, decrypt=False).update(padded.material)
     encryption = AlgorithmIdentifier(cipher.oid, asn1.encode(asn1.OCTET_STRING, vector))
     both = (pbkdf2.pbkdf2_identifier(derivation), codec.algorithm_identifier(encryption))
     scheme = AlgorithmIdentifier(PBES2_OID, asn1.encode(asn1.SEQUENCE, *both))

@@ -13,6 +13,7 @@ from smime_session.algorithms import DATA, HASHES, PBMAC1_OID, PRFS, HashName, n
 from smime_session.cms import asn1, codec, pbkdf2
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys import ml_kem, pbes2
+from smime_session.keys.passwords import derive
 from smime_session.memory import erase, lent
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS
 from smime_session.session_key import SessionKey
@@ -233,8 +234,6 @@ def _fits_mac(content: bytes, name: HashName, expected: bytes, key: SessionKey) 
 
 
 def _fits_pbmac1(content: bytes, algorithm: AlgorithmIdentifier, expected: bytes, passphrase: bytes) -> bool:
-    from smime_session.recipients.password import derive
-
     derivation, name, size = _pbmac1_from(algorithm)
     with SessionKey(bytearray(passphrase)) as secret:
         return _fits_mac(content, name, expected, derive(secret.material, derivation, size))

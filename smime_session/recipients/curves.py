@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smime_session import algorithms
 from smime_session.errors import CredentialError, MalformedError
-from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,14 +50,14 @@ _EQUATIONS: Final = {
 _ECDH: Final = ec.ECDH()
 
 
-def curve_of(key: PrivateKey | PublicKey) -> Curve | None:
+def curve_of(key: PublicKey) -> Curve | None:
     """Return the curve of a key, or None if it is not spoken here."""
-    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+    if isinstance(key, ec.EllipticCurvePublicKey):
         return _BY_NAME.get(key.curve.name)
-    return algorithms.X25519 if isinstance(key, x25519.X25519PrivateKey | x25519.X25519PublicKey) else algorithms.X448
+    return algorithms.X25519 if isinstance(key, x25519.X25519PublicKey) else algorithms.X448
 
 
-def supported(key: PrivateKey | PublicKey) -> Curve:
+def supported(key: PublicKey) -> Curve:
     """Return the curve of a key.
 
     Raises:
@@ -70,10 +69,9 @@ def supported(key: PrivateKey | PublicKey) -> Curve:
     return curve
 
 
-def name_of(key: PrivateKey | PublicKey) -> str:
+def name_of(key: PublicKey) -> str:
     """Return the name that the library has for a key's curve, whether or not it is spoken here."""
-    known_by = ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
-    return key.curve.name if isinstance(key, known_by) else type(key).__name__
+    return key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
 
 
 def is_on(curve: Curve, point: bytes) -> bool:
@@ -129,28 +127,6 @@ def curve_through(point: bytes) -> Curve | None:
     return None
 
 
-def agreeing(private_key: PrivateKey) -> Callable[[Any], bytes]:
+def agreeing(curve: Curve, private_key: Any) -> Callable[[Any], bytes]:  # noqa: ANN401  # of the curve's type
     """Return the function that agrees on secrets with public keys of the same curve; whoever calls it erases them."""
-    if isinstance(private_key, ec.EllipticCurvePrivateKey):
-        return partial(private_key.exchange, _ECDH)
-    return private_key.exchange
-
-
-def agree(private_key: PrivateKey, public_key: PublicKey) -> SessionKey:
-    """Return the secret that two keys on one curve agree on, to be wiped after its use like a session key.
-
-    Raises:
-        MalformedError: they are on different curves; or the public key is one of the few on X25519 and
-            X448 with which every private key agrees on zero (RFC 7748, 6), whichever this one is.
-    """
-    try:
-        match private_key, public_key:
-            case ec.EllipticCurvePrivateKey(), ec.EllipticCurvePublicKey():
-                return SessionKey.adopt(private_key.exchange(_ECDH, public_key))
-            case x25519.X25519PrivateKey(), x25519.X25519PublicKey():
-                return SessionKey.adopt(private_key.exchange(public_key))
-            case x448.X448PrivateKey(), x448.X448PublicKey():
-                return SessionKey.adopt(private_key.exchange(public_key))
-    except ValueError as error:
-        raise MalformedError("the originator's public key agrees on no secret with this recipient's") from error
-    raise MalformedError("the originator's public key is on another curve than this recipient's")
+    return partial(private_key.exchange, _ECDH) if curve.is_parameter else private_key.exchange

@@ -26,6 +26,7 @@ from smime_session.errors import (
     NoMatchError,
     UnsupportedAlgorithmError,
 )
+from smime_session.keys import software
 from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.recipients import curves
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from smime_session.certificates.reader import PlainCertificate
+    from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Certificate
     from smime_session.recipients.senders import Senders
@@ -408,7 +410,7 @@ def unfit(public_key: object, profile: Profile) -> str | None:
     if curve.is_parameter:
         return None  # loading has checked that the point is on the curve, and these curves have no weak ones
     try:
-        curves.agree(_probe(curve), key)
+        _probe(curve).exchange(curves.point_of(key))
     except MalformedError:
         return f"has an {curve.name} key that agrees on no secret with any other"
     return None
@@ -428,15 +430,13 @@ def recipient_of(certificate: PlainCertificate, profile: Profile) -> KeyAgreemen
 
 
 def identity(
-    private_key: object, certificate: Certificate | None, others: Sequence[Certificate] = ()
+    private_key: PrivateKey, certificate: Certificate | None, others: Sequence[Certificate] = ()
 ) -> KeyAgreementIdentity:
     """Make an identity from a private key.
 
     Raises:
-        CredentialError: its curve is not supported.
+        CredentialError: it is no key for this, or its curve is not supported.
     """
-    if not isinstance(private_key, curves.PrivateKey):
-        raise CredentialError("the private key is not an EC, X25519 or X448 key")
     return KeyAgreementIdentity(private_key, certificate, others)
 
 
@@ -498,9 +498,9 @@ def _public(public_key: object) -> curves.PublicKey:
 
 
 @cache
-def _probe(curve: Curve) -> curves.PrivateKey:
+def _probe(curve: Curve) -> PrivateKey:
     """Return a private key that does nothing but try public keys out."""
-    return curves.generate(curve)
+    return software.private_key(curves.generate(curve))
 
 
 class KeyAgreementRecipient:
@@ -559,7 +559,7 @@ class KeyAgreementRecipient:
         info = shared_info(key_info(wrap), None, wrap.key_size * 8)
         ephemeral = curves.generate(curve)
         threads = _THREADS if curve.is_parameter else 1  # X25519 and X448 hold Python's lock
-        agree = curves.agreeing(ephemeral)
+        agree = curves.agreeing(curve, ephemeral)
         try:
             secrets = in_parts(lambda members: [agree(member.public_key) for member in members], recipients, threads)
         except ValueError as error:
@@ -592,15 +592,18 @@ class KeyAgreementIdentity:
 
     def __init__(
         self,
-        private_key: curves.PrivateKey,
+        private_key: PrivateKey,
         certificate: Certificate | None = None,
         originators: Iterable[Certificate] = (),
         originator_info: bytes | None = None,
     ) -> None:
-        self._curve = curves.supported(private_key)
+        public_key = private_key.public_key.loaded()
+        if not accepts(public_key):
+            raise CredentialError("the private key is not an EC, X25519 or X448 key")
+        self._curve = curves.supported(public_key)
         self._private_key = private_key
         self._certificate = certificate
-        self._names = OwnNames(private_key.public_key(), certificate)
+        self._names = OwnNames(public_key, certificate)
         self._bare = certificate is None
         self._originators = tuple(originators)
         self._originator_info = originator_info
@@ -658,7 +661,8 @@ class KeyAgreementIdentity:
         info = interpret(found._replace(encrypted_keys=own))
         if self._bare and isinstance(info.originator, OriginatorKey):
             try:
-                self._originator_key(info.originator)
+                self._check_curve(info.originator)
+                curves.public_key_from(self._curve, info.originator.point)
             except MalformedError:  # not on this key's curve: it is for somebody else
                 return None
         return info
@@ -672,7 +676,7 @@ class KeyAgreementIdentity:
         ukm, wrap = info.user_keying_material, info.wrap
         info_for_key = shared_info(info.key_info, ukm, wrap.key_size * 8)
         decoy = b""
-        with curves.agree(self._private_key, self._public_key(info.originator)) as secret:
+        with SessionKey.adopt(self._private_key.exchange(self._point(info.originator))) as secret:
             for salt in dict.fromkeys((ukm or b"", b"")):  # Bouncy Castle 1.86 leaves HKDF's salt out (RFC 8418, 2.2)
                 with derive(info.algorithm, secret.material, info_for_key, salt, wrap.key_size) as key:
                     for member in info.encrypted_keys:
@@ -681,8 +685,8 @@ class KeyAgreementIdentity:
                     decoy = hmac.digest(key.material, info.encrypted_keys[0].encrypted_key, "sha512")
         return SessionKey(bytearray(decoy[:size]))
 
-    def _public_key(self, originator: RecipientIdentifier | OriginatorKey) -> curves.PublicKey:
-        """Return the sender's public key.
+    def _point(self, originator: RecipientIdentifier | OriginatorKey) -> bytes:
+        """Return the sender's public key as a point, of which the private key says whether it is on the curve.
 
         Raises:
             MalformedError: it is none on this identity's curve, or the certificates in the message are broken.
@@ -690,13 +694,14 @@ class KeyAgreementIdentity:
             MessageError: it is in a certificate that is not at hand.
         """
         if isinstance(originator, OriginatorKey):
-            return self._originator_key(originator)
+            self._check_curve(originator)
+            return originator.point
         public_key = self._senders.key_of(originator)
         if public_key is None:
             raise MessageError(f"the certificate of the originator is not at hand: {_name(originator)}")
         if curves.curve_of(public_key) != self._curve:
             raise MalformedError(f"the originator's public key is not on {self._curve.name}")
-        return public_key
+        return curves.point_of(public_key)
 
     @cached_property
     def _senders(self) -> Senders:
@@ -704,12 +709,11 @@ class KeyAgreementIdentity:
 
         return Senders(self._originators, self._originator_info)
 
-    def _originator_key(self, originator: OriginatorKey) -> curves.PublicKey:
+    def _check_curve(self, originator: OriginatorKey) -> None:
         if originator.curve is None and not self._curve.is_parameter:
             raise MalformedError(f"the originator's public key is an EC key, not one on {self._curve.name}")
         if originator.curve not in (None, self._curve):
             raise MalformedError(f"the originator's public key is not on {self._curve.name}")
-        return curves.public_key_from(self._curve, originator.point)
 
     def __str__(self) -> str:
         return self._names.describe(f"{self._curve.name} private key")

@@ -12,12 +12,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.mlkem import (
-    MLKEM768PrivateKey,
-    MLKEM768PublicKey,
-    MLKEM1024PrivateKey,
-    MLKEM1024PublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
@@ -54,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from smime_session.algorithms import HashName
+    from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Certificate
 
@@ -62,7 +58,6 @@ KEY_USAGE: Final = "key_encipherment"
 POST_QUANTUM: Final = True
 
 PublicKey = MLKEM768PublicKey | MLKEM1024PublicKey
-PrivateKey = MLKEM768PrivateKey | MLKEM1024PrivateKey
 
 _HASH: Final = "SHA-256"  # of HKDF when writing: the one that every reader knows (RFC 9936, 2.1)
 _WRAP: Final = key_wrap_for(32)  # AES-256: the one that every reader has (RFC 9936, 2.1), and as strong as ML-KEM
@@ -271,15 +266,13 @@ def recipient(public_key: object, identifier: RecipientIdentifier, _profile: Pro
 
 
 def identity(
-    private_key: object, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+    private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
 ) -> EncapsulationIdentity:
     """Make an identity from an ML-KEM private key.
 
     Raises:
         CredentialError: it is none.
     """
-    if not isinstance(private_key, PrivateKey):
-        raise CredentialError("the private key is not an ML-KEM key")
     return EncapsulationIdentity(private_key, certificate)
 
 
@@ -336,16 +329,15 @@ def _ml_kem(public_key: object) -> PublicKey:
     return public_key
 
 
-def _kem_of(key: PublicKey | PrivateKey) -> Kem:
-    return ML_KEM_768 if isinstance(key, MLKEM768PublicKey | MLKEM768PrivateKey) else ML_KEM_1024
+def _kem_of(key: PublicKey) -> Kem:
+    return ML_KEM_768 if isinstance(key, MLKEM768PublicKey) else ML_KEM_1024
 
 
 def _key_encryption_key(secret: bytes, hash_name: HashName, size: int, other_info: bytes) -> SessionKey:
-    """Turn a secret that ML-KEM has just returned into a key that encrypts session keys (RFC 9936, 2.2.1).
+    """Turn a secret that ML-KEM returned into a key that encrypts session keys (RFC 9936, 2.2.1).
 
     The secret is overwritten; the key is to be wiped after its use.
     """
-    overwrite_freed(len(secret))
     key = SessionKey(bytearray(size))
     try:
         HKDF(_HASHES[hash_name](), size, None, other_info).derive_into(secret, key.material)
@@ -397,6 +389,7 @@ class EncapsulationRecipient:
         if template is None:
             template = self._templates[len(key)] = _Template(self._identifier, self._kem, len(key))
         secret, ciphertext = self._public_key.encapsulate()
+        overwrite_freed(len(secret))
         with _key_encryption_key(secret, _HASH, template.key_size, template.other_info) as wrapping_key:
             encrypted = aes_key_wrap(wrapping_key.material, key.material)
         return WrappedKey(b"".join((template.before, ciphertext, template.after, encrypted)), 0, len(key))
@@ -414,9 +407,12 @@ class EncapsulationIdentity:
     """
 
     def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
+        public_key = private_key.public_key.loaded()
+        if not isinstance(public_key, PublicKey):
+            raise CredentialError("the private key is not an ML-KEM key")
         self._private_key = private_key
-        self._kem = _kem_of(private_key)
-        self._names = OwnNames(private_key.public_key(), certificate)
+        self._kem = _kem_of(public_key)
+        self._names = OwnNames(public_key, certificate)
         self._bare = certificate is None
 
     @property

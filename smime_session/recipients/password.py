@@ -25,7 +25,7 @@ from smime_session.errors import (
     NoMatchError,
     UnsupportedAlgorithmError,
 )
-from smime_session.memory import lent
+from smime_session.keys.passwords import PRF, SALT_SIZE, block_context, decrypt_blocks, derive
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import SessionKey
@@ -33,18 +33,13 @@ from smime_session.session_key import SessionKey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptography.hazmat.primitives.ciphers import CipherContext
-
-    from smime_session.algorithms import ContentEncryption, HashName
+    from smime_session.algorithms import ContentEncryption
 
 TAG: Final = codec.PASSWORD_TAG
 VERSION: Final = 0  # RFC 5652, 6.2.4: always
 MAX_WRAPPED_SIZE: Final = 272  # bytes: the count is one byte, so that no key exceeds 255 (RFC 3211, 2.3.1)
 
 _CONTEXT_0_CONSTRUCTED: Final = 0xA0
-
-SALT_SIZE: Final = 16  # octets: NIST SP 800-132, 5.1
-PRF: Final[HashName] = "SHA-256"
 
 _HEAD: Final = 4  # octets before the session key: its size, and the complement of its first three
 _MIN_BLOCKS: Final = 2  # RFC 3211, 2.3.1: one alone would be encrypted as itself
@@ -298,22 +293,11 @@ def _decoded(
     return found, problems
 
 
-def derive(password: bytearray, derivation: Pbkdf2, size: int) -> SessionKey:
-    """Derive a key of ``size`` octets from a password with PBKDF2 (RFC 8018, 5.2), to be wiped like a session key."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
-
-    prf: hashes.HashAlgorithm = getattr(hashes, derivation.prf.replace("-", ""))()
-    made = bytearray(size)
-    PBKDF2HMAC(prf, size, derivation.salt, derivation.iterations).derive_into(password, made)
-    return SessionKey(made)
-
-
 def encrypt_key(key: SessionKey, kek: SessionKey, cipher: ContentEncryption, vector: bytes) -> bytes:
     """Encrypt a session key with PWRI-KEK (RFC 3211, 2.3.1)."""
     size = _HEAD + len(key)
     padding = max(-size % cipher.block_size, _MIN_BLOCKS * cipher.block_size - size)
-    context = _context(kek, cipher, vector, decrypt=False)
+    context = block_context(kek, cipher, vector, decrypt=False)
     with SessionKey(bytearray(os.urandom(size + padding))) as plain:
         plain.material[0] = len(key)
         plain.material[1:_HEAD] = _complement(key.material)
@@ -341,35 +325,3 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
 def _complement(key: bytearray) -> bytes:
     """Return the check value of a session key, which its first octets make."""
     return bytes(octet ^ 0xFF for octet in key[: _HEAD - 1])
-
-
-def decrypt_blocks(
-    kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, octets: bytes | bytearray
-) -> bytearray:
-    """Decrypt whole blocks in CBC mode into memory that can be overwritten."""
-    context = _context(kek, cipher, vector, decrypt=True)
-    with SessionKey(bytearray(len(octets) + cipher.block_size)) as buffer:
-        context.update_into(octets, buffer.material)
-        return buffer.material[: len(octets)]
-
-
-def encrypt_blocks(
-    key: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, octets: bytes | bytearray
-) -> bytes:
-    """Encrypt whole blocks in CBC mode."""
-    return _context(key, cipher, vector, decrypt=False).update(octets)
-
-
-def _context(kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, *, decrypt: bool) -> CipherContext:
-    from cryptography.hazmat.primitives.ciphers import Cipher, modes
-    from cryptography.hazmat.primitives.ciphers.algorithms import AES
-
-    mode = modes.CBC(bytes(vector))
-    if cipher.cipher == "AES":
-        both = Cipher(AES(kek.material), mode)
-        return both.decryptor() if decrypt else both.encryptor()
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-
-    with lent(kek.material) as octets:
-        both = Cipher(TripleDES(octets), mode)
-        return both.decryptor() if decrypt else both.encryptor()

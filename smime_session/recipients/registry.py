@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.held import HeldCertificate
     from smime_session.certificates.reader import PlainCertificate
     from smime_session.cms.values import RecipientIdentifier, WrappedKey
+    from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.summary import RecipientSummary
@@ -156,14 +157,14 @@ class KeyTechnique(Technique, Protocol):
         ...
 
     def identity(
-        self, private_key: object, certificate: Certificate | None, others: Sequence[Certificate] = ()
+        self, private_key: PrivateKey, certificate: Certificate | None, others: Sequence[Certificate] = ()
     ) -> Identity:
         """Make an identity from a private key and, if it is at hand, its certificate.
 
         Among ``others`` may be that of a sender whose key is needed too.
 
         Raises:
-            CredentialError: the key is broken.
+            CredentialError: it is a key of another kind.
         """
         ...
 

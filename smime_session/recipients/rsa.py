@@ -26,7 +26,7 @@ from smime_session.errors import (
     RecipientError,
     UnsupportedAlgorithmError,
 )
-from smime_session.memory import erase, overwrite_freed
+from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.naming import OwnNames
 from smime_session.session_key import SessionKey
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from smime_session.algorithms import HashName
     from smime_session.certificates.reader import PlainCertificate
+    from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Certificate
     from smime_session.recipients.summary import RecipientSummary
@@ -256,15 +257,13 @@ def recipient_of(certificate: PlainCertificate, profile: Profile) -> KeyTranspor
 
 
 def identity(
-    private_key: object, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+    private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
 ) -> KeyTransportIdentity:
     """Make an identity from an RSA private key.
 
     Raises:
-        CredentialError: the key's numbers contradict each other.
+        CredentialError: it is none.
     """
-    if not isinstance(private_key, rsa.RSAPrivateKey):
-        raise CredentialError("the private key is not an RSA key")
     return KeyTransportIdentity(private_key, certificate)
 
 
@@ -311,7 +310,7 @@ def _rsa(public_key: object) -> rsa.RSAPublicKey:
     return public_key
 
 
-@lru_cache(maxsize=16)  # a label comes from a message
+@lru_cache(maxsize=16)
 def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
     if algorithm.hash is None or algorithm.mgf_hash is None:
         return padding.PKCS1v15()
@@ -380,15 +379,16 @@ class KeyTransportIdentity:
         certificate: its certificate, or None.
 
     Raises:
-        CredentialError: the key's numbers contradict each other.
+        CredentialError: the private key is no RSA key.
     """
 
-    def __init__(self, private_key: rsa.RSAPrivateKey, certificate: Certificate | None = None) -> None:
-        _check(private_key)
+    def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
+        if private_key.public_key.kind != "RSA":
+            raise CredentialError("the private key is not an RSA key")
         self._private_key = private_key
-        self._size = (private_key.key_size + 7) // 8
+        self._size = (private_key.public_key.bits + 7) // 8
         self._rejection = _rejection(private_key)
-        self._names = OwnNames(private_key.public_key(), certificate)
+        self._names = OwnNames(private_key.public_key.loaded(), certificate)
         self._bare = certificate is None
 
     @property
@@ -435,56 +435,23 @@ class KeyTransportIdentity:
         rejection = self._rejection.copy()
         rejection.update(info.encrypted_key)
         decoy = rejection.finalize()[:size]
-        try:
-            opened = self._private_key.decrypt(info.encrypted_key, _padding(info.algorithm))
-        except ValueError:
-            opened = b""
-        overwrite_freed(self._size)
+        opened = self._private_key.decrypt(info.encrypted_key, info.algorithm) or b""
         fits = len(opened) == size
         key = SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
         erase(opened)
         return key
 
     def __str__(self) -> str:
-        return self._names.describe(f"RSA-{self._private_key.key_size} private key")
+        return self._names.describe(f"RSA-{self._private_key.public_key.bits} private key")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 
 
-def _rejection(private_key: rsa.RSAPrivateKey) -> hmac.HMAC:
+def _rejection(private_key: PrivateKey) -> hmac.HMAC:
     """Return what makes decoys: the same ones wherever and whenever this private key is loaded."""
-    exponent = private_key.private_numbers().d
-    octets = exponent.to_bytes((exponent.bit_length() + 7) // 8)
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(b"decoys of key transport")
-    try:
-        digest.update(octets)
-        secret = digest.finalize()
-    finally:
-        erase(octets)
+    secret = private_key.decoy_secret()
     try:
         return hmac.HMAC(secret, hashes.SHA512())
     finally:
         erase(secret)
-
-
-def _check(private_key: rsa.RSAPrivateKey) -> None:
-    """Check that the key's numbers belong together.
-
-    Loading skips the library's full check, which tests two large primes and takes a hundred times
-    as long as opening a message; what remains finds any damaged file.
-    """
-    numbers = private_key.private_numbers()
-    p, q, d = numbers.p, numbers.q, numbers.d
-    n, e = numbers.public_numbers.n, numbers.public_numbers.e
-    sound = (
-        min(p, q) > 1
-        and p * q == n
-        and e * d % (p - 1) == 1
-        and e * d % (q - 1) == 1
-        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
-        and numbers.iqmp * q % p == 1
-    )
-    if not sound:
-        raise CredentialError("the RSA private key is broken: its numbers contradict each other")

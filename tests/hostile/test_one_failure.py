@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from smime_session import COMPAT, DecryptionError, PolicyError, SessionKey, decrypt
 from smime_session.algorithms import AES_256_CBC, ENVELOPED_DATA, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5, KeyTransport
 from smime_session.cms import asn1
+from smime_session.keys.software import private_key
 from smime_session.profiles import Policy
 from smime_session.recipients.rsa import KeyTransportIdentity
 from tests.hostile.forge import KEY, TEXT, Forgery, assert_refused, recipient_info
@@ -74,7 +75,7 @@ def test_the_one_failure_names_who_could_read(alice: Person, bob: Person) -> Non
     """Public fields are told, and the same whatever failed: a wrong key, or an altered text."""
     sealed = _forgery(recipient_info(alice), "gcm")
     altered = replace(sealed, ciphertext=bytes(len(sealed.ciphertext)))
-    for forgery, identity in ((sealed, KeyTransportIdentity(bob.key, None)), (altered, alice.identity)):
+    for forgery, identity in ((sealed, KeyTransportIdentity(private_key(bob.key), None)), (altered, alice.identity)):
         with pytest.raises(DecryptionError) as caught:
             decrypt(forgery.encoded, [identity])
         (named,) = caught.value.addressed_to

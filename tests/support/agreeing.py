@@ -35,6 +35,7 @@ from smime_session.cms.values import (
     SubjectKeyIdentifier,
     WrappedKey,
 )
+from smime_session.keys.software import private_key
 from smime_session.recipients import curves, ecdh
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
 from smime_session.recipients.naming import key_identifier
@@ -62,12 +63,12 @@ class Person(NamedTuple):
     @property
     def identity(self) -> KeyAgreementIdentity:
         """The identity of the key with its certificate."""
-        return KeyAgreementIdentity(self.key, self.certificate)
+        return KeyAgreementIdentity(private_key(self.key), self.certificate)
 
     @property
     def bare(self) -> KeyAgreementIdentity:
         """The identity of the key alone."""
-        return KeyAgreementIdentity(self.key)
+        return KeyAgreementIdentity(private_key(self.key))
 
     @property
     def by_serial(self) -> IssuerAndSerialNumber:
@@ -118,7 +119,7 @@ def sealed(  # every field that a sender fills in
     key_info: bytes | None = None,
 ) -> WrappedKey:
     """Write a recipient info the long way, with the library's key derivations."""
-    curve = curves.curve_of(reader.key)
+    curve = curves.curve_of(reader.key.public_key())
     assert curve is not None
     sender = sender or curves.generate(curve)
     key_info = key_info or ecdh.key_info(wrap)
@@ -127,7 +128,7 @@ def sealed(  # every field that a sender fills in
         octets = curves.point_of(sender.public_key()) if point is None else point
         originator = asn1.encode(0xA1, codec.algorithm_identifier(kind), asn1.encode(3, b"\0", octets))
     if encrypted is None:
-        secret = curves.agree(sender, reader.key.public_key()).material
+        secret = private_key(sender).exchange(curves.point_of(reader.key.public_key()))
         info = ecdh.shared_info(key_info, ukm, wrap.key_size * 8)
         digest = HASHES[algorithm.hash]()
         derivation = (

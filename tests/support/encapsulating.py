@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.algorithms import HashName
-    from smime_session.recipients.kem import PrivateKey
+
+
+PrivateKey = MLKEM768PrivateKey | MLKEM1024PrivateKey
 
 
 class Person(NamedTuple):

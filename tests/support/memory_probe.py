@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from smime_session import COMPAT, MODERN, Password, PresharedKey, SmimeError, decrypt, encrypt, encrypt_stream
 from smime_session.algorithms import AES_128_GCM, CHACHA20_POLY1305
 from smime_session.cms.values import SubjectKeyIdentifier
+from smime_session.keys.software import private_key
 from smime_session.recipients import ecdh as key_agreement
 from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.key_derivation import derive
@@ -168,7 +169,11 @@ def parties() -> dict[str, tuple[Any, Any, Profile]]:
         technique = technique_for(key.public_key())
         assert technique
         profile = replace(MODERN, rsa=COMPAT.rsa) if kind == "RSA v1.5" else MODERN
-        made[kind] = (technique.recipient(key.public_key(), name, profile), technique.identity(key, None), profile)
+        made[kind] = (
+            technique.recipient(key.public_key(), name, profile),
+            technique.identity(private_key(key), None),
+            profile,
+        )
     password, shared = Password(b"correct horse", iterations=1000), PresharedKey(os.urandom(32), b"ours")
     return made | {
         "password": (password, password, MODERN),

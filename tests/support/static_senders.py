@@ -40,7 +40,7 @@ class FromStatic(NamedTuple):
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Wrap a session key of 32 octets."""
-        curve = curves.curve_of(self.reader.key)
+        curve = curves.curve_of(self.reader.key.public_key())
         assert curve is not None
         originator = codec.recipient_identifier(self.name)
         material = bytes(key.material)

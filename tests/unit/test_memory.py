@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from smime_session import DecryptionError, PresharedKey, SmimeError, content, decrypt, encrypt, encrypt_stream, memory
 from smime_session.algorithms import DES_EDE3_CBC, ECDH_HKDF_SHA256, P_256, P_384, TRIPLE_DES_WRAP, X25519, Curve
 from smime_session.cms.values import ContentParameters
-from smime_session.recipients import curves, key_derivation, key_wrap, password
+from smime_session.keys import passwords
+from smime_session.recipients import curves, key_derivation, key_wrap
 from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.key_derivation import derive
 from smime_session.session_key import SessionKey
@@ -83,7 +84,7 @@ def test_lent_octets_are_erased() -> None:
     "use",
     [
         lambda key: content.opener(ContentParameters(DES_EDE3_CBC, bytes(8), 0), key),
-        lambda key: password.decrypt_blocks(key, DES_EDE3_CBC, bytes(8), bytes(8)),
+        lambda key: passwords.decrypt_blocks(key, DES_EDE3_CBC, bytes(8), bytes(8)),
         lambda key: key_wrap.unwrap(TRIPLE_DES_WRAP, key.material, bytes(40), 24),
     ],
     ids=["content", "password", "key wrap"],
@@ -185,9 +186,9 @@ def test_what_keys_agree_on_is_overwritten(curve: Curve, monkeypatch: pytest.Mon
     digests: list[bytes] = []
     agreeing, move = curves.agreeing, key_derivation._move
 
-    def noting_agreeing(private_key: curves.PrivateKey) -> Callable[[curves.PublicKey], bytes]:
+    def noting_agreeing(curve: Curve, private_key: curves.PrivateKey) -> Callable[[curves.PublicKey], bytes]:
         def agree(public_key: curves.PublicKey) -> bytes:
-            secrets.append(agreeing(private_key)(public_key))
+            secrets.append(agreeing(curve, private_key)(public_key))
             return secrets[-1]
 
         return agree

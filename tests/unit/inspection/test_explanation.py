@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from smime_session import MODERN, NoMatchError, Password, decrypt, encrypt
 from smime_session.inspection.explanation import MOST_COMPARED, Directory, closest
+from smime_session.keys.software import private_key
 from smime_session.recipients.fitness import recipient_for
 from smime_session.recipients.registry import summarize, technique_for
 from smime_session.session_key import SessionKey
@@ -49,7 +50,7 @@ def identity(owner: x509.Certificate, key: PrivateKeyTypes | None = None) -> Ide
     key = key or rsa_key()
     technique = technique_for(key.public_key())
     assert technique
-    return technique.identity(key, owner)
+    return technique.identity(private_key(key), owner)
 
 
 def wrapped_for(*certificates: x509.Certificate, by_key: bool = False) -> list[WrappedKey]:
@@ -166,7 +167,7 @@ def test_nothing_is_close_to_strangers() -> None:
     assert closest(wrapped_for(CAROL), [identity(BOB)], [CAROL], at=NOW) is None
     technique = technique_for(rsa_key().public_key())
     assert technique
-    bare = technique.identity(rsa_key(), None)
+    bare = technique.identity(private_key(rsa_key()), None)
     assert closest(wrapped_for(RENEWED), [bare, Password("a password", iterations=1000)], at=NOW) is None
     assert closest([], [identity(BOB)], at=NOW) is None
 

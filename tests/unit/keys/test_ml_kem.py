@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -23,16 +22,15 @@ from smime_session.algorithms import (
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.keys import ml_kem, pbes2
-from smime_session.keys.load import load_identities
 from smime_session.operations.new_identity import NewIdentity, new_identity
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MODERN, PQ
 from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.locking import locked, pem_block, pkcs8
 from tests.support.making import der, rsa_key
 
-if TYPE_CHECKING:
-    from smime_session.recipients.kem import PrivateKey
+PrivateKey = MLKEM768PrivateKey | MLKEM1024PrivateKey
 
 SEED = bytes(range(64))
 KEY = MLKEM768PrivateKey.from_seed_bytes(SEED)
@@ -200,7 +198,7 @@ def test_a_lock_with_too_many_iterations_is_not_tried(monkeypatch: pytest.Monkey
     def derive(*_arguments: object) -> None:
         pytest.fail("a key was derived")
 
-    monkeypatch.setattr("smime_session.recipients.password.derive", derive)
+    monkeypatch.setattr("smime_session.keys.pbes2.derive", derive)
     for made in (pkcs8(both_form(SEED, expanded(KEY))), der(rsa_key())):
         data = _with_iterations(made, MAX_PBKDF2_ITERATIONS + 1)
         for passphrase in (None, b"pw"):

@@ -11,8 +11,8 @@ from smime_session.algorithms import AES_128_CBC, PBES2_OID, PBKDF2_OID
 from smime_session.cms import asn1
 from smime_session.cms.pbkdf2 import Pbkdf2
 from smime_session.errors import MalformedError, MessageError, UnsupportedAlgorithmError
+from smime_session.keys.passwords import derive
 from smime_session.keys.pbes2 import Lock, lock_from
-from smime_session.recipients.password import derive
 from tests.support.locking import SALT, algorithm, lock, octet_string, sequence
 
 VECTOR = bytes(range(16))

@@ -19,9 +19,9 @@ from smime_session.cms import asn1
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.inspection.listing import list_credentials
 from smime_session.keys import pkcs12
-from smime_session.keys.load import load_identities
 from smime_session.keys.pkcs12 import mac_key
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS
+from smime_session.recipients.identities import load_identities
 from tests.support import locking
 from tests.support.making import certificate, der, rsa_key
 

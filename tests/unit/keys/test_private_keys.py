@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from smime_session.errors import CredentialError, DecryptionError, NoMatchError, PassphraseError
 from smime_session.inspection.listing import list_credentials
-from smime_session.keys.load import load_identities
 from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.making import NOW, altered, certificate, der, pem, rsa_key
 
@@ -302,13 +302,14 @@ def test_a_key_that_only_signs_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("key", "kind"), [(ec.generate_private_key(ec.SECP256R1()), "EC"), (x25519.X25519PrivateKey.generate(), "X25519")]
+    ("key", "kind"),
+    [(ec.generate_private_key(ec.SECP256R1()), "P-256"), (x25519.X25519PrivateKey.generate(), "X25519")],
 )
 def test_a_key_without_a_technique_is_refused(
     key: ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key whose kind no technique takes says so, with its kind."""
-    monkeypatch.setattr("smime_session.keys.load.technique_for", lambda _key: None)
+    monkeypatch.setattr("smime_session.recipients.identities.technique_for", lambda _key: None)
     data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     assert refusal(data) == f"this kind of key is not supported: {kind}"
 

@@ -11,6 +11,7 @@ import pytest
 from smime_session import MODERN, encrypt, inspect
 from smime_session.certificates.names import describe
 from smime_session.inspection.clients import CLIENTS
+from smime_session.keys.software import private_key
 from smime_session.recipients.rsa import KeyTransportIdentity
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def test_a_key_alone_is_named_by_its_identifier_only(
 ) -> None:
     """A private key without its certificate may have any serial number, and then nothing more is claimed of it."""
     message = encrypt(MAIL, [alice.certificate], profile=replace(MODERN, identifier=identifier))
-    alone, stranger = (KeyTransportIdentity(person.key, None) for person in (alice, bob))
+    alone, stranger = (KeyTransportIdentity(private_key(person.key), None) for person in (alice, bob))
     (found,) = inspect(message, [alone, stranger]).recipients
     if identifier == "key-identifier":
         assert (found.opened_by, found.may_be_opened_by) == ((str(alone),), (str(stranger),))

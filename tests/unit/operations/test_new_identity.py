@@ -15,12 +15,12 @@ from smime_session.certificates.files import der_of, read
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.keys.load import load_identities
 from smime_session.keys.pbes2 import lock_from
 from smime_session.keys.pkcs8 import scheme_and_ciphertext
 from smime_session.operations import new_identity as creation
 from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
 from smime_session.recipients.fitness import certificates_for, recipient_for
+from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.making import NOW, key_usage
 

@@ -36,6 +36,7 @@ from smime_session.algorithms import (
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
 from smime_session.errors import MalformedError, MessageError, NoMatchError
+from smime_session.keys.software import private_key
 from smime_session.recipients import curves, ecdh
 from smime_session.recipients import ecdh as key_agreement
 from smime_session.recipients.ecdh import OriginatorKey
@@ -102,7 +103,7 @@ def test_what_we_wrap_others_unwrap(curve: Curve, size: int) -> None:
     assert info.algorithm == curve.agreement
     assert info.wrap.key_size == size
     assert isinstance(info.originator, OriginatorKey)
-    secret = curves.agree(alice.key, curves.public_key_from(curve, info.originator.point)).material
+    secret = private_key(alice.key).exchange(info.originator.point)
     shared = ecdh.shared_info(ecdh.key_info(info.wrap), None, size * 8)
     digest = HASHES[curve.agreement.hash]()
     other = HKDF(digest, size, None, shared) if curve.agreement.kdf == "HKDF" else X963KDF(digest, size, shared)
@@ -139,7 +140,8 @@ def test_hkdf_without_salt_is_read() -> None:
     """Bouncy Castle 1.86 gives HKDF no salt where RFC 8418, 2.2 wants the sender's material."""
     alice, sender = person(curve=X25519), x25519.X25519PrivateKey.generate()
     shared = ecdh.shared_info(ecdh.key_info(AES_256_WRAP), b"material", 256)
-    key = HKDF(hashes.SHA256(), 32, None, shared).derive(curves.agree(sender, alice.key.public_key()).material)
+    secret = private_key(sender).exchange(curves.point_of(alice.key.public_key()))
+    key = HKDF(hashes.SHA256(), 32, None, shared).derive(secret)
     wrapped = sealed(
         alice,
         bytes(32),
@@ -172,7 +174,7 @@ def test_a_sender_who_names_a_certificate(named: Callable[[Person], RecipientIde
     originator = codec.recipient_identifier(named(bob))
     wrapped = sealed(alice, bytes(32), sender=bob.key, originator=originator)
     others = [person("carol", P_384).certificate, alice.certificate, bob.certificate]
-    identity = key_agreement.identity(alice.key, alice.certificate, others if at_hand else others[:2])
+    identity = key_agreement.identity(private_key(alice.key), alice.certificate, others if at_hand else others[:2])
     assert identity.matching([wrapped]) == [wrapped]
     if at_hand:
         assert identity.unwrap([wrapped]) == SessionKey(bytearray(32))

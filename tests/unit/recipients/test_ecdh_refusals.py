@@ -14,6 +14,7 @@ from smime_session.algorithms import AES_256_WRAP, CURVES, P_256, P_384, TRIPLE_
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError, MalformedError
+from smime_session.keys.software import private_key
 from smime_session.recipients import curves
 from smime_session.recipients import ecdh as key_agreement
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
@@ -22,7 +23,7 @@ from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.registry import technique_for
 from smime_session.session_key import SessionKey
 from tests.support.agreeing import person, sealed, triple_des_wrap
-from tests.support.making import certificate
+from tests.support.making import certificate, rsa_key
 
 # --- what tells nothing ------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ def test_a_key_of_another_size_becomes_a_decoy(size: int) -> None:
 
 def test_a_wrong_private_key_gets_a_decoy() -> None:
     """Somebody with our certificate and another key fails later, as everybody does."""
-    impostor = KeyAgreementIdentity(person("eve").key, person().certificate)
+    impostor = KeyAgreementIdentity(private_key(person("eve").key), person().certificate)
     assert len(impostor.unwrap([sealed(person(), bytes(32))])) == 32
 
 
@@ -149,7 +150,7 @@ def test_a_static_key_on_another_curve_is_refused() -> None:
     carol = person("carol", P_384)
     originator = codec.recipient_identifier(carol.by_serial)
     wrapped = sealed(person(), bytes(32), encrypted=bytes(40), originator=originator)
-    identity = KeyAgreementIdentity(person().key, person().certificate, [carol.certificate])
+    identity = KeyAgreementIdentity(private_key(person().key), person().certificate, [carol.certificate])
     with pytest.raises(MalformedError, match="not on P-256"):
         identity.unwrap([wrapped])
 
@@ -172,7 +173,7 @@ def test_unknown_curves_are_unfit() -> None:
     made = certificate(public_key=key.public_key())
     assert "has an EC key on a curve that is not supported: secp256k1" in reasons_against(made)
     with pytest.raises(CredentialError, match="secp256k1"):
-        key_agreement.identity(key, None)
+        key_agreement.identity(private_key(key), None)
 
 
 def test_post_quantum_readers_get_no_curves() -> None:
@@ -202,6 +203,6 @@ def test_other_things_are_no_keys(thing: object) -> None:
     """The error says what was wanted."""
     assert not key_agreement.accepts(thing)
     with pytest.raises(CredentialError, match="private key is not an EC, X25519 or X448 key"):
-        key_agreement.identity(thing, None)
+        key_agreement.identity(private_key(rsa_key()), None)
     with pytest.raises(CredentialError, match="public key is not an EC, X25519 or X448 key"):
         key_agreement.recipient(thing, person().by_key, MODERN)

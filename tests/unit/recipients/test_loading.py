@@ -21,6 +21,7 @@ from smime_session.algorithms import CURVES, P_256
 from smime_session.certificates.files import Kind, certificates_alone
 from smime_session.certificates.files import read as pieces_of
 from smime_session.errors import CredentialError, RecipientError
+from smime_session.keys.software import private_key
 from smime_session.recipients import curves
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
 from smime_session.recipients.fitness import recipients_for
@@ -220,8 +221,8 @@ def test_what_is_prepared_is_opened() -> None:
     """Both kinds of recipient wrap what their owners unwrap, and the key is made once."""
     rsa, elliptic = load_recipients(pem(ALICE) + pem(BOB), at=NOW)
     for recipient, identity in (
-        (rsa, KeyTransportIdentity(rsa_key(), ALICE)),
-        (elliptic, KeyAgreementIdentity(EC_KEY, BOB)),
+        (rsa, KeyTransportIdentity(private_key(rsa_key()), ALICE)),
+        (elliptic, KeyAgreementIdentity(private_key(EC_KEY), BOB)),
     ):
         for _ in range(2):
             key = SessionKey.generate(32)
@@ -277,7 +278,7 @@ def test_a_certificate_beside_its_key_is_whole_when_asked_for() -> None:
     """An identity's certificate is the one in the file, its names are the same, and it goes by it in words."""
     (identity,) = load_identities(pem(ALICE) + pem(rsa_key()))
     assert isinstance(identity, KeyTransportIdentity)
-    loaded = KeyTransportIdentity(rsa_key(), ALICE)
+    loaded = KeyTransportIdentity(private_key(rsa_key()), ALICE)
     assert identity.names.certificate == ALICE
     assert identity.names.key_identifiers == loaded.names.key_identifiers
     assert str(identity) == str(loaded)

@@ -13,6 +13,7 @@ from smime_session import MODERN, PQ, Password, PresharedKey, decrypt, encrypt, 
 from smime_session.cms import asn1
 from smime_session.cms.values import WrappedKey
 from smime_session.errors import RecipientError
+from smime_session.keys.software import private_key
 from smime_session.recipients import kem
 from smime_session.recipients.fitness import recipient_for, recipients_for
 from smime_session.recipients.kem import EncapsulationIdentity
@@ -101,7 +102,7 @@ def test_a_post_quantum_mail(person: Person, identifier: str) -> None:
     sealed = encrypt(MAIL, [named], profile=profile)
     found = inspect(sealed)
     assert (found.post_quantum, found.notes, found.content.key_derivation) == (True, (), "HKDF-SHA-256")
-    decrypted = decrypt(sealed, [EncapsulationIdentity(person.key, named)])
+    decrypted = decrypt(sealed, [EncapsulationIdentity(private_key(person.key), named)])
     assert decrypted.message.endswith(b"\r\n\r\nAt eight?\r\n")
 
 
@@ -113,7 +114,7 @@ def test_a_mixed_message_is_only_as_strong_as_its_weaker_keys(alice: RsaPerson) 
     (note,) = found.notes
     assert note == "the message is only as strong as its classical keys: 1 of 3 recipients have no other"
     assert found.to_dict()["post_quantum"] is False
-    for identity in (EncapsulationIdentity(BOB.key, BOB.certificate), alice.identity):
+    for identity in (EncapsulationIdentity(private_key(BOB.key), BOB.certificate), alice.identity):
         assert decrypt(sealed, [identity]).message.endswith(b"At eight?\r\n")
 
 

@@ -32,6 +32,7 @@ from smime_session.errors import (
     NoMatchError,
     UnsupportedAlgorithmError,
 )
+from smime_session.keys.software import private_key
 from smime_session.recipients import kem
 from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.fitness import recipient_for
@@ -39,6 +40,7 @@ from smime_session.recipients.kem import EncapsulationIdentity, EncapsulationRec
 from smime_session.recipients.registry import is_selective, legacy_algorithm, summarize, technique_for
 from smime_session.session_key import SessionKey
 from tests.support.encapsulating import ALICE, BOB, BOTH, CAROL, MAIL, TODAY, Person, wrapped_for
+from tests.support.making import rsa_key
 from tests.support.refusing import refusal
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def test_what_is_wrapped_is_unwrapped(person: Person, size: int, *, by_key: bool
     """A session key comes back whatever the recipient's name and the identity."""
     key = SessionKey.generate(size)
     recipient = EncapsulationRecipient(person.key.public_key(), person.by_key if by_key else person.by_serial)
-    identity = EncapsulationIdentity(person.key, None if bare else person.certificate)
+    identity = EncapsulationIdentity(private_key(person.key), None if bare else person.certificate)
     wrapped = recipient.wrap(key)
     assert (wrapped.version, wrapped.key_size) == (0, size)
     assert identity.matching([wrapped]) == [wrapped]
@@ -106,7 +108,9 @@ def test_what_other_programs_choose_is_read(
     """Every HKDF and key wrap, whatever the session key's size, with and without user keying material."""
     material = os.urandom(32)
     wrapped = wrapped_for(person, material, hash_name, wrap, ukm)
-    assert EncapsulationIdentity(person.key, person.certificate).unwrap([wrapped]) == SessionKey(bytearray(material))
+    assert EncapsulationIdentity(private_key(person.key), person.certificate).unwrap([wrapped]) == SessionKey(
+        bytearray(material)
+    )
 
 
 def test_the_example_of_the_standard() -> None:
@@ -143,7 +147,7 @@ def test_the_first_that_is_for_us_is_unwrapped(alice: RsaPerson, key: SessionKey
     rsa = recipient_for(alice.certificate, profile=TODAY["modern"])
     ours = [wrapped_for(ALICE, bytes(key.material)), wrapped_for(ALICE, os.urandom(32), recipient=ALICE.by_serial)]
     others = [other_kind, rsa.wrap(key), wrapped_for(BOB, os.urandom(32)), wrapped_for(CAROL, os.urandom(32))]
-    identity = EncapsulationIdentity(ALICE.key, ALICE.certificate)
+    identity = EncapsulationIdentity(private_key(ALICE.key), ALICE.certificate)
     assert identity.matching([*others, *ours]) == ours
     assert identity.unwrap([*others, *ours]) == key
 
@@ -151,7 +155,7 @@ def test_the_first_that_is_for_us_is_unwrapped(alice: RsaPerson, key: SessionKey
 @pytest.mark.parametrize("bare", [False, True], ids=["certificate", "bare key"])
 def test_what_is_for_others_does_not_match(*, bare: bool) -> None:
     """Nothing for us is an error that names us by public facts."""
-    identity = EncapsulationIdentity(ALICE.key, None if bare else ALICE.certificate)
+    identity = EncapsulationIdentity(private_key(ALICE.key), None if bare else ALICE.certificate)
     wrapped = [wrapped_for(BOB, bytes(32)), wrapped_for(BOB, bytes(32), recipient=BOB.by_serial)]
     wrapped += [] if bare else [wrapped_for(CAROL, bytes(32)), wrapped_for(CAROL, bytes(32), recipient=CAROL.by_serial)]
     assert identity.matching(wrapped) == []
@@ -161,7 +165,7 @@ def test_what_is_for_others_does_not_match(*, bare: bool) -> None:
 
 def test_a_bare_key_tries_what_has_its_algorithm() -> None:
     """Without a certificate nobody's name is ruled out, but another KEM is, known here or not."""
-    identity = EncapsulationIdentity(ALICE.key)
+    identity = EncapsulationIdentity(private_key(ALICE.key))
     possible = wrapped_for(CAROL, bytes(32), recipient=CAROL.by_serial)
     foreign = kem.encode(kem.decode(possible)._replace(kem=Kem("RSA-KEM", "1.0.18033.2.2.4", 256)))
     assert identity.matching([possible, wrapped_for(BOB, bytes(32), recipient=BOB.by_serial), foreign]) == [possible]
@@ -172,7 +176,7 @@ def test_a_bare_key_is_not_kept_from_its_own_by_another_s(key: SessionKey) -> No
     """What is broken beyond its algorithm in somebody else's recipient info is none of our business."""
     broken = kem.encode(kem.decode(wrapped_for(BOB, bytes(32)))._replace(ciphertext=b""))
     ours = wrapped_for(ALICE, bytes(key.material))
-    assert EncapsulationIdentity(ALICE.key).unwrap([broken, ours]) == key
+    assert EncapsulationIdentity(private_key(ALICE.key)).unwrap([broken, ours]) == key
 
 
 # --- what depends on the private key tells nothing
@@ -192,7 +196,7 @@ def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) ->
     octets = bytearray(getattr(kem.decode(wrapped), field))
     octets[0] ^= 1
     broken = _broken(wrapped, **{field: bytes(octets)})
-    identity = EncapsulationIdentity(person.key, person.certificate)
+    identity = EncapsulationIdentity(private_key(person.key), person.certificate)
     decoys = [identity.unwrap([broken]) for _ in range(2)]
     assert [len(decoy) for decoy in decoys] == [size, size]
     assert decoys[0] == decoys[1] != SessionKey(bytearray(size))
@@ -203,7 +207,7 @@ def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) ->
 def test_another_user_keying_material_is_another_key() -> None:
     """What the key-encryption key is bound to cannot be exchanged."""
     wrapped = wrapped_for(ALICE, bytes(32), ukm=b"one")
-    identity = EncapsulationIdentity(ALICE.key)
+    identity = EncapsulationIdentity(private_key(ALICE.key))
     assert identity.unwrap([wrapped]) == SessionKey(bytearray(32))
     assert identity.unwrap([_broken(wrapped, user_keying_material=b"other")]) != SessionKey(bytearray(32))
 
@@ -212,7 +216,7 @@ def test_another_user_keying_material_is_another_key() -> None:
 def test_a_session_key_of_the_wrong_size_is_a_decoy(wrapped_size: int) -> None:
     """A key that opens but does not fit the content counts as one that does not open."""
     wrapped = wrapped_for(ALICE, bytes(wrapped_size), wrap=KEY_WRAPS["2.16.840.1.101.3.4.1.45"])._replace(key_size=32)
-    decoy = EncapsulationIdentity(ALICE.key).unwrap([wrapped])
+    decoy = EncapsulationIdentity(private_key(ALICE.key)).unwrap([wrapped])
     assert len(decoy) == 32
     assert decoy != SessionKey(bytearray(32))
 
@@ -221,7 +225,7 @@ def test_a_session_key_of_the_wrong_size_is_a_decoy(wrapped_size: int) -> None:
 def test_a_damaged_message_has_one_error(alice: RsaPerson, content: object) -> None:
     """Where it was damaged makes no difference: the words are those of any failure."""
     profile = replace(TODAY["modern"], content=content)  # type: ignore[arg-type]  # a parameter of many kinds
-    stranger = EncapsulationIdentity(CAROL.key, ALICE.certificate)
+    stranger = EncapsulationIdentity(private_key(CAROL.key), ALICE.certificate)
     error = refusal(
         lambda: encrypt(MAIL, [ALICE.certificate, alice.certificate], profile=profile), stranger, b"At eight?"
     )
@@ -255,7 +259,7 @@ def test_public_faults_are_named_before_the_private_key_is_used(
 ) -> None:
     """What everybody can see to be wrong is said, and no private key takes part."""
     info = kem.decode(wrapped_for(ALICE, bytes(32)))._replace(**changes)  # type: ignore[arg-type]  # fields of all kinds
-    identity = EncapsulationIdentity(ALICE.key, ALICE.certificate)
+    identity = EncapsulationIdentity(private_key(ALICE.key), ALICE.certificate)
     monkeypatch.setattr(identity, "_private_key", _Untouchable())
     with pytest.raises(error):
         identity.matching([kem.encode(info)])
@@ -271,15 +275,15 @@ def test_parameters_that_are_not_absent_name_their_algorithm() -> None:
     changed = asn1.encode(asn1.SEQUENCE, value.contents.replace(octets, with_null))
     wrapped = WrappedKey(asn1.encode(kem.TAG, kind.encoded, changed), 0, 32)
     with pytest.raises(MalformedError, match=r"the key-derivation function .* has parameters"):
-        EncapsulationIdentity(ALICE.key, ALICE.certificate).unwrap([wrapped])
+        EncapsulationIdentity(private_key(ALICE.key), ALICE.certificate).unwrap([wrapped])
 
 
 def test_an_identity_says_who_it_is_and_keeps_its_secret() -> None:
     """Whoever logs an identity logs no key."""
-    identity = EncapsulationIdentity(ALICE.key, ALICE.certificate)
+    identity = EncapsulationIdentity(private_key(ALICE.key), ALICE.certificate)
     assert str(identity) == "ML-KEM-768 private key of alice@example.org (serial 0xa11ce)"
     assert repr(identity) == f"<EncapsulationIdentity: {identity}>"
-    assert ALICE.by_key.value.hex() in str(EncapsulationIdentity(ALICE.key))
+    assert ALICE.by_key.value.hex() in str(EncapsulationIdentity(private_key(ALICE.key)))
 
 
 # --- as a technique
@@ -289,10 +293,10 @@ def test_an_identity_says_who_it_is_and_keeps_its_secret() -> None:
 def test_the_technique_for_ml_kem(person: Person) -> None:
     """ML-KEM keys find their technique; others are not taken."""
     assert technique_for(person.key.public_key()) is encapsulation
-    assert is_selective(encapsulation.identity(person.key, None))
+    assert is_selective(encapsulation.identity(private_key(person.key), None))
     assert not encapsulation.accepts(person.key)
     with pytest.raises(CredentialError, match="the private key is not an ML-KEM key"):
-        encapsulation.identity(person.key.public_key(), None)
+        encapsulation.identity(private_key(rsa_key()), None)
     with pytest.raises(CredentialError, match="the public key is not an ML-KEM key"):
         encapsulation.recipient(person.key, person.by_key, MODERN)
 
@@ -323,7 +327,7 @@ def test_a_summary_of_another_kind_of_recipient() -> None:
     wrapped = WrappedKey(asn1.encode(kem.TAG, asn1.object_identifier("1.2.3.4"), asn1.NULL), 0, 32)
     (summary,) = summarize(wrapped)
     assert (summary.technique, summary.algorithm_oid, summary.post_quantum) == ("other", "1.2.3.4", False)
-    assert EncapsulationIdentity(ALICE.key).matching([wrapped]) == []
+    assert EncapsulationIdentity(private_key(ALICE.key)).matching([wrapped]) == []
 
 
 def test_a_summary_of_a_broken_one() -> None:

@@ -20,6 +20,7 @@ from smime_session.certificates.quiet import quietly
 from smime_session.cms import asn1
 from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
 from smime_session.inspection.explanation import Directory, closest
+from smime_session.keys.software import private_key
 from smime_session.recipients.naming import OwnNames, key_identifier, stated_key_identifier
 from smime_session.recipients.rsa import KeyTransportIdentity
 
@@ -146,7 +147,7 @@ def test_odd_serial_numbers_warn_nobody(alice: Person, serial: str) -> None:
     assert number <= 0
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        identity = KeyTransportIdentity(alice.key, odd)
+        identity = KeyTransportIdentity(private_key(alice.key), odd)
         assert identity.names.include(IssuerAndSerialNumber(issuer_of(odd), number))
         assert Directory([odd])
         assert closest([], [identity]) is None

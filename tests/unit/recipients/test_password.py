@@ -19,6 +19,7 @@ from smime_session.cms import asn1, codec
 from smime_session.cms.pbkdf2 import Pbkdf2
 from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import CredentialError, DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
+from smime_session.keys.passwords import block_context, derive
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients import password
 from smime_session.recipients.password import PasswordRecipientInfo
@@ -90,7 +91,7 @@ def _wrapped(info: PasswordRecipientInfo, key_size: int = 32) -> WrappedKey:
 def _quick(word: bytes, key: SessionKey, cipher: ContentEncryption = AES_256_CBC) -> WrappedKey:
     """Wrap with one iteration, as nobody should."""
     vector = os.urandom(cipher.nonce_size)
-    kek = password.derive(bytearray(word), QUICK, cipher.key_size)
+    kek = derive(bytearray(word), QUICK, cipher.key_size)
     encrypted = password.encrypt_key(key, kek, cipher, vector)
     return _wrapped(PasswordRecipientInfo(QUICK, cipher, vector, encrypted), len(key))
 
@@ -99,7 +100,7 @@ def _quick(word: bytes, key: SessionKey, cipher: ContentEncryption = AES_256_CBC
 def test_examples_of_rfc_3211_derive(example: Example) -> None:
     """The standard's passwords become its keys."""
     size = len(example.derived) // 2
-    assert password.derive(bytearray(example.password), example.info.derivation, size).material.hex() == example.derived
+    assert derive(bytearray(example.password), example.info.derivation, size).material.hex() == example.derived
 
 
 @examples
@@ -144,7 +145,7 @@ def test_example_of_rfc_3211_through_the_identity() -> None:
 def test_published_keys(word: bytes, salt: bytes, iterations: int, prf: HashName, derived: str) -> None:
     """PBKDF2 makes the keys that others published."""
     size = len(derived) // 2
-    assert password.derive(bytearray(word), Pbkdf2(salt, iterations, prf), size).material.hex() == derived
+    assert derive(bytearray(word), Pbkdf2(salt, iterations, prf), size).material.hex() == derived
 
 
 @pytest.mark.parametrize("prf", PRF_OIDS)
@@ -152,7 +153,7 @@ def test_published_keys(word: bytes, salt: bytes, iterations: int, prf: HashName
 def test_derivation_is_python_s(prf: HashName, word: bytes, salt: bytes, size: int) -> None:
     """For every hash function the key is the one that Python's own library makes."""
     theirs = hashlib.pbkdf2_hmac(prf.replace("-", "").lower(), word, salt, 3, size)
-    assert password.derive(bytearray(word), Pbkdf2(salt, 3, prf), size).material == theirs
+    assert derive(bytearray(word), Pbkdf2(salt, 3, prf), size).material == theirs
 
 
 @pytest.mark.parametrize("cipher", CIPHERS, ids=lambda cipher: cipher.name)
@@ -192,9 +193,9 @@ def test_any_octet_changed_gives_a_decoy(at: int) -> None:
 @pytest.mark.parametrize("size", [0, 3, 31, 33, 44, 45, 200, 255])
 def test_another_count_gives_a_decoy(size: int) -> None:
     """A count that is not the size of the content's key, even one beyond the blocks, becomes a key that is."""
-    kek, vector = password.derive(bytearray(b"word"), QUICK, 32), bytes(16)
+    kek, vector = derive(bytearray(b"word"), QUICK, 32), bytes(16)
     plain = bytes((size,)) + bytes.fromhex("fffefd") + bytes(range(32)) + bytes(12)
-    context = password._context(kek, AES_256_CBC, vector, decrypt=False)
+    context = block_context(kek, AES_256_CBC, vector, decrypt=False)
     info = PasswordRecipientInfo(QUICK, AES_256_CBC, vector, context.update(context.update(plain)))
     opened = Password(b"word").unwrap([_wrapped(info)])
     assert len(opened) == 32
@@ -382,14 +383,13 @@ def test_no_pickle_and_no_copy() -> None:
 def test_key_encryption_key_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was made of the password is overwritten when the session key is wrapped or unwrapped."""
     made: list[bytearray] = []
-    derive = password.derive
 
     def spy(*arguments: object) -> SessionKey:
         kek = derive(*arguments)  # type: ignore[arg-type]
         made.append(kek.material)
         return kek
 
-    monkeypatch.setattr(password, "derive", spy)
+    monkeypatch.setattr("smime_session.recipients.password.derive", spy)
     with SessionKey.generate(32) as key:
         wrapped = Password("word", iterations=1000).wrap(key)
         Password("word").unwrap([wrapped])

@@ -22,6 +22,7 @@ from smime_session import (
     rewrap,
 )
 from smime_session.algorithms import P_256, P_384, X448, X25519, Curve
+from smime_session.keys.software import private_key
 from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATES
 from smime_session.recipients.ecdh import KeyAgreementIdentity
 from tests.support.agreeing import Person, person
@@ -109,7 +110,7 @@ def test_a_certificate_lends_its_key_and_proves_nothing() -> None:
 
 def test_a_certificate_beside_the_key_goes_first() -> None:
     """Who has it does not look into the message, whatever is in there."""
-    identity = KeyAgreementIdentity(ALICE.key, ALICE.certificate, [BOB.certificate])
+    identity = KeyAgreementIdentity(private_key(ALICE.key), ALICE.certificate, [BOB.certificate])
     impostor = certificate(public_key=CAROL.key.public_key(), serial=BOB.certificate.serial_number)
     for info in (originator_info(impostor), b"\xa0\x02\x30\x00"):
         assert decrypt(message_with([TO_ALICE], info), [identity]).message == CONTENT
@@ -117,7 +118,7 @@ def test_a_certificate_beside_the_key_goes_first() -> None:
 
 def test_both_places_are_searched() -> None:
     """A certificate beside the key does not hide the one in the message."""
-    identity = KeyAgreementIdentity(ALICE.key, ALICE.certificate, [CAROL.certificate])
+    identity = KeyAgreementIdentity(private_key(ALICE.key), ALICE.certificate, [CAROL.certificate])
     assert decrypt(message_with([TO_ALICE], originator_info(BOB.certificate)), [identity]).message == CONTENT
 
 

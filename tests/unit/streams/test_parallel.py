@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from smime_session import MODERN
 from smime_session.cms.values import SubjectKeyIdentifier
+from smime_session.keys.software import private_key
 from smime_session.recipients.registry import each, summarize, technique_for, wrap_all
 from smime_session.session_key import SessionKey
 from smime_session.streams import parallel
@@ -87,5 +88,5 @@ def test_each_recipient_gets_the_key_whichever_thread_wraps_it(
     assert [summary.key_identifier for one in wrapped for summary in summarize(one)] == [
         name.value.hex() for name in names
     ]
-    identity = technique.identity(key, None)
+    identity = technique.identity(private_key(key), None)
     assert [identity.unwrap((one,)) for one in wrapped] == [session_key] * 9

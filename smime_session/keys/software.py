@@ -1,0 +1,243 @@
+"""Private keys in memory: the only module that knows the cryptography library's private keys."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mlkem, padding, rsa, x448, x25519
+
+from smime_session.certificates.public_key import PublicKey
+from smime_session.errors import CredentialError, MalformedError
+from smime_session.keys.private_key import PrivateKey, UnusableKeyError
+from smime_session.memory import erase, overwrite_freed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from smime_session.algorithms import HashName, KeyTransport, SignatureAlgorithm
+
+_HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
+    "SHA-1": hashes.SHA1,
+    "SHA-224": hashes.SHA224,
+    "SHA-256": hashes.SHA256,
+    "SHA-384": hashes.SHA384,
+    "SHA-512": hashes.SHA512,
+}
+_ECDH: Final = ec.ECDH()
+
+
+def private_key(key: PrivateKeyTypes) -> PrivateKey:
+    """Return what the cryptography library loaded or made.
+
+    Raises:
+        UnusableKeyError: it is an RSA key whose numbers contradict each other.
+    """
+    match key:
+        case rsa.RSAPrivateKey():
+            return RsaKey(key)
+        case ec.EllipticCurvePrivateKey():
+            return EcKey(key)
+        case x25519.X25519PrivateKey() | x448.X448PrivateKey():
+            return MontgomeryKey(key)
+        case mlkem.MLKEM768PrivateKey() | mlkem.MLKEM1024PrivateKey():
+            return KemKey(key)
+        case ed25519.Ed25519PrivateKey() | ed448.Ed448PrivateKey():
+            return EdwardsKey(key)
+        case _:
+            return SoftwareKey(key)
+
+
+class SoftwareKey:
+    """A private key of a kind that does nothing here: it can be named.
+
+    Args:
+        key: the cryptography library's object.
+    """
+
+    def __init__(self, key: PrivateKeyTypes) -> None:
+        self._public_key = PublicKey.of(key.public_key())
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The public key that belongs to it."""
+        return self._public_key
+
+    def decrypt(self, _ciphertext: bytes, _algorithm: KeyTransport, /) -> bytes | None:
+        """Refuse to."""
+        raise self._refusal("decrypt")
+
+    def decoy_secret(self) -> bytes:
+        """Refuse to."""
+        raise self._refusal("decrypt")
+
+    def exchange(self, _point: bytes, /) -> bytes:
+        """Refuse to."""
+        raise self._refusal("agree on secrets")
+
+    def decapsulate(self, _ciphertext: bytes, /) -> bytes:
+        """Refuse to."""
+        raise self._refusal("decapsulate")
+
+    def sign(self, _data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
+        """Refuse to."""
+        hashed = f" and {algorithm.hash}" if algorithm.hash else ""
+        raise self._refusal(f"sign with {algorithm.scheme}{hashed}")
+
+    def _refusal(self, what: str) -> CredentialError:
+        return CredentialError(f"a private key of kind {self._public_key.kind} does not {what}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._public_key.kind}>"
+
+
+class RsaKey(SoftwareKey):
+    """An RSA key.
+
+    Raises:
+        UnusableKeyError: its numbers contradict each other.
+    """
+
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+        _check(key)
+        super().__init__(key)
+        self._key = key
+
+    def decrypt(self, ciphertext: bytes, algorithm: KeyTransport, /) -> bytes | None:
+        """Decrypt with RSAES-OAEP or RSAES-PKCS1-v1_5."""
+        try:
+            return self._key.decrypt(ciphertext, _encryption_padding(algorithm))
+        except ValueError:
+            return None
+        finally:
+            overwrite_freed((self._key.key_size + 7) // 8)
+
+    def decoy_secret(self) -> bytes:
+        """Return a digest of the private exponent."""
+        exponent = self._key.private_numbers().d
+        encoded = exponent.to_bytes((exponent.bit_length() + 7) // 8)
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(b"decoys of key transport")
+        try:
+            digest.update(encoded)
+            return digest.finalize()
+        finally:
+            erase(encoded)
+
+    def sign(self, data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
+        """Sign with RSASSA-PSS, whose salt is as long as the hash (RFC 4055, 3.1), or RSASSA-PKCS1-v1_5."""
+        if algorithm.hash is None or algorithm.scheme not in {"RSASSA-PSS", "RSASSA-PKCS1-v1_5"}:
+            return super().sign(data, algorithm)
+        digest = _HASHES[algorithm.hash]()
+        pss = padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH)
+        try:
+            return self._key.sign(data, pss if algorithm.scheme == "RSASSA-PSS" else padding.PKCS1v15(), digest)
+        except ValueError as error:
+            raise CredentialError(f"the RSA key is too small to sign with {algorithm.hash}") from error
+
+
+class EcKey(SoftwareKey):
+    """A key on a NIST or Brainpool curve, or any other that the library knows."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        super().__init__(key)
+        self._key = key
+
+    def exchange(self, point: bytes, /) -> bytes:
+        """Return the x coordinate that ECDH gives (RFC 5753, 7.1.4); no point of these curves is a weak one."""
+        try:
+            public_key = ec.EllipticCurvePublicKey.from_encoded_point(self._key.curve, point)
+            return self._key.exchange(_ECDH, public_key)
+        except ValueError as error:
+            raise _no_point(self.public_key) from error
+
+    def sign(self, data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
+        """Sign with ECDSA."""
+        if algorithm.hash is None or algorithm.scheme != "ECDSA":
+            return super().sign(data, algorithm)
+        return self._key.sign(data, ec.ECDSA(_HASHES[algorithm.hash]()))
+
+
+class MontgomeryKey(SoftwareKey):
+    """A key on X25519 or X448."""
+
+    def __init__(self, key: x25519.X25519PrivateKey | x448.X448PrivateKey) -> None:
+        super().__init__(key)
+        self._exchange: Callable[[bytes], bytes]
+        if isinstance(key, x25519.X25519PrivateKey):
+            self._exchange = lambda point: key.exchange(x25519.X25519PublicKey.from_public_bytes(point))
+        else:
+            self._exchange = lambda point: key.exchange(x448.X448PublicKey.from_public_bytes(point))
+        self._size = len(key.public_key().public_bytes_raw())
+
+    def exchange(self, point: bytes, /) -> bytes:
+        """Return the raw secret (RFC 7748, 6)."""
+        if len(point) != self._size:
+            raise _no_point(self.public_key)
+        try:
+            return self._exchange(point)
+        except ValueError as error:
+            raise MalformedError("the originator's public key agrees on no secret with any other") from error
+
+
+class KemKey(SoftwareKey):
+    """An ML-KEM key."""
+
+    def __init__(self, key: mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey) -> None:
+        super().__init__(key)
+        self._key = key
+
+    def decapsulate(self, ciphertext: bytes, /) -> bytes:
+        """Return the secret."""
+        secret = self._key.decapsulate(ciphertext)
+        overwrite_freed(len(secret))
+        return secret
+
+
+class EdwardsKey(SoftwareKey):
+    """A key on Ed25519 or Ed448, which signs and does nothing else."""
+
+    def __init__(self, key: ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) -> None:
+        super().__init__(key)
+        self._key = key
+
+    def sign(self, data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
+        """Sign with EdDSA."""
+        return self._key.sign(data) if algorithm.scheme == "EdDSA" else super().sign(data, algorithm)
+
+
+def _no_point(public_key: PublicKey) -> MalformedError:
+    return MalformedError(f"the originator's public key is no point on {public_key.kind}")
+
+
+@lru_cache(maxsize=16)  # a label comes from a message
+def _encryption_padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
+    if algorithm.hash is None or algorithm.mgf_hash is None:
+        return padding.PKCS1v15()
+    mgf = padding.MGF1(_HASHES[algorithm.mgf_hash]())
+    return padding.OAEP(mgf, _HASHES[algorithm.hash](), algorithm.label or None)
+
+
+def _check(key: rsa.RSAPrivateKey) -> None:
+    """Check that the key's numbers belong together.
+
+    Loading skips the library's full check, which tests two large primes and takes a hundred times
+    as long as opening a message; what remains finds any damaged file.
+    """
+    numbers = key.private_numbers()
+    p, q, d = numbers.p, numbers.q, numbers.d
+    n, e = numbers.public_numbers.n, numbers.public_numbers.e
+    sound = (
+        min(p, q) > 1
+        and p * q == n
+        and e * d % (p - 1) == 1
+        and e * d % (q - 1) == 1
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
+        and numbers.iqmp * q % p == 1
+    )
+    if not sound:
+        words = "the RSA private key is broken: its numbers contradict each other"
+        raise UnusableKeyError(words, name=f"RSA-{n.bit_length()}", use=f"not usable: {words}")

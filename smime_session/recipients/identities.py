@@ -1,0 +1,77 @@
+"""From private keys to identities: what decrypts, made of what was loaded or of what a token offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smime_session.errors import CredentialError
+from smime_session.keys.load import load_private_keys
+from smime_session.recipients.registry import technique_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from smime_session.certificates.public_key import PublicKey
+    from smime_session.keys.load import LoadedKey
+    from smime_session.keys.private_key import PrivateKey
+    from smime_session.recipients.registry import Certificate, Identity
+
+
+def load_identities(
+    data: bytes, passphrase: bytes | None = None, *, ignore_certificates: bool = False
+) -> list[Identity]:
+    """Return an identity for each private key in a file and each certificate there that belongs to it.
+
+    A key without a certificate is an identity too. A passphrase that is not needed is ignored.
+
+    Args:
+        data: PEM, DER or PKCS#12.
+        passphrase: unlocks private keys and PKCS#12, where it is text in UTF-8; None if there is none.
+        ignore_certificates: make identities of the keys alone, which are tried on every recipient: for a message
+            to a certificate that is not at hand any more, or not in the file.
+
+    Raises:
+        PassphraseError: a private key is locked and the passphrase is missing or wrong.
+        CredentialError: there is no private key, and the error says what there is instead; or it is
+            broken or of a kind that is not supported.
+        TypeError: an argument is not octets.
+    """
+    keys = [each for each in load_private_keys(data, passphrase) if not each.only_signs]
+    if not keys:
+        raise CredentialError("this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)")
+    identities = [identity for key in keys for identity in _identities(key, alone=ignore_certificates)]
+    if not identities:
+        raise _unusable(keys[0].private_key.public_key)
+    return identities
+
+
+def identity_for(
+    private_key: PrivateKey, certificate: Certificate | None = None, others: Sequence[Certificate] = ()
+) -> Identity:
+    """Make an identity from a private key and, if it is at hand, its certificate.
+
+    Args:
+        private_key: the key, wherever it is.
+        certificate: what names its owner; without one, the key is tried on every recipient.
+        others: certificates among which that of a sender may be whose key is needed too (RFC 5652, 6.2.2).
+
+    Raises:
+        CredentialError: this kind of key decrypts no mail, or is not supported.
+    """
+    technique = technique_for(private_key.public_key.loaded())
+    if technique is None:
+        raise _unusable(private_key.public_key)
+    return technique.identity(private_key, certificate, others)
+
+
+def _identities(key: LoadedKey, *, alone: bool) -> Iterable[Identity]:
+    """Yield the identities of a key; one that cannot decrypt has none, as long as another in its file can."""
+    if technique_for(key.private_key.public_key.loaded()):
+        for certificate in (not alone and key.certificates) or (None,):
+            yield identity_for(key.private_key, certificate, key.beside)
+
+
+def _unusable(public_key: PublicKey) -> CredentialError:
+    if public_key.only_signs:
+        return CredentialError(f"this kind of key cannot decrypt mail: {public_key.kind}")
+    return CredentialError(f"this kind of key is not supported: {public_key.kind}")
