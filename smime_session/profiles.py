@@ -6,7 +6,8 @@ A :class:`Profile` is chosen whole (:data:`MODERN`, :data:`COMPAT`, :data:`PQ`) 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
 from smime_session.algorithms import (
     AES_256_CBC,
@@ -16,7 +17,6 @@ from smime_session.algorithms import (
     ContentEncryption,
     KeyTransport,
 )
-from smime_session.values import Value
 
 MAX_HEADER_SIZE: Final = 16 << 20  # octets before the sealed content: read before anything in it can be trusted
 MAX_TRAILER_SIZE: Final = 1 << 20  # octets after it: attributes and tag; real ones are a few hundred
@@ -47,14 +47,15 @@ Identifier = Literal["issuer-serial", "key-identifier"]
 _GUARDS: Final = ("insecure_expired", "insecure_key_usage", "insecure_extended_key_usage", "insecure_key_size")
 
 
-def _check_switches(choices: Value, *names: str) -> None:
+def _check_switches(choices: Profile | Policy, *names: str) -> None:
     for name in names:
         switch = getattr(choices, name)
         if not isinstance(switch, bool):
             raise TypeError(f"{name} is True or False, not {switch!r}")
 
 
-class Profile(Value, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
     """What encrypting chooses.
 
     Attributes:
@@ -89,13 +90,7 @@ class Profile(Value, kw_only=True):
     insecure_extended_key_usage: bool = False
     insecure_key_size: bool = False
 
-    if not TYPE_CHECKING:  # or type checkers would not know the parameters
-
-        def __init__(self, **choices: object) -> None:
-            super().__init__(**choices)
-            self._check()
-
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         """Check what a misspelt or mistaken choice would change in silence.
 
         Raises:
@@ -135,7 +130,8 @@ PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT, PQ)}
 """The profiles by name."""
 
 
-class Policy(Value, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
     """What decrypting accepts.
 
     Attributes:
@@ -152,13 +148,7 @@ class Policy(Value, kw_only=True):
     max_recipients: int = MAX_RECIPIENTS
     max_trials: int = MAX_TRIALS
 
-    if not TYPE_CHECKING:  # or type checkers would not know the parameters
-
-        def __init__(self, **choices: object) -> None:
-            super().__init__(**choices)
-            self._check()
-
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         """Check what would be taken for something else: ``"no"`` is true.
 
         Raises:

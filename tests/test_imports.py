@@ -25,7 +25,6 @@ FLOORS: Final = {
     "smime_session.errors": 0,
     "smime_session.memory": 0,
     "smime_session.text": 0,
-    "smime_session.values": 0,
     "smime_session.version": 0,
     "smime_session.profiles": 1,
     "smime_session.session_key": 1,

@@ -8,6 +8,7 @@ target throws away what it got when an exception is raised can have it in one pa
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Protocol
 
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
@@ -17,7 +18,6 @@ from smime_session.operations.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.registry import summarize
 from smime_session.streams.sources import Outlet, Replay, Whole, is_seekable
-from smime_session.values import Value, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _HELD: Final = 1 << 20  # octets of plaintext that wait in memory for their tag; beyond, the input is read twice
 
 
-class Opened(Value):
+@dataclass(frozen=True, slots=True)
+class Opened:
     """What decrypting found out about a message.
 
     Attributes:
@@ -43,7 +44,7 @@ class Opened(Value):
     authenticated: bool
     content_encryption: str
     form: str
-    wrapped_key: WrappedKey | None = hidden()
+    wrapped_key: WrappedKey | None = field(repr=False)
 
     @property
     def key_management(self) -> str:
@@ -59,6 +60,7 @@ class Opened(Value):
         return names[0] if len(names) == 1 else f"one of {len(names)} recipients who share an ephemeral key"
 
 
+@dataclass(frozen=True, slots=True)
 class Decrypted(Opened, Generic[M]):
     """A decrypted message with what was found out about it.
 
@@ -66,7 +68,7 @@ class Decrypted(Opened, Generic[M]):
         message: the message, as the type that was given.
     """
 
-    message: M = hidden()
+    message: M = field(repr=False)
 
 
 def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT) -> Decrypted[M]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from smime_session.cms import codec
@@ -31,7 +32,6 @@ from smime_session.profiles import MODERN, Profile
 from smime_session.recipients.fitness import recipients_for
 from smime_session.session_key import SessionKey
 from smime_session.streams.sources import Outlet, is_seekable
-from smime_session.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +46,8 @@ Form = Literal["mail", "der", "pem"]
 _FORMS: Final[tuple[Form, ...]] = ("mail", "der", "pem")
 
 
-class Sealed(Value):
+@dataclass(frozen=True, slots=True)
+class Sealed:
     """What encrypting did.
 
     Attributes:
