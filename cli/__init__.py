@@ -2,10 +2,7 @@
 
 ========================  ============================================================
 ``root``                  the command itself: finds a subcommand, runs it, reports failure
-``encrypt``, ``decrypt``  one file for each subcommand: options in, one library call,
-``inspect``, ``rewrap``,  words out
-``session_key``,
-``identity``
+``commands``              one file for each subcommand: options in, one library call, words out
 ``options``               options that several subcommands share
 ``parsing``               how arguments are parsed, and which of them are refused
 ``credentials``           certificates, private keys and passphrases, from files to objects

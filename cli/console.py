@@ -20,7 +20,7 @@ _PLAIN: Final = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "
 
 
 def say(line: str) -> None:
-    """Write one line to standard error; a standard error that is gone is nobody's failure."""
+    """Write one line to standard error; a standard error that is gone is no failure."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{printable(line)}\n")
@@ -41,11 +41,11 @@ def emit(lines: list[str]) -> None:
     stream = standard_stream("stdout")
     text = "".join(f"{printable(line)}\n" for line in lines)
     try:
-        octets = text.encode(sys.stdout.encoding)
+        data = text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        octets = text.translate(_PLAIN).encode(sys.stdout.encoding, "backslashreplace")
+        data = text.translate(_PLAIN).encode(sys.stdout.encoding, "backslashreplace")
     with naming("standard output"):
-        stream.write(octets)
+        stream.write(data)
         stream.flush()
 
 

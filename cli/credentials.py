@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 LoadedT = TypeVar("LoadedT")
 
-MAX_FILE_SIZE: Final = 64 << 20  # octets: the certificates of a large company; a disk image is not read whole
-MAX_PASSPHRASE_SIZE: Final = 4096  # octets: what is longer is some other file
+MAX_FILE_SIZE: Final = 64 << 20  # bytes: the certificates of a large company; a disk image is not read whole
+MAX_PASSPHRASE_SIZE: Final = 4096  # bytes: what is longer is some other file
 
 GUARDS: Final = ("expired", "key_usage", "extended_key_usage", "key_size")
 """What ``--insecure-…`` lifts, one by one."""
@@ -289,11 +289,11 @@ def read_limited(path: str, limit: int, what: str) -> bytes:
     """Read a whole file.
 
     Raises:
-        CredentialError: it has more than ``limit`` octets; ``what`` says what it cannot be then.
+        CredentialError: it has more than ``limit`` bytes; ``what`` says what it cannot be then.
         OSError: it cannot be read.
     """
     with reading(path) as source:
         data = source.read(limit + 1)
     if len(data) > limit:
-        raise CredentialError(f"{path}: a file of more than {limit:,} octets is too large for {what}")
+        raise CredentialError(f"{path}: a file of more than {limit:,} bytes is too large for {what}")
     return data

@@ -33,7 +33,7 @@ class Failure:
 
     Attributes:
         status: the exit status.
-        sentence: what went wrong; None where nobody is left to read it.
+        sentence: what went wrong; None where no reader is left.
         hint: what to do about it, if there is something.
     """
 

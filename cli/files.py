@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-BUFFER_SIZE: Final = 1 << 18  # octets gathered before a write to a file
-WRITTEN_BACK: Final = 1 << 24  # octets after which a file is told to set out for the disk
+BUFFER_SIZE: Final = 1 << 18  # bytes gathered before a write to a file
+WRITTEN_BACK: Final = 1 << 24  # bytes after which a file is told to set out for the disk
 PRIVATE: Final = 0o600  # permissions of what only its owner may read: private keys, decrypted mail
 SHARED: Final = 0o666  # permissions of anything else, less the umask
 
@@ -147,7 +147,7 @@ class AtomicFile:
         try:
             self._stream = io.BufferedWriter(_EarlyFile(self._temporary, "xb", opener=self._create), BUFFER_SIZE)
         except OSError as error:
-            error.filename = os.path.dirname(self._path)  # the name made up here would tell nobody anything
+            error.filename = os.path.dirname(self._path)  # the made-up name is of no use to the user
             raise
         except BaseException:  # a signal may come after the file was made and before it was noted
             self._discard()

@@ -37,7 +37,7 @@ class MisuseError(click.UsageError):
 def message_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``MESSAGE``: a path, or ``-`` for standard input, which is also its default.
 
-    Whoever reads it may name standard input for nothing else: the second to read would find it empty.
+    Standard input may then be named for nothing else: its second reader would find it empty.
     """
 
     @functools.wraps(function)

@@ -48,19 +48,19 @@ class _Meter:
     def __init__(self, verb: str, source: Source) -> None:
         self._what = f"{verb} {printable(source.name)}"
         self._source = source
-        self._octets = 0
+        self._count = 0
         self._begin = time.monotonic()
         self._next = self._begin + PATIENCE
         self._shown = False
 
     def advance(self, count: int) -> None:
-        """Count octets; redraw the line if it is time."""
-        self._octets += count
+        """Count bytes; redraw the line if it is time."""
+        self._count += count
         now = time.monotonic()
         if now >= self._next:
             self._next = now + REDRAW
             self._shown = True
-            self._draw(progress_line(self._what, self._source, self._octets / (now - self._begin)))
+            self._draw(progress_line(self._what, self._source, self._count / (now - self._begin)))
 
     def erase(self) -> None:
         """Leave the terminal as it was."""
@@ -76,17 +76,17 @@ class _Meter:
 
 
 def progress_line(what: str, source: Source, rate: float) -> str:
-    """Return the line for ``source`` that is read at ``rate`` octets a second: ``… 43%  512 MB  610 MB/s``."""
+    """Return the line for ``source`` that is read at ``rate`` bytes a second: ``… 43%  512 MB  610 MB/s``."""
     parts = [what, f"{_amount(source.position)}", f"{_amount(rate)}/s"]
     if source.size:
         parts.insert(1, f"{min(100 * source.position // source.size, 100)}%")
     return "  ".join(parts)
 
 
-def _amount(octets: float) -> str:
+def _amount(count: float) -> str:
     """Return an amount as people read it: three digits or four, in powers of a thousand."""
-    for unit in ("octets", "kB", "MB"):
-        if octets < 9999.5:  # noqa: PLR2004  # what rounds to four digits
-            return f"{octets:.0f} {unit}"
-        octets /= 1000
-    return f"{octets:.1f} GB"
+    for unit in ("bytes", "kB", "MB"):
+        if count < 9999.5:  # noqa: PLR2004  # what rounds to four digits
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

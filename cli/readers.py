@@ -36,7 +36,7 @@ class Openers(NamedTuple):
     secrets: SharedSecrets
 
     def __bool__(self) -> bool:
-        """Tell whether there is anybody."""
+        """Tell whether there is any."""
         return bool(self.identities or self.session_keys or self.secrets)
 
     def files(self) -> Iterator[tuple[str, str]]:
@@ -46,7 +46,7 @@ class Openers(NamedTuple):
         yield from self.secrets.files()
 
     def load(self) -> list[Identity]:
-        """Load everybody; what is to be typed is asked for."""
+        """Load all of them; what is to be typed is asked for."""
         from .credentials import session_keys_in
 
         return [*self.identities.load(), *session_keys_in(self.session_keys), *self.secrets.load(new=False)]
@@ -76,18 +76,18 @@ class Readers(NamedTuple):
         wanted = bool(self.coming or self.secrets)
         if reseal and not wanted:
             raise MisuseError(
-                "--reseal needs to know for whom",
-                "-r CERT, --add-password and --add-shared-key FILE name everybody who is to read the message",
+                "--reseal needs the recipients of the new message",
+                "-r CERT, --add-password and --add-shared-key FILE name all of them",
             )
         if not wanted and not self.leaving:
             raise MisuseError(
-                "nobody is to be added or taken out",
-                "-r CERT, --add-password or --add-shared-key FILE adds a recipient, --remove WHO takes one out",
+                "no recipient to add or to remove was given",
+                "-r CERT, --add-password or --add-shared-key FILE adds one, --remove WHO removes one",
             )
         if wanted and not identified:
             raise MisuseError(
                 "no identity was given",
-                "to add somebody, name somebody who can read the message: -i IDENTITY, --password or --shared-key FILE",
+                "adding a recipient needs one that can read the message: -i IDENTITY, --password or --shared-key FILE",
             )
 
     def files(self) -> Iterator[tuple[str, str]]:
@@ -140,7 +140,7 @@ class Readers(NamedTuple):
 
 
 def _looks_like_a_file(name: str) -> bool:
-    """Tell whether somebody means a file by this: no other name of a recipient has a slash or such an ending."""
+    """Tell whether a file is meant by this: no other name of a recipient has a slash or such an ending."""
     return not name or os.sep in name or name.lower().endswith(_ENDINGS)
 
 

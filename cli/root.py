@@ -25,7 +25,7 @@ SUBCOMMANDS: Final = {
     "session-key": "Save the session key of one message.",
     "identity": "Make private keys and certificates, or show what a file holds.",
 }
-"""Each subcommand is the ``command`` of the module with its name (``_`` for ``-``), loaded when it is used."""
+"""Each subcommand is the ``command`` of its module in ``commands`` (``_`` for ``-``), loaded when it is used."""
 
 
 class LazyGroup(click.Group):
@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in SUBCOMMANDS:
             return None
-        command: click.Command = importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
+        command: click.Command = importlib.import_module(f".commands.{cmd_name.replace('-', '_')}", __package__).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

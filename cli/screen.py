@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-MAX_SHOWN: Final = 4 << 20  # octets: nobody reads more there
+MAX_SHOWN: Final = 4 << 20  # bytes: more than a user reads there
 
 _OBEYED: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")  # control characters, also in UTF-8
 _INSTEAD: Final = "-o FILE writes it to a file, -o - writes it to the terminal anyway"
@@ -32,14 +32,14 @@ def text_only(target: BinaryIO) -> Iterator[BinaryIO]:
     """
     with _Held() as held:
         yield held
-        octets = held.getvalue()
-        if _OBEYED.search(octets):
+        data = held.getvalue()
+        if _OBEYED.search(data):
             raise MisuseError("the message is not plain text and standard output is a terminal", _INSTEAD)
-        target.write(octets)
+        target.write(data)
 
 
 class _Held(io.BytesIO):
-    """Octets that wait in memory, as many as anybody would want to see."""
+    """Bytes that wait in memory, up to what a user would want to see."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Take ``data``.

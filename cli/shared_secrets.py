@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from smime_session import Password, PresharedKey
 
-MAX_KEY_FILE_SIZE: Final = 1024  # octets: a key in hexadecimal digits has 64
+MAX_KEY_FILE_SIZE: Final = 1024  # bytes: a key in hexadecimal digits has 64
 
 _KEY_SIZES: Final = (16, 24, 32)
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
@@ -72,7 +72,7 @@ class SharedSecrets(NamedTuple):
         """Return what the options name; a password that is to be typed is asked for.
 
         Args:
-            new: whether a typed password seals something, so that it is asked for twice.
+            new: whether a typed password encrypts something, so that it is asked for twice.
 
         Raises:
             MisuseError: there is no terminal to ask on, or no such environment variable.
@@ -91,7 +91,7 @@ class SharedSecrets(NamedTuple):
             found.append(PresharedKey(_key(data, path), _identifier(name, self.prefix)))
         given = [given_secret("password", path, None) for path in self.password_files]
         given += [given_secret("password", None, variable) for variable in self.password_envs]
-        found += [Password(octets) for octets in given if octets is not None]
+        found += [Password(word) for word in given if word is not None]
         if self.password:
             found.append(Password(_typed_password(self.prefix, new=new)))
         return found
@@ -101,16 +101,16 @@ _OPENING: Final = {
     "password": "Ask for a password that sender and reader share.",
     "password_files": "Read such a password from a file; repeat it for more.",
     "password_envs": "Take such a password from an environment variable; repeat it for more.",
-    "shared_keys": "A file with a shared key: 16, 24 or 32 octets, or their hexadecimal digits; repeat it for more,"
+    "shared_keys": "A file with a shared key: 16, 24 or 32 bytes, or their hexadecimal digits; repeat it for more,"
     " each with --shared-key-id.",
     "shared_key_ids": "The identifier of that key: text, or 0x and hexadecimal digits.",
 }
 _ADDING: Final = {
-    "password": "Add whoever knows a password, which is asked for.",
-    "password_files": "Add whoever knows the password in this file; repeat it for more.",
-    "password_envs": "Add whoever knows the password in this environment variable; repeat it for more.",
-    "shared_keys": "Add whoever has this key, in a file like that of --shared-key; repeat it for more, each with"
-    " --add-shared-key-id.",
+    "password": "Add a recipient by a password, which is asked for.",
+    "password_files": "Add a recipient by the password in this file; repeat it for more.",
+    "password_envs": "Add a recipient by the password in this environment variable; repeat it for more.",
+    "shared_keys": "Add a recipient by the shared key in this file, which is like that of --shared-key; repeat it for"
+    " more, each with --add-shared-key-id.",
     "shared_key_ids": "The identifier of that key.",
 }
 _METAVARS: Final = {"password_files": "FILE", "password_envs": "NAME", "shared_keys": "FILE", "shared_key_ids": "ID"}
@@ -158,16 +158,16 @@ def _typed_password(prefix: str, *, new: bool) -> str | bytes:
             "there is no terminal to ask for a password",
             f"--{prefix}password-file or --{prefix}password-env gives it where there is no terminal",
         )
-    if new and ask("The same again: ") != answer:
+    if new and ask("Repeat password: ") != answer:
         raise CredentialError("the two passwords are not the same")
     try:
-        return answer.decode()  # as text, the same accent is the same octets whatever it was typed on
+        return answer.decode()  # as text, the same accent is the same bytes whatever it was typed on
     except UnicodeDecodeError:
         return answer
 
 
 def _key(data: bytes, path: str) -> bytes:
-    """Return the key in a file: hexadecimal digits if it has nothing else, otherwise the octets themselves."""
+    """Return the key in a file: hexadecimal digits if it has nothing else, otherwise the bytes themselves."""
     from smime_session import CredentialError
 
     digits = data.strip()
@@ -175,7 +175,7 @@ def _key(data: bytes, path: str) -> bytes:
     if digits and _HEX_DIGITS.issuperset(digits):
         key = bytes.fromhex(digits.decode()) if len(digits) % 2 == 0 else b""
     if len(key) not in _KEY_SIZES:
-        raise CredentialError(f"{path}: neither 16, 24 or 32 octets nor 32, 48 or 64 hexadecimal digits")
+        raise CredentialError(f"{path}: neither 16, 24 or 32 bytes nor 32, 48 or 64 hexadecimal digits")
     return key
 
 

@@ -26,7 +26,7 @@ def naming(name: str) -> Iterator[None]:
 
 
 def standard_stream(name: Literal["stdin", "stdout"]) -> BinaryIO:
-    """Return standard input or output as octets.
+    """Return standard input or output as bytes.
 
     Raises:
         OSError: the process was started without it.
@@ -61,9 +61,9 @@ class Source(_Stream):
 
     Attributes:
         name: what it is called in messages.
-        size: its octets, or None if that is not known beforehand.
-        position: octets from its beginning to where it is being read.
-        on_read: called after each read with the number of octets it got.
+        size: its bytes, or None if that is not known beforehand.
+        position: bytes from its beginning to where it is being read.
+        on_read: called after each read with the number of bytes it got.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:

@@ -37,7 +37,7 @@ TITLES: Final = {"content": "algorithm", "recipients": "technique", "certificate
 VERDICTS: Final = {"clients": ("opens", "reason"), "profiles": ("usable", "reasons")}
 """Lists whose items stand in one line each: a name, what is found of it, and why."""
 
-UNITS: Final = {"_size": "octets", "_bits": "bits"}
+UNITS: Final = {"_size": "bytes", "_bits": "bits"}
 """What numbers count, by the end of their key."""
 
 

@@ -40,6 +40,7 @@ FLOORS: Final = {
     "smime_session.operations": 8,
     "smime_session": 9,
     "cli": 10,
+    "cli.commands": 11,
 }
 """The floor of a module, or of all modules of a folder that have no row of their own."""
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 import pytest
 
-from cli.decrypt import command as decrypt
-from cli.encrypt import command as encrypt
+from cli.commands.decrypt import command as decrypt
+from cli.commands.encrypt import command as encrypt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ UNNEEDED: Final = frozenset(
             "smime_session.streams.threads",
         ),
         *("smime_session.operations.new_identity", "smime_session.inspection.listing"),
-        *("smime_session_cli.failures", "smime_session_cli.tree", "smime_session_cli.rewrap"),
+        *("smime_session_cli.failures", "smime_session_cli.tree", "smime_session_cli.commands.rewrap"),
     }
 )
 """What takes time to load and has nothing to do with one mail for an RSA key."""
@@ -70,7 +70,7 @@ def test_what_one_mail_does_not_need_is_not_loaded(arguments: tuple[str, ...], p
     done = _run(_REPORT, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     loaded = done.stdout.split()
-    assert f"smime_session_cli.{arguments[0]}" in loaded
+    assert f"smime_session_cli.commands.{arguments[0]}" in loaded
     assert UNNEEDED.intersection(loaded) == set()
 
 

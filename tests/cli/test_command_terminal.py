@@ -136,7 +136,7 @@ def test_passwords_are_told_apart(provide: Callable[..., Path]) -> None:
             terminal.send(b"correct horse\n")
             terminal.expect(rb"New password for the message: ")
             terminal.send(b"battery staple\n")
-            terminal.expect(rb"The same again: ")
+            terminal.expect(rb"Repeat password: ")
             terminal.send(again)
             assert terminal.finish()[0] == status
         assert "staple" not in terminal.seen.decode()
@@ -203,7 +203,7 @@ def test_new_passphrase_is_asked_for_twice(provide: Callable[..., Path]) -> None
     with Terminal("identity", "new", "dora@example.org", "--type", "rsa2048", "--passphrase") as terminal:
         terminal.expect(rb"New passphrase for dora@example\.org: ")
         terminal.send(b"open sesame\n")
-        terminal.expect(rb"The same again: ")
+        terminal.expect(rb"Repeat passphrase: ")
         terminal.send(b"open sesame\n")
         status, seen = terminal.finish()
     assert status == 0, seen
@@ -217,7 +217,7 @@ def test_new_passphrases_that_differ(provide: Callable[..., Path]) -> None:
     with Terminal("identity", "new", "dora@example.org", "--passphrase") as terminal:
         terminal.expect(rb"New passphrase")
         terminal.send(b"open sesame\n")
-        terminal.expect(rb"The same again")
+        terminal.expect(rb"Repeat passphrase")
         terminal.send(b"open barley\n")
         status, seen = terminal.finish()
     assert status == 1
@@ -231,7 +231,7 @@ def test_message_password_is_asked_for(provide: Callable[..., Path]) -> None:
     with Terminal("encrypt", "--password", "letter.eml", "-o", "sealed.eml") as terminal:
         terminal.expect(rb"New password for the message: ")
         terminal.send("gr\u00fc\u00dfe\n".encode())
-        terminal.expect(rb"The same again: ")
+        terminal.expect(rb"Repeat password: ")
         terminal.send("gr\u00fc\u00dfe\n".encode())
         status, seen = terminal.finish()
     assert status == 0, seen
@@ -251,7 +251,7 @@ def test_a_typed_password_is_one_of_several(provide: Callable[..., Path]) -> Non
     with Terminal("encrypt", "--password", "--password-file", "one.txt", "letter.eml", "-o", "sealed.eml") as terminal:
         terminal.expect(rb"New password for the message: ")
         terminal.send(b"correct horse\n")
-        terminal.expect(rb"The same again: ")
+        terminal.expect(rb"Repeat password: ")
         terminal.send(b"correct horse\n")
         status, seen = terminal.finish()
     assert status == 0, seen
@@ -268,7 +268,7 @@ def test_message_passwords_that_differ(provide: Callable[..., Path]) -> None:
     with Terminal("encrypt", "--password", "letter.eml", "-o", "sealed.eml") as terminal:
         terminal.expect(rb"New password for the message: ")
         terminal.send(b"correct horse\n")
-        terminal.expect(rb"The same again: ")
+        terminal.expect(rb"Repeat password: ")
         terminal.send(b"correct house\n")
         status, seen = terminal.finish()
     assert status == 1

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import smime_session
-from cli import encrypt, identity
+from cli.commands import encrypt, identity
 from cli.credentials import GUARDS
 from cli.failures import explain
 from cli.options import CIPHERS, RSA_ALGORITHMS, chosen_profile, limit_options
@@ -164,7 +164,7 @@ def test_tree() -> None:
         "├─ version: 2",
         "├─ content: AES-256-CBC",
         "│  ├─ key size: 256 bits",
-        "│  └─ size: 1,234,567 octets",
+        "│  └─ size: 1,234,567 bytes",
         "├─ recipient 1: key transport",
         "│  ├─ opened by: Bob",
         "│  ├─ opened by: Robert",
@@ -183,12 +183,12 @@ def test_tree() -> None:
 @pytest.mark.parametrize(
     ("size", "position", "rate", "line"),
     [
-        (None, 0, 0, "reading x  0 octets  0 octets/s"),
-        (None, 9999, 9999.4, "reading x  9999 octets  9999 octets/s"),
+        (None, 0, 0, "reading x  0 bytes  0 bytes/s"),
+        (None, 9999, 9999.4, "reading x  9999 bytes  9999 bytes/s"),
         (None, 10_000, 10_000, "reading x  10 kB  10 kB/s"),
         (2_000_000_000, 860_000_000, 610e6, "reading x  43%  860 MB  610 MB/s"),
         (20_000_000_000, 20_000_000_000, 1.5e9, "reading x  100%  20.0 GB  1500 MB/s"),
-        (100, 120, 1, "reading x  100%  120 octets  1 octets/s"),
+        (100, 120, 1, "reading x  100%  120 bytes  1 bytes/s"),
     ],
 )
 def test_progress_line(size: int | None, position: int, rate: float, line: str) -> None:
@@ -226,7 +226,7 @@ def test_help_loads_nothing() -> None:
     loaded = _imports("--help")
     heavy = {name for name in loaded if name.startswith(("smime_session.", "cryptography"))}
     assert heavy <= {"smime_session.text", "smime_session.version"}
-    assert not {f"smime_session_cli.{name}" for name in SUBCOMMANDS} & loaded
+    assert not {f"smime_session_cli.commands.{name}" for name in SUBCOMMANDS} & loaded
 
 
 def test_encrypting_loads_little(provide: Callable[..., Path]) -> None:
@@ -234,4 +234,4 @@ def test_encrypting_loads_little(provide: Callable[..., Path]) -> None:
     provide("bob.pem", "letter.eml")
     loaded = _imports("encrypt", "-r", "bob.pem", "letter.eml", "-o", "out.eml")
     assert not {"email.message", "email.parser", "asn1crypto", "tempfile", "getpass", "json"} & loaded
-    assert not {"smime_session_cli.decrypt", "smime_session_cli.failures", "smime_session_cli.tree"} & loaded
+    assert not {"smime_session_cli.commands.decrypt", "smime_session_cli.failures", "smime_session_cli.tree"} & loaded

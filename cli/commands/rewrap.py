@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .files import Output, reading
-from .options import (
+from ..files import Output, reading
+from ..options import (
     PATH,
     MisuseError,
     algorithm_options,
@@ -21,11 +21,11 @@ from .options import (
     refuse_to_replace,
     session_key_option,
 )
-from .parsing import Command
-from .private_keys import identity_option
-from .readers import Openers, Readers
-from .screen import text_only
-from .shared_secrets import added_secret_options, shared_secret_options
+from ..parsing import Command
+from ..private_keys import identity_option
+from ..readers import Openers, Readers
+from ..screen import text_only
+from ..shared_secrets import added_secret_options, shared_secret_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from smime_session import Profile, Rewrapped
 
-    from .private_keys import PrivateKeys
-    from .shared_secrets import SharedSecrets
+    from ..private_keys import PrivateKeys
+    from ..shared_secrets import SharedSecrets
 
 
 @click.command("rewrap", cls=Command)
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     "removed",
     metavar="WHO",
     multiple=True,
-    help="Take out a recipient: a certificate file, a mail address, a serial number, a key identifier, or the word"
-    " password. This revokes nothing: whoever could read the message may have kept its key.",
+    help="Remove a recipient: a certificate file, a mail address, a serial number, a key identifier, or the word"
+    " password. This revokes nothing: a removed recipient may have kept the key.",
 )
 @click.option(
     "--replace",
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     metavar="OLD NEW",
     nargs=2,
     multiple=True,
-    help="Take out OLD, as --remove does, and add the recipient whose certificate is in the file NEW.",
+    help="Remove OLD, as --remove does, and add the recipient whose certificate is in the file NEW.",
 )
 @click.option(
     "--certificates",
@@ -78,15 +78,15 @@ if TYPE_CHECKING:
 @click.option(
     "--reseal",
     is_flag=True,
-    help="Encrypt the content with a new key, for those named by -r, --replace and --add-... and nobody else.",
+    help="Re-encrypt the content with a new key, for the recipients named by -r, --replace and --add-... only.",
 )
 @output_option
 @click.option(
     "--profile",
     type=click.Choice(["modern", "compat", "pq"]),
     show_default="what suits the message: compat for AES-CBC, else modern",
-    help="Algorithms for the keys of new recipients and, with --reseal, for the content; with pq, everybody who is a"
-    " recipient afterwards must have an ML-KEM key.",
+    help="Algorithms for the keys of new recipients and, with --reseal, for the content; with pq, every recipient"
+    " of the new message must have an ML-KEM key.",
 )
 @algorithm_options
 @guard_options
@@ -115,12 +115,12 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 ) -> None:
     """Give a message other recipients.
 
-    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. To add somebody, an
-    identity that can read the message is needed, and is checked; to take somebody out, none is. The
-    encrypted content stays as it is, octet for octet, and so do the wrapped keys of all who stay.
+    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Adding a
+    recipient needs an identity that can read the message, which is checked; removing one needs none. The
+    encrypted content stays as it is, byte for byte, and so do the wrapped keys of the other recipients.
 
-    Somebody who is taken out may have kept the message and its key. With --reseal the message gets a new
-    key; then the certificate, password or shared key of everybody who is to read it is needed.
+    A removed recipient may have kept the message and its key. --reseal gives the message a new key, and
+    needs the certificate, password or shared key of every recipient.
     """
     destination = Output(output)
     coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
@@ -133,12 +133,12 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     from smime_session import Policy, rewrap_stream
 
-    from .progress import progress
+    from ..progress import progress
 
     profile = _profile(**choices)
     newcomers, left_out = readers.newcomers(profile)
     selectors, book = readers.selectors(), readers.book(identities.paths)
-    with reading(message) as source:  # before anybody is asked for a passphrase
+    with reading(message) as source:  # before a passphrase is asked for
         keys, new_secrets = openers.load(), added_secrets.load(new=True)
         with (
             progress("rewrapping", source, destination, quiet=quiet),
@@ -187,7 +187,7 @@ def _profile(profile: str | None = None, **choices: Any) -> Callable[[Profile], 
 
 def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
     """Say what came of it that the options do not say."""
-    from .console import note
+    from ..console import note
 
     def names(those: Sequence[str]) -> str:
         return "; ".join(those)
@@ -199,8 +199,10 @@ def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
     if done.weakened_by:
         note(f"the message was post-quantum and is no longer, because of {names(done.weakened_by)}")
     if done.resealed and not done.authenticated:
-        note("the content was not authenticated before: it could have been altered, and is resealed as it was found")
+        note("the content was not authenticated before: it could have been altered, and was re-encrypted as it was")
     if done.removed and done.resealed:
-        note(f"no longer a recipient: {names(done.removed)}; whoever could read the message may have kept the old one")
+        note(f"no longer a recipient: {names(done.removed)}; a removed recipient may have kept the old message")
     elif done.removed:
-        note("removing is not revoking: whoever could read the message may have kept its key; --reseal gives a new one")
+        note(
+            "removing is not revoking: a removed recipient may have kept the key; --reseal gives the message a new one"
+        )

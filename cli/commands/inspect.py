@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import emit
-from .files import reading
-from .options import PATH, limit_options, message_argument
-from .parsing import Command
-from .private_keys import identity_option
-from .shared_secrets import shared_secret_options
+from ..console import emit
+from ..files import reading
+from ..options import PATH, limit_options, message_argument
+from ..parsing import Command
+from ..private_keys import identity_option
+from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from .private_keys import PrivateKeys
-    from .shared_secrets import SharedSecrets
+    from ..private_keys import PrivateKeys
+    from ..shared_secrets import SharedSecrets
 
 
 @click.command("inspect", cls=Command)
@@ -54,10 +54,10 @@ def command(  # noqa: PLR0913  # an argument for each option
     """
     from smime_session import Policy, inspect
 
-    from .credentials import certificates_in
-    from .progress import progress
+    from ..credentials import certificates_in
+    from ..progress import progress
 
-    with reading(message) as source:  # before anybody is asked for a passphrase
+    with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *secrets.load(new=False)]
         known = certificates_in(certificates)
         with progress("inspecting", source, quiet=quiet):
@@ -67,6 +67,6 @@ def command(  # noqa: PLR0913  # an argument for each option
 
         emit(json.dumps(found, indent=2).split("\n"))
     else:
-        from .tree import render
+        from ..tree import render
 
         emit(render(found.pop("content_type"), found))

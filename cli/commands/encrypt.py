@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .files import Output, reading
-from .options import (
+from ..files import Output, reading
+from ..options import (
     PATH,
     MisuseError,
     algorithm_options,
@@ -18,8 +18,8 @@ from .options import (
     quiet_option,
     refuse_to_replace,
 )
-from .parsing import Command
-from .shared_secrets import shared_secret_options
+from ..parsing import Command
+from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from smime_session import Sealed
 
-    from .shared_secrets import SharedSecrets
+    from ..shared_secrets import SharedSecrets
 
 
 @click.command("encrypt", cls=Command)
@@ -74,8 +74,8 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     """Encrypt a message for recipients.
 
     MESSAGE is a path, or - for standard input. A new random session key encrypts it once, and is itself
-    encrypted with each recipient's key. If one recipient cannot be used, nothing is encrypted for anybody.
-    Whoever knows the password, or has the shared key, is a recipient too.
+    encrypted with each recipient's key. If one recipient cannot be used, the message is not encrypted at all.
+    A password or a shared key makes everyone who has it a recipient too.
     """
     destination = Output(output)
     if form == "der" and destination.refuses_binary:
@@ -91,12 +91,12 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     from smime_session import encrypt_stream
 
-    from .credentials import recipients_in
-    from .progress import progress
+    from ..credentials import recipients_in
+    from ..progress import progress
 
     profile = chosen_profile(**choices)
     recipients, left_out = recipients_in(certificates, profile)
-    with reading(message) as source:  # before anybody is asked for a password
+    with reading(message) as source:  # before a password is asked for
         recipients += secrets.load(new=True)
         with progress("encrypting", source, destination, quiet=quiet), destination.open() as target:
             transactional = destination.transactional
@@ -108,11 +108,11 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
 
 def _tell(sealed: Sealed, left_out: Iterable[str]) -> None:
-    from .console import note
+    from ..console import note
 
     for sentence in left_out:
         note(sentence)
     if sealed.removed_fields:
         note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
     if sealed.already_encrypted:
-        note("the mail is encrypted already: whoever opens it finds an encrypted mail")
+        note("the mail was encrypted already: decrypting it gives an encrypted mail")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .files import PRIVATE, Output, reading
-from .options import (
+from ..files import PRIVATE, Output, reading
+from ..options import (
     MisuseError,
     limit_options,
     message_argument,
@@ -17,16 +17,16 @@ from .options import (
     refuse_to_replace,
     session_key_option,
 )
-from .parsing import Command
-from .private_keys import identity_option
-from .screen import text_only
-from .shared_secrets import shared_secret_options
+from ..parsing import Command
+from ..private_keys import identity_option
+from ..screen import text_only
+from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from .private_keys import PrivateKeys
-    from .shared_secrets import SharedSecrets
+    from ..private_keys import PrivateKeys
+    from ..shared_secrets import SharedSecrets
 
 
 @click.command("decrypt", cls=Command)
@@ -57,11 +57,11 @@ def command(  # noqa: PLR0913  # an argument for each option
 
     MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it
     appears before all of it has been checked. Instead of a private key, a password or a shared key opens
-    the message if it is encrypted with it, and so does the session key of this message if somebody saved it.
+    the message if it is encrypted with it, and so does the saved session key of this message.
     """
     destination = Output(output)
     if not identities and not secrets and not session_keys:
-        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
+        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE gives one")
     refuse_to_replace(destination, "-i", identities.paths)
     refuse_to_replace(destination, "--session-key", session_keys)
     for option, path in secrets.files():
@@ -69,10 +69,10 @@ def command(  # noqa: PLR0913  # an argument for each option
 
     from smime_session import Policy, decrypt_stream
 
-    from .credentials import session_keys_in
-    from .progress import progress
+    from ..credentials import session_keys_in
+    from ..progress import progress
 
-    with reading(message) as source:  # before anybody is asked for a passphrase
+    with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *session_keys_in(session_keys), *secrets.load(new=False)]
         with (
             progress("decrypting", source, destination, quiet=quiet),
@@ -87,6 +87,6 @@ def command(  # noqa: PLR0913  # an argument for each option
                 transactional=destination.transactional or destination.refuses_binary,
             )
     if not opened.authenticated and not quiet:
-        from .console import note
+        from ..console import note
 
         note(f"the content was not authenticated ({opened.content_encryption}): it could have been altered")

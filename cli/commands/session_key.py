@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .files import PRIVATE, Output, reading
-from .options import (
+from ..files import PRIVATE, Output, reading
+from ..options import (
     MisuseError,
     limit_options,
     message_argument,
@@ -15,15 +15,15 @@ from .options import (
     quiet_option,
     refuse_to_replace,
 )
-from .parsing import Command
-from .private_keys import identity_option
-from .shared_secrets import shared_secret_options
+from ..parsing import Command
+from ..private_keys import identity_option
+from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from .private_keys import PrivateKeys
-    from .shared_secrets import SharedSecrets
+    from ..private_keys import PrivateKeys
+    from ..shared_secrets import SharedSecrets
 
 
 @click.command("session-key", cls=Command)
@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913  # an argument for each option
             "-o FILE writes it to a file, -o - shows it on the terminal anyway",
         )
     if not identities and not secrets:
-        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE says who reads")
+        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE gives one")
     refuse_to_replace(destination, "-i", identities.paths)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
@@ -67,9 +67,9 @@ def command(  # noqa: PLR0913  # an argument for each option
 
     from smime_session import Policy, export_session_key
 
-    from .progress import progress
+    from ..progress import progress
 
-    with reading(message) as source:  # before anybody is asked for a passphrase
+    with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *secrets.load(new=False)]
         policy = Policy(insecure_legacy=insecure_legacy, **limits)
         with progress("opening", source, destination, quiet=quiet):

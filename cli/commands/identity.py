@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .options import PATH, MisuseError, passphrase_options
-from .parsing import Command
+from ..options import PATH, MisuseError, passphrase_options
+from ..parsing import Command
 
 if TYPE_CHECKING:
     from smime_session.operations.new_identity import NewIdentity
@@ -87,8 +87,8 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     from smime_session import CredentialError
     from smime_session.operations import new_identity as creation
 
-    from .credentials import given_passphrases
-    from .files import PRIVATE, SHARED, new_files
+    from ..credentials import given_passphrases
+    from ..files import PRIVATE, SHARED, new_files
 
     try:
         creation.parse_address(address)
@@ -120,8 +120,8 @@ def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[st
     FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and no passphrase
     is asked for: what is locked stays locked unless one is given.
     """
-    from .console import emit
-    from .credentials import given_passphrases, listing_of
+    from ..console import emit
+    from ..credentials import given_passphrases, listing_of
 
     found = listing_of(file, given_passphrases(passphrase_files, passphrase_envs)).to_dict()
     if as_json:
@@ -129,7 +129,7 @@ def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[st
 
         emit(json.dumps(found, indent=2).split("\n"))
     else:
-        from .tree import render
+        from ..tree import render
 
         emit(render("standard input" if file == "-" else file, found))
 
@@ -144,7 +144,7 @@ def _refuse_existing(*paths: str) -> None:
 def _chosen_passphrase(address: str) -> bytes:
     from smime_session import CredentialError
 
-    from .credentials import ask
+    from ..credentials import ask
 
     passphrase = ask(f"New passphrase for {address}: ")
     if passphrase is None:
@@ -152,7 +152,7 @@ def _chosen_passphrase(address: str) -> bytes:
             "there is no terminal to ask for a passphrase",
             "--passphrase-file or --passphrase-env gives it where there is no terminal",
         )
-    if ask("The same again: ") != passphrase:
+    if ask("Repeat passphrase: ") != passphrase:
         raise CredentialError("the two passphrases are not the same")
     return passphrase
 
@@ -160,7 +160,7 @@ def _chosen_passphrase(address: str) -> bytes:
 def _tell(made: NewIdentity, key_path: str, certificate_path: str, *, locked: bool) -> None:
     from cryptography.hazmat.primitives import hashes
 
-    from .console import say
+    from ..console import say
 
     say(f"Wrote {key_path}: the private key, {'locked with the passphrase' if locked else 'not locked'}")
     say(f"Wrote {certificate_path}: the certificate, valid until {made.certificate.not_valid_after_utc:%Y-%m-%d}")
@@ -168,6 +168,6 @@ def _tell(made: NewIdentity, key_path: str, certificate_path: str, *, locked: bo
 
 
 def _tell_issuer(path: str) -> None:
-    from .console import say
+    from ..console import say
 
     say(f"Wrote {path}: the certificate of its issuer, whose own key was not kept")
