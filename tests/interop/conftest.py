@@ -5,7 +5,6 @@ A peer that is not installed skips its tests by name; under ``CI=true`` it fails
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.interop.keypair import Keypair, make_keypair
 from tests.interop.peers.base import Peer, missing
+from tests.interop.peers.everyone import report_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def started(
         def start(peer: Peer) -> Peer:
             if peer not in running:
                 if absent := missing(peer):
-                    _report_missing(f"{peer} is not installed: {', '.join(absent)}")
+                    report_missing(str(peer), absent)
                 ends.callback(peer.stop)
                 peer.start(tmp_path_factory.mktemp(str(peer)), keypairs)
                 running.add(peer)
@@ -55,9 +55,3 @@ def started(
 def peer(request: pytest.FixtureRequest, started: Callable[[Peer], Peer]) -> Peer:
     """The peer of an indirect parameter, started."""
     return started(request.param)
-
-
-def _report_missing(words: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(words)
-    pytest.skip(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,9 +14,12 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
     pkcs12,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from smime_session import new_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +76,14 @@ class Keypair:
 def make_keypair(name: str, bits: int, folder: Path) -> Keypair:
     """Make an RSA key of ``bits`` bits with a self-signed certificate, and write its files into ``folder``."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    return write_keypair(Keypair(name, _certificate(name, key), key, folder))
+    return write_keypair(Keypair(name, certify(name, key), key, folder))
+
+
+def make_keypair_of(key_type: str, folder: Path) -> Keypair:
+    """Make a key of a type that :func:`new_identity` knows, with Alice's certificate, and write its files."""
+    made = new_identity("alice@example.org", key_type=key_type)
+    key = cast("PrivateKey", load_pem_private_key(made.private_key_pem, None))
+    return write_keypair(Keypair("alice", made.certificate, key, folder))
 
 
 def write_keypair(keypair: Keypair) -> Keypair:
@@ -89,7 +99,8 @@ def write_keypair(keypair: Keypair) -> Keypair:
     return keypair
 
 
-def _certificate(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
+def certify(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
+    """Make a self-signed certificate for ``name@example.org``, each time with another serial number."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     return (

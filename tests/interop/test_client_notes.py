@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import smime_session
-from smime_session.algorithms import (
-    AES_128_CBC,
-    AES_128_GCM,
-    AES_256_CBC,
-    BRAINPOOL_P256R1,
-    CHACHA20_POLY1305,
-    P_256,
-    P_521,
-    RSAES_OAEP_SHA1,
-    RSAES_OAEP_SHA256,
-    RSAES_OAEP_SHA384,
-    RSAES_PKCS1_V1_5,
-    X25519,
-)
+from smime_session.algorithms import BRAINPOOL_P256R1, P_256, P_521, X25519
 from smime_session.inspection import clients
-from smime_session.operations.new_identity import new_identity
 from tests.interop import ours
-from tests.interop.keypair import Keypair, write_keypair
+from tests.interop.keypair import make_keypair_of
+from tests.interop.messages import CLASSIC, GCM, MESSAGES, Message, encrypt
 from tests.interop.peers.base import PeerError
 from tests.interop.peers.everyone import PEERS
 from tests.interop.peers.gpgsm import Gpgsm
@@ -41,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from smime_session.algorithms import Curve
-    from tests.interop.keypair import PrivateKey
+    from tests.interop.keypair import Keypair
     from tests.interop.peers.base import Peer
 
 CLIENTS: Final = {"openssl": "OpenSSL", "gpgsm": "gpgsm", "nss": "Thunderbird"}
@@ -52,66 +36,6 @@ VERSION: Final = re.compile(r"[0-9]\.[0-9]")
 
 AES_256_GCM_PARAMETERS: Final = bytes.fromhex("301e 0609 60864801650304012e 3011 040c") + b"nonce" + b"\x02\x01\x10"
 """An AlgorithmIdentifier with GCMParameters (RFC 5084, 3.2): a nonce of 12 octets and a tag of 16."""
-
-CLASSIC: Final = replace(smime_session.COMPAT, encapsulation=True)
-GCM: Final = replace(smime_session.MODERN, rsa=RSAES_PKCS1_V1_5)
-
-
-@dataclass(frozen=True)
-class Message:
-    """One way to write a message for Alice.
-
-    Attributes:
-        name: the test's id.
-        profile: how.
-        beside: for whom else.
-    """
-
-    name: str
-    profile: smime_session.Profile
-    beside: str | None = None
-
-
-MESSAGES: Final = (
-    Message("modern", smime_session.MODERN),
-    Message("compat", smime_session.COMPAT),
-    Message("aes-128-cbc", replace(CLASSIC, content=AES_128_CBC)),
-    Message("aes-128-gcm", replace(GCM, content=AES_128_GCM)),
-    Message("aes-256-gcm", GCM),
-    Message("chacha20", replace(GCM, content=CHACHA20_POLY1305)),
-    Message("derived-cbc", replace(CLASSIC, derived_content_key=True)),
-    Message("derived-gcm", replace(GCM, derived_content_key=True)),
-    *(
-        Message(f"oaep-{transport.hash}", replace(CLASSIC, content=AES_256_CBC, rsa=transport))
-        for transport in (RSAES_OAEP_SHA1, RSAES_OAEP_SHA256, RSAES_OAEP_SHA384)
-    ),
-    Message("key-identifier", replace(CLASSIC, identifier="key-identifier")),
-    Message("beside-p256", CLASSIC, "p256"),
-    Message("beside-x25519", CLASSIC, "x25519"),
-    Message("beside-mlkem768", CLASSIC, "mlkem768"),
-    Message("beside-shared-key", CLASSIC, "shared key"),
-    Message("beside-password", CLASSIC, "password"),
-)
-
-
-def _companion(kind: str | None) -> list[object]:
-    match kind:
-        case None:
-            return []
-        case "shared key":
-            return [smime_session.PresharedKey(bytes(32), b"shared")]
-        case "password":
-            return [smime_session.Password("a password", iterations=1000)]
-        case key_type:
-            return [new_identity("erin@example.org", key_type=key_type).certificate]
-
-
-def _encrypt(message: Message, alice: Keypair, *, stream: bool = False) -> bytes:
-    source = ours.Pipe(ours.ENTITY) if stream else io.BytesIO(ours.ENTITY)
-    target = io.BytesIO()
-    recipients = [alice.certificate, *_companion(message.beside)]
-    smime_session.encrypt_stream(source, target, recipients, profile=message.profile, form="der")  # type: ignore[arg-type]  # of any kind
-    return target.getvalue()
 
 
 def _notes(peer: Peer, envelope: bytes) -> list[smime_session.ClientNote]:
@@ -142,7 +66,7 @@ def _with_short_tag(envelope: bytes, *, written_out: bool) -> bytes:
 @pytest.mark.parametrize("peer", JUDGED, indirect=True, ids=str)
 def test_the_note_is_right(peer: Peer, message: Message, alice: Keypair) -> None:
     """What a note says of a program, the program does; an older one where the note names no version."""
-    envelope = _encrypt(message, alice)
+    envelope = encrypt(message, alice)
     (note,) = _notes(peer, envelope)
     assert note.opens != "unknown", "it is run here"
     older = peer.generation == "system" and (VERSION.search(note.reason) or message.beside)
@@ -154,7 +78,7 @@ def test_the_note_is_right(peer: Peer, message: Message, alice: Keypair) -> None
 @pytest.mark.parametrize("peer", JUDGED, indirect=True, ids=str)
 def test_the_note_on_short_tags_is_right(peer: Peer, alice: Keypair, *, written_out: bool) -> None:
     """A tag of 12 octets is opened in the one form or the other, which the note cannot know, or in both."""
-    whole = _encrypt(Message("short tag", GCM), alice, stream=True)
+    whole = encrypt(Message("short tag", GCM), alice, stream=True)
     envelope = _with_short_tag(whole, written_out=written_out)
     assert smime_session.decrypt(envelope, ours.identities_of(alice)).message == ours.ENTITY
     opened, (note,) = _opens(peer, envelope, alice), _notes(peer, envelope)
@@ -180,8 +104,8 @@ def test_the_note_on_curves_is_right(
 ) -> None:
     """Keys are agreed on with those of whom it is said, on those curves."""
     started(next(peer for peer in JUDGED if isinstance(peer, kind) and peer.generation == "unstable"))
-    reader = _keypair(curve, tmp_path)
-    envelope = _encrypt(Message("key agreement", CLASSIC), reader)
+    reader = make_keypair_of(curve.name.replace("-", "").lower(), tmp_path)
+    envelope = encrypt(Message("key agreement", CLASSIC), reader)
     peer = kind("unstable")
     (note,) = _notes(peer, envelope)
     peer.start(tmp_path, [reader])
@@ -189,12 +113,6 @@ def test_the_note_on_curves_is_right(
         assert _opens(peer, envelope, reader) == (note.opens == "yes"), note.reason
     finally:
         peer.stop()
-
-
-def _keypair(curve: Curve, folder: Path) -> Keypair:
-    made = smime_session.new_identity("alice@example.org", key_type=curve.name.replace("-", "").lower())
-    key = cast("PrivateKey", load_pem_private_key(made.private_key_pem, None))
-    return write_keypair(Keypair("alice", made.certificate, key, folder))
 
 
 def test_every_program_that_is_run_has_a_note() -> None:
