@@ -123,6 +123,27 @@ def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
     return [certificate for path in paths for certificate in _load(path, load_certificates)]
 
 
+def certificates_or_mail(path: str) -> list[x509.Certificate]:
+    """Load the certificates in a file, or those that came with a signed mail.
+
+    Raises:
+        CredentialError: there are none.
+        OSError: the file cannot be read.
+    """
+
+    def load(data: bytes) -> list[x509.Certificate]:
+        from smime_session import load_certificates
+        from smime_session.certificates.files import Kind, read
+
+        if [piece.kind for piece in read(data)] != [Kind.MAIL]:
+            return load_certificates(data)
+        from smime_session.operations.harvest import certificates_in_mail
+
+        return certificates_in_mail(data)
+
+    return _load(path, load)
+
+
 def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
     """Tell what a certificate or private key file holds.
 

@@ -66,6 +66,11 @@ class Output:
         return self._path is None and sys.stdout is not None and sys.stdout.isatty()
 
     @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, into which several messages go."""
+        return self._path is not None and os.path.isdir(self._path)  # noqa: PTH112
+
+    @property
     def refuses_binary(self) -> bool:
         """Whether it is a terminal that was not asked for by name."""
         return self.is_terminal and not self._explicit

@@ -59,6 +59,19 @@ def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def stores_option(*, required: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--certs``, given any number of times; the function gets ``stores``."""
+    return click.option(
+        "--certs",
+        "stores",
+        metavar="FOLDER",
+        type=PATH,
+        multiple=True,
+        required=required,
+        help="A folder of certificates, or a file with many, to find recipients in by address; repeat it for more.",
+    )
+
+
 def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--quiet``."""
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")(function)

@@ -23,6 +23,7 @@ SUBCOMMANDS: Final = {
     "inspect": "Show how a message is encrypted, for whom, and what opens it.",
     "rewrap": "Give a message other recipients.",
     "session-key": "Save the session key of one message.",
+    "certs": "Find certificates by mail address, and keep a folder of them.",
     "identity": "Make private keys and certificates, or show what a file holds.",
 }
 """Each subcommand is the ``command`` of its module in ``commands`` (``_`` for ``-``), loaded when it is used."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from smime_session.certificates.load import load_certificates
     from smime_session.certificates.names import addresses_of
+    from smime_session.certificates.store import CertificateBundle, CertificateSource, CertificateStore
     from smime_session.errors import (
         CredentialError,
         DecryptionError,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     )
     from smime_session.inspection.interoperability import ClientNote
     from smime_session.inspection.listing import Listing, list_credentials
+    from smime_session.operations.addressees import Addressed, Addressee, encrypt_by_address
     from smime_session.operations.decrypt import Decrypted, Opened, decrypt, decrypt_stream
     from smime_session.operations.encrypt import Sealed, encrypt, encrypt_stream
     from smime_session.operations.inspect import Inspection, inspect
@@ -86,8 +88,13 @@ __all__ = [
     "AES_192_GCM",
     "AES_256_CBC",
     "AES_256_GCM",
+    "Addressed",
+    "Addressee",
     "CHACHA20_POLY1305",
     "COMPAT",
+    "CertificateBundle",
+    "CertificateSource",
+    "CertificateStore",
     "ClientNote",
     "CredentialError",
     "DEFAULT",
@@ -134,6 +141,7 @@ __all__ = [
     "decrypt",
     "decrypt_stream",
     "encrypt",
+    "encrypt_by_address",
     "encrypt_stream",
     "export_session_key",
     "inspect",
@@ -163,6 +171,7 @@ _MODULES: Final = {
         "RSAES_OAEP_SHA512",
         "RSAES_PKCS1_V1_5",
     ),
+    "certificates.store": ("CertificateBundle", "CertificateSource", "CertificateStore"),
     "certificates.load": ("load_certificates",),
     "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
     "recipients.fitness": ("certificates_for", "recipient_for"),
@@ -170,6 +179,7 @@ _MODULES: Final = {
     "recipients.loading": ("load_recipients",),
     "certificates.names": ("addresses_of",),
     "recipients.identities": ("load_identities",),
+    "operations.addressees": ("Addressed", "Addressee", "encrypt_by_address"),
     "operations.decrypt": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
     "operations.encrypt": ("Sealed", "encrypt", "encrypt_stream"),
     "errors": (

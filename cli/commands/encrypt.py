@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
+from ..addressing import LIST_NAME, addressing_options, head_of
 from ..files import Output, reading
 from ..options import (
     PATH,
@@ -22,25 +23,31 @@ from ..parsing import Command
 from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any, Literal
+    from collections.abc import Iterable, Sequence
+    from typing import Any, BinaryIO
 
-    from smime_session import Sealed
+    from cryptography import x509
 
+    from smime_session import Profile, Recipient, Sealed
+    from smime_session.operations.addressees import Envelope
+    from smime_session.operations.encrypt import Form
+
+    from ..addressing import Addressing
     from ..shared_secrets import SharedSecrets
+    from ..streams import Source
+
+
+_HELP: Final = {
+    "-r": "A file with the certificate of a recipient, or of several; repeat it for more.",
+    "--self": "A file with your own certificate, so that your copy stays readable.",
+}
 
 
 @click.command("encrypt", cls=Command)
 @message_argument
-@click.option(
-    "-r",
-    "--recipient",
-    "certificates",
-    metavar="CERT",
-    type=PATH,
-    multiple=True,
-    help="A file with the certificate of a recipient, or of several; repeat it for more.",
-)
+@click.option("-r", "--recipient", "certificates", metavar="CERT", type=PATH, multiple=True, help=_HELP["-r"])
+@addressing_options
+@click.option("--self", "own", metavar="CERT", type=PATH, multiple=True, help=_HELP["--self"])
 @shared_secret_options
 @output_option
 @click.option(
@@ -64,9 +71,11 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0913  # an argument for each kind of option
     message: str,
     certificates: tuple[str, ...],
+    own: tuple[str, ...],
     output: str | None,
-    form: Literal["mail", "der", "pem"],
+    form: Form,
     *,
+    addressing: Addressing,
     secrets: SharedSecrets,
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
@@ -76,43 +85,122 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     MESSAGE is a path, or - for standard input. A new random session key encrypts it once, and is itself
     encrypted with each recipient's key. If one recipient cannot be used, the message is not encrypted at all.
     A password or a shared key makes everyone who has it a recipient too.
+
+    With --certs, recipients are found by the addresses in To, Cc and Bcc. If there is a Bcc, -o names a folder: it
+    gets a message for all in To and Cc, one for each in Bcc, and a list of who gets which.
     """
     destination = Output(output)
-    if form == "der" and destination.refuses_binary:
+    _check(destination, form, certificates, own, addressing, secrets)
+
+    from ..credentials import recipients_in
+
+    profile = chosen_profile(**choices)
+    with reading(message) as source:  # before a password is asked for
+        fields, stream = head_of(source) if addressing.stores and form == "mail" else ((), source.stream)
+        if addressing.dry_run:
+            if not addressing.report(fields, profile):
+                click.get_current_context().exit(1)
+            return
+        divided = addressing.envelopes(fields, profile)
+        recipients, left_out = recipients_in((*certificates, *own), profile)
+        recipients += secrets.load(new=True)
+        work = _Work(source, stream, profile, form, quiet=quiet)
+        if addressing.stores and destination.is_folder:
+            work.encrypt_each(divided, recipients, cast("str", output))
+            sealed = None
+        else:
+            found = [certificate for each in divided for certificate in each.certificates]
+            if any(each.blind for each in divided):
+                raise MisuseError("the mail has blind recipients (Bcc)", "-o FOLDER writes a message for each of them")
+            sealed = work.encrypt_to(destination, [*found, *recipients])
+    if not quiet:
+        _tell(sealed, left_out)
+
+
+def _check(  # noqa: PLR0913, PLR0917  # what may contradict each other
+    destination: Output,
+    form: Form,
+    certificates: tuple[str, ...],
+    own: tuple[str, ...],
+    addressing: Addressing,
+    secrets: SharedSecrets,
+) -> None:
+    """Check that the options go together and that no file is lost.
+
+    Raises:
+        MisuseError: they do not, or one would be.
+    """
+    if form == "der" and destination.refuses_binary and not addressing.dry_run:
         raise MisuseError(
             "DER is binary and standard output is a terminal",
             "-o FILE writes it to a file, -o - writes it to the terminal anyway",
         )
-    if not certificates and not secrets:
-        raise MisuseError("no recipient was given", "-r CERT, --password or --shared-key FILE says who can read it")
-    refuse_to_replace(destination, "-r", certificates)
+    if not certificates and not secrets and not addressing.stores:
+        words = "-r CERT, --certs FOLDER, --password or --shared-key FILE says who can read it"
+        raise MisuseError("no recipient was given", words)
+    for option, paths in (("-r", certificates), ("--self", own), ("--certs", addressing.stores)):
+        refuse_to_replace(destination, option, paths)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
 
-    from smime_session import encrypt_stream
 
-    from ..credentials import recipients_in
-    from ..progress import progress
+class _Work(NamedTuple):
+    """A message that is to be encrypted, for one envelope or for several."""
 
-    profile = chosen_profile(**choices)
-    recipients, left_out = recipients_in(certificates, profile)
-    with reading(message) as source:  # before a password is asked for
-        recipients += secrets.load(new=True)
-        with progress("encrypting", source, destination, quiet=quiet), destination.open() as target:
-            transactional = destination.transactional
-            sealed = encrypt_stream(
-                source.stream, target, recipients, profile=profile, form=form, transactional=transactional
+    source: Source
+    stream: BinaryIO
+    profile: Profile
+    form: Form
+    quiet: bool
+
+    def encrypt_to(self, destination: Output, recipients: Sequence[Recipient | x509.Certificate]) -> Sealed:
+        """Encrypt it to where a command writes."""
+        from smime_session import encrypt_stream
+
+        from ..progress import progress
+
+        with progress("encrypting", self.source, destination, quiet=self.quiet), destination.open() as target:
+            return encrypt_stream(
+                self.stream,
+                target,
+                recipients,
+                profile=self.profile,
+                form=self.form,
+                transactional=destination.transactional,
             )
-    if not quiet and (left_out or sealed.removed_fields or sealed.already_encrypted):
-        _tell(sealed, left_out)
+
+    def encrypt_each(self, divided: Sequence[Envelope], others: Sequence[Recipient], folder: str) -> None:
+        """Write a message for each envelope into a folder, and the list of who gets which: all of it or nothing.
+
+        Raises:
+            MisuseError: there are several, and the mail can be read only once.
+        """
+        import json
+
+        from smime_session import encrypt_stream
+
+        from ..files import SHARED, new_files
+
+        begin = self.stream.tell() if self.stream.seekable() else None
+        if begin is None and len(divided) > 1:
+            raise MisuseError("the mail has blind recipients and comes from a pipe", "give it as a file")
+        names = [f"{number}.eml" for number in range(1, len(divided) + 1)]
+        with new_files(*((f"{folder}/{name}", SHARED) for name in (*names, LIST_NAME))) as (*targets, list_file):
+            for each, target in zip(divided, targets, strict=True):
+                if begin is not None:
+                    self.stream.seek(begin)
+                recipients: list[Recipient | x509.Certificate] = [*each.certificates, *(() if each.blind else others)]
+                encrypt_stream(self.stream, target, recipients, profile=self.profile)
+            found = [{"file": name, "recipients": each.recipients} for name, each in zip(names, divided, strict=True)]
+            list_file.write(json.dumps(found, indent=2).encode() + b"\n")
 
 
-def _tell(sealed: Sealed, left_out: Iterable[str]) -> None:
+def _tell(sealed: Sealed | None, left_out: Iterable[str]) -> None:
     from ..console import note
 
     for sentence in left_out:
         note(sentence)
-    if sealed.removed_fields:
+    if sealed and sealed.removed_fields:
         note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
-    if sealed.already_encrypted:
+    if sealed and sealed.already_encrypted:
         note("the mail was encrypted already: decrypting it gives an encrypted mail")

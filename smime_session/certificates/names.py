@@ -39,7 +39,7 @@ def addresses_of(certificate: x509.Certificate) -> list[str]:
     """
     check_certificate(certificate)
     found: dict[tuple[str, str], str] = {}
-    for address in (*_alternative_names(certificate), *_subject_addresses(certificate)):
+    for address in (*alternative_addresses(certificate), *_subject_addresses(certificate)):
         local, at, domain = address.rpartition("@")
         if local and at and domain and address.isprintable():
             found.setdefault((local, ascii_domain(domain)), address)
@@ -143,7 +143,8 @@ def _ascii_label(label: str) -> str:
     return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
 
 
-def _alternative_names(certificate: x509.Certificate) -> Iterator[str]:
+def alternative_addresses(certificate: x509.Certificate) -> Iterator[str]:
+    """Yield the mail addresses in the subject alternative name (RFC 5280, 4.2.1.6; RFC 9598, 3)."""
     from cryptography import x509
 
     for name in extension_of(certificate, x509.SubjectAlternativeName) or ():

@@ -15,7 +15,7 @@ import stat
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of, mailbox_of
@@ -45,12 +45,31 @@ _END: Final = b"-----END CERTIFICATE-----"
 _UNSAFE: Final = re.compile(r"[^\w.@+-]")
 
 
+@runtime_checkable
 class CertificateSource(Protocol):
     """Where certificates are found by mail address: a folder, a directory service, a dictionary in a test."""
 
     def find(self, address: str) -> list[x509.Certificate]:
         """Return all certificates for a mail address, usable or not."""
         ...
+
+
+class CertificateBundle:
+    """Certificates in memory, by mail address: a :class:`CertificateSource`.
+
+    Args:
+        certificates: the certificates.
+    """
+
+    def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
+        self._by_mailbox: dict[str, list[x509.Certificate]] = {}
+        for certificate in dict.fromkeys(certificates):
+            for mailbox in _mailboxes(certificate):
+                self._by_mailbox.setdefault(mailbox, []).append(certificate)
+
+    def find(self, address: str) -> list[x509.Certificate]:
+        """Return all certificates for a mail address, usable or not."""
+        return list(self._by_mailbox.get("@".join(mailbox_of(address)), ()))
 
 
 class StoredFile(NamedTuple):

@@ -1,0 +1,208 @@
+"""Recipients by mail address: from what options name to certificates, and the report about them."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+
+import click
+
+from .console import emit
+from .options import MisuseError, stores_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from smime_session import CertificateSource, Profile
+    from smime_session.mail.fields import Field
+    from smime_session.operations.addressees import Addressee, Envelope
+
+    from .streams import Source
+
+LIST_NAME: Final = "envelopes.json"
+"""The file beside the messages in a folder that says to whom each is to be sent."""
+
+
+class Addressing(NamedTuple):
+    """Who reads a message, by address.
+
+    Attributes:
+        stores: folders and files of certificates.
+        to: addresses that take the place of those in the header.
+        no_header_recipients: whether the header counts for nothing.
+        every: whether all certificates of an address are taken that can be used.
+        dry_run: whether only the report is wanted.
+        as_json: whether that is JSON.
+    """
+
+    stores: tuple[str, ...]
+    to: tuple[str, ...]
+    no_header_recipients: bool
+    every: bool
+    dry_run: bool
+    as_json: bool
+
+    def check(self) -> None:
+        """Check that the options go together.
+
+        Raises:
+            MisuseError: they do not.
+        """
+        given = {
+            "--to": self.to,
+            "--no-header-recipients": self.no_header_recipients,
+            "--all-certs": self.every,
+            "--dry-run": self.dry_run,
+        }
+        for option, value in given.items():
+            if value and not self.stores:
+                raise MisuseError(f"{option} is about recipients by address", "--certs FOLDER says where to find them")
+        if self.as_json and not self.dry_run:
+            raise MisuseError("--json is for the report of --dry-run")
+
+    def addresses(self, fields: Sequence[Field]) -> tuple[list[str], list[str]]:
+        """Return whom a mail is for: those whom all may see, and blind recipients.
+
+        Raises:
+            MessageError: an address field holds what is no address.
+        """
+        from smime_session.operations.addressees import BLIND_FIELDS, VISIBLE_FIELDS, addresses_of_fields
+
+        if self.to or self.no_header_recipients or not self.stores:
+            return list(self.to), []
+        return addresses_of_fields(fields, VISIBLE_FIELDS), addresses_of_fields(fields, BLIND_FIELDS)
+
+    def envelopes(self, fields: Sequence[Field], profile: Profile) -> list[Envelope]:
+        """Divide a mail into one message for all who may see each other and one for each blind recipient.
+
+        Raises:
+            RecipientError: an address has no certificate that can be used; it names every one.
+            MessageError: an address field holds what is no address.
+        """
+        from smime_session.operations.addressees import envelopes
+
+        visible, blind = self.addresses(fields)
+        return envelopes(visible, blind, sources_in(self.stores), profile=profile, every=self.every)
+
+    def report(self, fields: Sequence[Field], profile: Profile) -> bool:
+        """Write the report; tell whether all have a certificate."""
+        visible, blind = self.addresses(fields)
+        found = choose([*visible, *blind], self.stores, profile, every=self.every)
+        report(found, as_json=self.as_json)
+        return bool(found) and all(each.certificates for each in found)
+
+
+def addressing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for recipients by address; the function gets them as one argument, ``addressing``."""
+
+    @functools.wraps(function)
+    def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
+        addressing = Addressing(*(options.pop(name) for name in Addressing._fields))
+        addressing.check()
+        return function(*arguments, addressing=addressing, **options)
+
+    options: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+        click.option("--json", "as_json", is_flag=True, help="Write that report as JSON."),
+        click.option("--dry-run", is_flag=True, help="Only say which certificate is chosen for each address."),
+        click.option("--all-certs", "every", is_flag=True, help="Take all usable certificates of an address."),
+        click.option("--no-header-recipients", is_flag=True, help="Do not read addresses from the mail."),
+        click.option("--to", metavar="ADDRESS", multiple=True, help="Take this address in place of those in the mail."),
+        stores_option(),
+    )
+    added: Callable[..., Any] = collect
+    for option in options:
+        added = option(added)
+    return added
+
+
+def head_of(source: Source) -> tuple[Sequence[Field], BinaryIO]:
+    """Return the header fields of a mail, and a stream that has all of the mail.
+
+    Raises:
+        NotMailError: it does not begin with a mail header.
+    """
+    from smime_session.mail.entity import read_head, split_head
+
+    if source.stream.seekable():
+        begin = source.stream.tell()
+        raw, _ = read_head(lambda: source.read(_BLOCK))
+        source.seek(begin)
+        return split_head(raw).fields, source.stream
+    raw, rest = read_head(lambda: source.read(_BLOCK))
+    return split_head(raw).fields, cast("BinaryIO", _Rejoined(raw + rest, source))
+
+
+_BLOCK: Final = 1 << 16  # bytes read at a time
+
+
+class _Rejoined(io.RawIOBase):
+    """What was read of a pipe already, and the rest of it."""
+
+    def __init__(self, start: bytes, source: Source) -> None:
+        super().__init__()
+        self._start = start
+        self._source = source
+
+    def read(self, size: int = -1) -> bytes:
+        """Read what was read before, then on."""
+        if self._start:
+            taken, self._start = (self._start, b"") if size < 0 else (self._start[:size], self._start[size:])
+            return taken if size >= 0 else taken + self._source.read()
+        return self._source.read(size)
+
+
+def sources_in(paths: Iterable[str]) -> list[CertificateSource]:
+    """Open each folder as a store, and each file as a bundle of certificates.
+
+    Raises:
+        CredentialError: a file holds no certificate.
+        OSError: it cannot be read.
+    """
+    from smime_session import CertificateBundle, CertificateStore
+
+    from .credentials import certificates_in
+
+    return [
+        CertificateStore(path) if os.path.isdir(path) else CertificateBundle(certificates_in([path]))  # noqa: PTH112
+        for path in paths
+    ]
+
+
+def choose(
+    addresses: Iterable[str], stores: Iterable[str], profile: Profile, *, every: bool = False
+) -> list[Addressee]:
+    """Choose the certificates for each address."""
+    from smime_session.operations.addressees import addressee_for
+
+    sources = sources_in(stores)
+    return [addressee_for(address, sources, profile=profile, every=every) for address in addresses]
+
+
+def report(addressees: Sequence[Addressee], *, as_json: bool) -> None:
+    """Write which certificates were chosen for each address, or why there is none."""
+    from smime_session.certificates.names import describe
+
+    found = [
+        {
+            "address": each.address,
+            "certificates": [describe(certificate) for certificate in each.certificates],
+            "valid_until": [f"{certificate.not_valid_after_utc:%Y-%m-%d}" for certificate in each.certificates],
+            "reasons": list(each.reasons),
+        }
+        for each in addressees
+    ]
+    if as_json:
+        import json
+
+        emit(json.dumps(found, indent=2).split("\n"))
+        return
+    lines = []
+    for each in found:
+        chosen = zip(each["certificates"], each["valid_until"], strict=True)
+        lines += [f"{each['address']}: {name}, valid until {until}" for name, until in chosen]
+        outcome = "passed over" if each["certificates"] else "no certificate can be used"
+        lines += [f"{each['address']}: {outcome}: {reason}" for reason in each["reasons"]]
+    emit(lines)

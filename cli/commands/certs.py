@@ -1,0 +1,162 @@
+"""``smime-session certs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ..console import emit
+from ..options import PATH, guard_options, stores_option
+from ..parsing import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cryptography import x509
+
+    from smime_session.operations.addressees import Addressee
+
+SOON_DAYS: Final = 30  # before a certificate expires, in which ``certs check`` names it
+
+
+def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(function)
+
+
+@click.group("certs", no_args_is_help=False)
+def command() -> None:
+    """Find certificates by mail address, and keep a folder of them."""
+
+
+@command.command("find", cls=Command)
+@click.argument("address")
+@stores_option(required=True)
+@click.option("--all-certs", "every", is_flag=True, help="Choose all that can be used, not only the best.")
+@click.option(
+    "-o", "--output", metavar="OUT", type=PATH, help="Write the certificates that were chosen to a file (PEM)."
+)
+@guard_options
+@_json_option
+def find(
+    address: str,
+    stores: tuple[str, ...],
+    output: str | None,
+    *,
+    every: bool,
+    as_json: bool,
+    **guards: bool,
+) -> None:
+    """Show which certificate is chosen for ADDRESS, and what speaks against the others."""
+    from ..addressing import choose, report
+    from ..options import chosen_profile
+
+    (addressee,) = choose([address], stores, chosen_profile("modern", **guards), every=every)
+    if output is not None and addressee.certificates:
+        _write(output, addressee)
+    report([addressee], as_json=as_json)
+    if not addressee.certificates:
+        click.get_current_context().exit(1)
+
+
+def _write(path: str, addressee: Addressee) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from ..files import Output
+
+    with Output(path).open() as target:
+        for certificate in addressee.certificates:
+            target.write(certificate.public_bytes(Encoding.PEM))
+
+
+@command.command("list", cls=Command)
+@click.argument("folder", type=PATH)
+@_json_option
+def list_(folder: str, *, as_json: bool) -> None:
+    """Show what the certificate files in FOLDER hold."""
+    from smime_session import CertificateStore
+
+    files = list(CertificateStore(folder).files())
+    if as_json:
+        import json
+
+        found = [
+            {"file": name, "certificates": [_described(each) for each in certificates], "problem": problem}
+            for name, certificates, problem in files
+        ]
+        emit(json.dumps(found, indent=2).split("\n"))
+        return
+    lines: list[str] = []
+    for name, certificates, problem in files:
+        described = [_described(each) for each in certificates]
+        lines += [f"{name}: {each['name']}, valid until {each['valid_until']}" for each in described]
+        lines += [f"{name}: {problem}"] if problem else []
+    emit(lines)
+
+
+def _described(certificate: x509.Certificate) -> dict[str, Any]:
+    from smime_session import addresses_of
+    from smime_session.certificates.names import describe
+
+    return {
+        "name": describe(certificate),
+        "addresses": addresses_of(certificate),
+        "serial_number": f"{certificate.serial_number:#x}",
+        "valid_until": f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+    }
+
+
+@command.command("add", cls=Command)
+@click.argument("folder", type=PATH)
+@click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
+def add(folder: str, files: tuple[str, ...]) -> None:
+    """Add the certificates in each FILE to FOLDER, once each.
+
+    FILE holds certificates (PEM, DER, PKCS#7) or is a signed mail, of which the certificates are taken that came
+    with it; its signature is not checked.
+    """
+    from smime_session import CertificateStore
+
+    from ..console import say
+    from ..credentials import certificates_or_mail
+
+    store = CertificateStore(folder)
+    for name in store.add([certificate for path in files for certificate in certificates_or_mail(path)]):
+        say(f"Wrote {folder}/{name}")
+
+
+@command.command("check", cls=Command)
+@click.argument("folder", type=PATH)
+@click.option(
+    "--days",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=SOON_DAYS,
+    show_default=True,
+    help="Name what expires within N days.",
+)
+def check(folder: str, days: int) -> None:
+    """Name the certificates in FOLDER that have expired or soon will; exit status 1 if one has."""
+    from datetime import UTC, datetime, timedelta
+
+    from smime_session import CertificateStore
+
+    now = datetime.now(UTC)
+    expired, soon, problems = [], [], []
+    for file in CertificateStore(folder).files():
+        for certificate in file.certificates:
+            if certificate.not_valid_after_utc < now:
+                expired.append(_sentence(file.name, certificate, "expired on"))
+            elif certificate.not_valid_after_utc < now + timedelta(days=days):
+                soon.append(_sentence(file.name, certificate, "expires on"))
+        problems += [f"{file.name}: {file.problem}"] if file.problem else []
+    emit([*expired, *soon, *problems])
+    if expired:
+        click.get_current_context().exit(1)
+
+
+def _sentence(name: str, certificate: x509.Certificate, what: str) -> str:
+    from smime_session.certificates.names import describe
+
+    return f"{name}: certificate of {describe(certificate)} {what} {certificate.not_valid_after_utc:%Y-%m-%d}"

@@ -1,0 +1,225 @@
+"""From the addresses of a mail to certificates, and to one message for each envelope.
+
+Whoever has no certificate that can be used is named with the reason, and then nothing is encrypted for anybody. A
+blind recipient gets a message of their own: neither its header nor its recipient infos show another blind one, and
+no other message shows them.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple
+
+from smime_session.arguments import moment
+from smime_session.certificates.names import addresses_of, alternative_addresses, mailbox_of
+from smime_session.certificates.store import CertificateSource
+from smime_session.errors import RecipientError
+from smime_session.mail.addresses import addresses_in
+from smime_session.mail.entity import read_head, split_head
+from smime_session.mail.objects import M, octets_of
+from smime_session.operations.encrypt import encrypt
+from smime_session.profiles import MODERN
+from smime_session.recipients.fitness import reasons_against
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from smime_session.mail.fields import Field
+    from smime_session.profiles import Profile
+    from smime_session.recipients.registry import Recipient
+
+VISIBLE_FIELDS: Final = ("to", "cc")
+BLIND_FIELDS: Final = ("bcc",)
+
+
+class Addressee(NamedTuple):
+    """A mail address, and the certificates that a message to it is encrypted for.
+
+    Attributes:
+        address: the address, as the mail has it.
+        certificates: those that were chosen, mostly one; none if there is no usable one.
+        reasons: why there is none; or, if there is one, what speaks against the others. A sentence each.
+    """
+
+    address: str
+    certificates: tuple[x509.Certificate, ...]
+    reasons: tuple[str, ...] = ()
+
+
+class Envelope(NamedTuple):
+    """One message that is to be sent, and to whom.
+
+    Attributes:
+        addressees: the addresses with their certificates.
+        blind: whether it is for one blind recipient.
+    """
+
+    addressees: tuple[Addressee, ...]
+    blind: bool = False
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The addresses for the SMTP envelope."""
+        return tuple(addressee.address for addressee in self.addressees)
+
+    @property
+    def certificates(self) -> list[x509.Certificate]:
+        """The certificates that the message is encrypted for."""
+        return [certificate for addressee in self.addressees for certificate in addressee.certificates]
+
+
+class Addressed(NamedTuple, Generic[M]):
+    """An encrypted message with its envelope.
+
+    Attributes:
+        recipients: the addresses for the SMTP envelope.
+        message: the encrypted message, as the type that was given.
+    """
+
+    recipients: tuple[str, ...]
+    message: M
+
+
+def addresses_of_fields(fields: Sequence[Field], names: Sequence[str]) -> list[str]:
+    """Return the addresses in the header fields called ``names`` (lower case), once each.
+
+    Raises:
+        MessageError: a field holds what is no address.
+        LimitError: it holds too many.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for name, raw in fields:
+        if name in names:
+            for address in addresses_in(raw.partition(b":")[2], raw.partition(b":")[0].decode("ascii").strip()):
+                found.setdefault(mailbox_of(address), address)
+    return list(found.values())
+
+
+def addressee_for(  # what a choice depends on
+    address: str,
+    sources: Iterable[CertificateSource],
+    *,
+    profile: Profile,
+    at: datetime | None = None,
+    every: bool = False,
+) -> Addressee:
+    """Choose the certificates for an address.
+
+    Certificates that ``profile`` must not use are passed over. Of the others, one that has the address in its
+    subject alternative name goes before one that has it in its subject (RFC 8550, 3), one that spells it in
+    the same way before one that does not (RFC 5321, 2.4), and one that became valid later before the others.
+
+    Args:
+        address: the mail address.
+        sources: where to look.
+        profile: what may be used.
+        at: the moment at which certificates must be valid, with its time zone; now if not given.
+        every: whether to take all that can be used, not only the best one.
+    """
+    at = moment(at)
+    usable: list[x509.Certificate] = []
+    reasons: list[str] = []
+    for certificate in dict.fromkeys(certificate for source in sources for certificate in source.find(address)):
+        if against := reasons_against(certificate, profile=profile, at=at):
+            reasons.append(f"the certificate with serial {certificate.serial_number:#x} {', and '.join(against)}")
+        else:
+            usable.append(certificate)
+    usable.sort(key=lambda certificate: _rank(certificate, address), reverse=True)
+    if not usable and not reasons:
+        reasons.append("there is no certificate for it")
+    return Addressee(address, tuple(usable if every else usable[:1]), tuple(reasons))
+
+
+def _rank(certificate: x509.Certificate, address: str) -> tuple[bool, bool, datetime]:
+    mailbox = mailbox_of(address)
+    in_alternative_name = any(mailbox_of(own) == mailbox for own in alternative_addresses(certificate))
+    spelt_alike = address.rpartition("@")[0] in {own.rpartition("@")[0] for own in addresses_of(certificate)}
+    return in_alternative_name, spelt_alike, certificate.not_valid_before_utc
+
+
+def envelopes(  # noqa: PLR0913  # what a choice depends on
+    visible: Iterable[str],
+    blind: Iterable[str],
+    sources: Iterable[CertificateSource],
+    *,
+    profile: Profile,
+    at: datetime | None = None,
+    every: bool = False,
+) -> list[Envelope]:
+    """Divide addresses into envelopes: one for all who are visible, one for each blind recipient who is not.
+
+    Raises:
+        RecipientError: an address has no certificate that can be used; it names every one.
+    """
+    sources = tuple(sources)
+    found = [
+        [addressee_for(address, sources, profile=profile, at=at, every=every) for address in addresses]
+        for addresses in (visible, blind)
+    ]
+    refuse_unreachable([addressee for addressees in found for addressee in addressees])
+    seen = {mailbox_of(addressee.address) for addressee in found[0]}
+    divided = [Envelope(tuple(found[0]))] if found[0] else []
+    return divided + [
+        Envelope((addressee,), blind=True) for addressee in found[1] if mailbox_of(addressee.address) not in seen
+    ]
+
+
+def refuse_unreachable(addressees: Iterable[Addressee]) -> None:
+    """Refuse if an address has no certificate.
+
+    Raises:
+        RecipientError: it names every one with its reasons.
+    """
+    if refused := [f"{each.address}: {'; '.join(each.reasons)}" for each in addressees if not each.certificates]:
+        raise RecipientError(refused)
+
+
+def encrypt_by_address(  # noqa: PLR0913  # two that most leave as they are
+    message: M,
+    certificates: CertificateSource | Iterable[CertificateSource],
+    *,
+    add: Iterable[Recipient | x509.Certificate] = (),
+    to: Iterable[str] | None = None,
+    profile: Profile = MODERN,
+    every: bool = False,
+    at: datetime | None = None,
+) -> Iterator[Addressed[M]]:
+    """Encrypt a mail for whom it is addressed to: one message for To and Cc, and one for each address in Bcc.
+
+    Everything is checked before the first message is returned.
+
+    Args:
+        message: the mail; as bytes, or as a message object.
+        certificates: where certificates are found by address: one source or several.
+        add: further recipients of the first message, such as the sender.
+        to: the addresses that take the place of those in the header.
+        profile: the algorithms, and what is asked of a certificate.
+        every: whether to encrypt for all certificates of an address that can be used, not only for the best.
+        at: the moment at which certificates must be valid, with its time zone; now if not given.
+
+    Returns:
+        The messages, each with the addresses for its SMTP envelope.
+
+    Raises:
+        RecipientError: an address has no certificate that can be used, or there is no address; all are named.
+        MessageError: an address field holds what is no address.
+        NotMailError: the message does not begin with a mail header.
+    """
+    sources = [certificates] if isinstance(certificates, CertificateSource) else certificates
+    raw = octets_of(message)
+    fields = split_head(read_head(io.BytesIO(raw).read)[0]).fields
+    visible = addresses_of_fields(fields, VISIBLE_FIELDS) if to is None else list(to)
+    blind = addresses_of_fields(fields, BLIND_FIELDS) if to is None else ()
+    divided = envelopes(visible, blind, sources, profile=profile, at=at, every=every)
+    if not divided:
+        raise RecipientError(())
+    others: list[Recipient | x509.Certificate] = list(add)
+
+    def encrypted(envelope: Envelope) -> M:
+        recipients: list[Recipient | x509.Certificate] = [*envelope.certificates, *(() if envelope.blind else others)]
+        return encrypt(message, recipients, profile=profile)
+
+    return (Addressed(envelope.recipients, encrypted(envelope)) for envelope in divided)
