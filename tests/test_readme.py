@@ -17,6 +17,7 @@ import pytest
 from smime_session import AES_128_GCM, MODERN, decrypt, load_identities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from email.message import EmailMessage
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +58,7 @@ class Server:
     """Takes the place of an SMTP server."""
 
     sent: EmailMessage
+    to_addrs: tuple[str, ...]
 
     def __init__(self, host: str) -> None:
         assert host == "localhost"
@@ -67,9 +69,10 @@ class Server:
     def __exit__(self, *_exc: object) -> None:
         pass
 
-    def send_message(self, message: EmailMessage) -> None:
+    def send_message(self, message: EmailMessage, *, to_addrs: Sequence[str] = ()) -> None:
         """Keep what is sent."""
         Server.sent = message
+        Server.to_addrs = tuple(to_addrs)
 
 
 def test_the_library_examples_run(
@@ -78,14 +81,16 @@ def test_the_library_examples_run(
     """The script sends a mail that Bob opens, and the way back prints the one of the command line."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(smtplib, "SMTP", Server)
-    sending, reading, choosing = blocks("python")
-    exec(compile(sending, "README.md", "exec"), {})  # noqa: S102  # our own README
-    opened = decrypt(Server.sent, load_identities((folder / "bob.key").read_bytes()))
-    assert opened.message["Subject"] == "Lunch"
-    assert opened.message.get_content() == "At noon, behind the library.\n"
+    sending, addressing, reading, choosing = blocks("python")
+    names: dict[str, object] = {}
+    for script, to_addrs in ((sending, ()), (addressing, ("bob@example.com",))):
+        exec(compile(script, "README.md", "exec"), names)  # noqa: S102  # our own README
+        opened = decrypt(Server.sent, load_identities((folder / "bob.key").read_bytes()))
+        assert opened.message["Subject"] == "Lunch"
+        assert opened.message.get_content() == "At noon, behind the library.\n"
+        assert Server.to_addrs == to_addrs
     exec(compile(reading, "README.md", "exec"), {})  # noqa: S102  # the same
     assert "At noon, behind the library." in capsys.readouterr().out
-    names: dict[str, object] = {}
     exec(compile(choosing, "README.md", "exec"), names)  # noqa: S102  # the same
     assert names["smaller"] == replace(MODERN, content=AES_128_GCM)
 
