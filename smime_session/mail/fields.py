@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.errors import NotMailError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NAME: Final = rb"(?>[!-9;-~]+)"
 _COLON: Final = rb"(?>[ \t]*):"
@@ -138,7 +141,7 @@ def parse_fields_leniently(head: bytes) -> tuple[Field, ...]:
     )
 
 
-def find_value(fields: tuple[Field, ...], name: str) -> str:
+def find_value(fields: Sequence[Field], name: str) -> str:
     """Return the value of the first field called ``name`` (lower case), or an empty string."""
     for field in fields:
         if field[0] == name:
