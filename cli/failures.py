@@ -115,6 +115,8 @@ def _readers_hint(error: DecryptionError | NoMatchError) -> str | None:
     """Say who could read the message, or who tried."""
     if isinstance(error, DecryptionError):
         addressed_to, given = "; ".join(error.addressed_to), "; ".join(error.identities)
+        if error.unproven:
+            return "the content is not authenticated: the private key must come with its certificate"
         return f"it is addressed to {addressed_to}; given: {given}" if addressed_to else None
     if error.closest:
         return "--ignore-certificates tries the private key on every recipient"

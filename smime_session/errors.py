@@ -180,9 +180,12 @@ class DecryptionError(SmimeError):
     Attributes:
         addressed_to: to whom it is addressed, a description each, made of public fields only.
         identities: what the given identities are, a description each.
+        unproven: whether the key itself was wanted, to be passed on or saved, and nothing would prove one of those
+            that were tried, like that of an RSA key without its certificate; a matter of public fields too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, unproven: bool = False) -> None:
         super().__init__("the message could not be decrypted: the key does not fit or the message was altered")
         self.addressed_to: tuple[str, ...] = ()
         self.identities: tuple[str, ...] = ()
+        self.unproven = unproven

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
+from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from smime_session.memory import erase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Proof(IntEnum):
+    """What tells that an unwrapped key is the one that its message was encrypted with, from least to most.
+
+    Attributes:
+        REFUTED: unwrapping checked it, and it is not: a decoy, which goes the way of every other key (RFC 3218).
+        NONE: nothing does: a wrong private key unwraps such a key too.
+        NAMED: the recipient info names the private key that unwrapped it, which checked nothing.
+        CHECKED: unwrapping checked it, as AES key wrap, RSAES-OAEP and PWRI-KEK do.
+    """
+
+    REFUTED = 0
+    NONE = 1
+    NAMED = 2
+    CHECKED = 3
 
 
 class SessionKey:
@@ -26,18 +43,17 @@ class SessionKey:
 
     Args:
         material: the key's octets; the object takes this buffer as its own and will overwrite it.
-        checked: whether unwrapping it proved it intact, as AES key wrap, RSAES-OAEP and PWRI-KEK do; a
-            decoy and what RSAES-PKCS1-v1_5 gave are not.
+        proof: what tells that it is the right one.
         message: what marks the one message that it opens, where its user saved that with the key
             (:func:`~smime_session.operations.opening.mark_of`).
     """
 
-    __slots__ = ("_material", "_octets", "checked", "message")
+    __slots__ = ("_material", "_octets", "message", "proof")
 
-    def __init__(self, material: bytearray, *, checked: bool = False, message: bytes = b"") -> None:
+    def __init__(self, material: bytearray, *, proof: Proof = Proof.NONE, message: bytes = b"") -> None:
         self._material = material
         self._octets = b""
-        self.checked = checked
+        self.proof = proof
         self.message = message
 
     @classmethod
@@ -46,9 +62,9 @@ class SessionKey:
         return cls.adopt(os.urandom(size))
 
     @classmethod
-    def adopt(cls, octets: bytes, *, checked: bool = False) -> Self:
+    def adopt(cls, octets: bytes, *, proof: Proof = Proof.NONE) -> Self:
         """Make a key of octets that a call has just returned, and overwrite those: nobody else may hold them."""
-        key = cls(bytearray(octets), checked=checked)
+        key = cls(bytearray(octets), proof=proof)
         erase(octets)
         return key
 

@@ -18,6 +18,7 @@ from smime_session.content import SLACK, Opener, open_whole, opener
 from smime_session.errors import DecryptionError, MalformedError, OtherMessageError, PolicyError
 from smime_session.mail.detection import open_message
 from smime_session.mail.reunion import begins_like_entity
+from smime_session.session_key import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,17 +185,25 @@ class Pass:
     def judge(self, *, strict: bool = False) -> Candidate:
         """Return the candidate that opened the content; its last octets are then in :attr:`last`.
 
-        Content without authentication can seem to open with a wrong key: with one of 256. Among several
-        that do, one whose unwrapping was checked goes first, then the only one whose plaintext begins like
-        a mail; neither tells an attacker anything about RSAES-PKCS1-v1_5, whose keys are never checked.
-        Where neither decides, none is taken.
+        A tag proves its key. Content without one seems to open with one wrong key in 256, so that there the
+        key's own proof counts (:class:`~smime_session.session_key.Proof`):
+
+        - A decoy never opens anything. It is tried all the same, in the same time.
+        - Of several keys that open, those with the best proof remain; among these, the only one whose plaintext
+          begins like a mail. Where that does not decide, none is taken.
+        - Where the key itself is wanted, to be passed on or saved, the plaintext decides nothing, and a key that
+          nothing proves is not taken: what a bare RSA key unwraps with RSAES-PKCS1-v1_5, or a session key that
+          was given as it is.
+
+        None of this tells an attacker anything about RSAES-PKCS1-v1_5: its keys and its decoys have the same proof,
+        which follows from public fields.
 
         Args:
-            strict: take none either if only the plaintext decides, because the key itself is wanted.
+            strict: whether the key itself is wanted.
 
         Raises:
             OtherMessageError: none did, and one was saved with another message.
-            DecryptionError: none did, or several and it cannot be told which is right.
+            DecryptionError: none did, or it cannot be told which is right.
         """
         try:
             return self._judge(strict=strict)
@@ -212,13 +221,15 @@ class Pass:
         return winner
 
     def _likeliest(self, opened: Sequence[_Result], *, strict: bool = False) -> tuple[Candidate, bytes]:
-        """Return the key that is meant of those that opened, and the end of what came out."""
+        """Return the key that is meant of those that opened, and the end of what came out: see :meth:`judge`."""
+        least = Proof.NAMED if strict and not self.reader.authenticated else Proof.NONE
+        opened = [result for result in opened if result[0].key.proof >= least]
         if not opened and any(map(self._belongs_elsewhere, self._candidates)):
             raise OtherMessageError
         if len(opened) > 1:
             opened = _decided(opened, strict=strict)
         if len(opened) != 1:
-            raise DecryptionError
+            raise DecryptionError(unproven=any(Proof.NONE <= each.key.proof < least for each in self._candidates))
         winner, _, last = opened[0]
         return winner, last
 
@@ -233,10 +244,10 @@ _Result = tuple["Candidate", bytes, bytes]
 
 def _decided(opened: Sequence[_Result], *, strict: bool) -> Sequence[_Result]:
     """Leave out of several results what is less likely to be right; of equal keys, all but one."""
-    checked = [result for result in opened if result[0].key.checked]
+    best = max(candidate.key.proof for candidate, _, _ in opened)
     different: list[_Result] = []
-    for result in checked or opened:
-        if all(result[0].key != other[0].key for other in different):
+    for result in opened:
+        if result[0].key.proof == best and all(result[0].key != other[0].key for other in different):
             different.append(result)
     if len(different) == 1 or strict:
         return different

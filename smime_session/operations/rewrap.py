@@ -146,9 +146,9 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
         source: a mail, or a bare CMS object in DER, BER, PEM or base64. What cannot seek is kept, as it
             came, in a private file.
         target: where the message goes, in the form that the input has.
-        identities: who may read the message; one of them has to, for somebody to be added. A session
-            key is believed when the whole content opened with it; content without authentication
-            shows a wrong one by its padding alone, which fails to in one case of 256.
+        identities: who may read the message; one of them has to, for somebody to be added. The whole content
+            has to open with its session key and, without authentication, something else has to prove that key
+            (:class:`~smime_session.session_key.Proof`): an RSA key may need its certificate.
         add: certificates, which are checked, or prepared recipients. Whoever is a recipient already
             stays as before; to be wrapped for anew, name them in ``remove`` too.
         remove: who is to be taken out: see :meth:`~smime_session.operations.roster.Roster.select`.

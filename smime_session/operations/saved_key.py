@@ -18,7 +18,7 @@ from smime_session.memory import erase
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import Pass, mark_of, prove
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.sources import Replay
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SavedSessionKey:
         """
         self._check()
         return SessionKey(
-            bytearray(self._key.material), checked=True, message=mark_of(self.algorithm, self.fingerprint)
+            bytearray(self._key.material), proof=Proof.CHECKED, message=mark_of(self.algorithm, self.fingerprint)
         )
 
     def to_json(self) -> bytes:

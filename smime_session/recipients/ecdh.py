@@ -34,7 +34,7 @@ from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.parallel import in_parts
 
 if TYPE_CHECKING:
@@ -683,7 +683,7 @@ class KeyAgreementIdentity:
                         if opened := unwrap(wrap, key.material, member.encrypted_key, size):
                             return opened
                     decoy = hmac.digest(key.material, info.encrypted_keys[0].encrypted_key, "sha512")
-        return SessionKey(bytearray(decoy[:size]))
+        return SessionKey(bytearray(decoy[:size]), proof=Proof.REFUTED)
 
     def _point(self, originator: RecipientIdentifier | OriginatorKey) -> bytes:
         """Return the sender's public key as a point, of which the private key says whether it is on the curve.

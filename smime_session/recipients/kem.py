@@ -43,7 +43,7 @@ from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -464,7 +464,7 @@ class EncapsulationIdentity:
         with _key_encryption_key(secret, info.hash, info.wrap.key_size, other_info(info)) as wrapping_key:
             decoy = hmac.digest(wrapping_key.material, info.encrypted_key, "sha512")[:size]
             opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key, size)
-        return SessionKey(bytearray(decoy)) if opened is None else opened
+        return SessionKey(bytearray(decoy), proof=Proof.REFUTED) if opened is None else opened
 
     def __str__(self) -> str:
         return self._names.describe(f"{self._kem.name} private key")

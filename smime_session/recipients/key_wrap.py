@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import TRIPLE_DES_WRAP
 from smime_session.memory import lent, overwrite_freed
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
     from smime_session.algorithms import KeyWrap
@@ -38,7 +38,7 @@ def _unwrap_aes(key: bytearray, encrypted: bytes) -> SessionKey | None:
     from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
     try:
-        return SessionKey.adopt(aes_key_unwrap(key, encrypted), checked=True)
+        return SessionKey.adopt(aes_key_unwrap(key, encrypted), proof=Proof.CHECKED)
     except InvalidUnwrap:
         return None
     finally:
@@ -50,7 +50,7 @@ def _unwrap_triple_des(key: bytearray, encrypted: bytes) -> SessionKey | None:
     turned = _decrypt(key, _VECTOR, encrypted)
     turned.reverse()
     with SessionKey(_decrypt(key, turned[:_BLOCK], turned[_BLOCK:])) as opened:
-        material = SessionKey(opened.material[:-_CHECKSUM], checked=True)
+        material = SessionKey(opened.material[:-_CHECKSUM], proof=Proof.CHECKED)
         expected = hashlib.sha1(material.material, usedforsecurity=False).digest()[:_CHECKSUM]
         if hmac.compare_digest(opened.material[-_CHECKSUM:], expected):
             return material

@@ -59,11 +59,16 @@ class OwnNames:
 
     def include(self, recipient: RecipientIdentifier) -> bool:
         """Tell whether ``recipient`` is one of the names, or cannot be ruled out."""
-        if self._named is None or recipient == self._named:
-            return True
+        return self._named is None or self.name(recipient)
+
+    def name(self, recipient: RecipientIdentifier) -> bool:
+        """Tell whether ``recipient`` is one of the names."""
         if not isinstance(recipient, IssuerAndSerialNumber):
             return recipient.value in self.key_identifiers
-        return recipient.serial_number == self._named.serial_number and same_name(recipient.issuer, self._named.issuer)
+        own = self._named
+        if own is None or recipient == own:
+            return own is not None
+        return recipient.serial_number == own.serial_number and same_name(recipient.issuer, own.issuer)
 
     def describe(self, key: str) -> str:
         """Say whose ``key`` (``RSA-3072 private key``) it is."""

@@ -28,7 +28,7 @@ from smime_session.errors import (
 from smime_session.keys.passwords import PRF, SALT_SIZE, block_context, decrypt_blocks, derive
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients.summary import RecipientSummary
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -319,7 +319,8 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
     with SessionKey(decrypt_blocks(kek, info.cipher, info.vector, first_pass)) as opened:
         expected = bytes((size,)) + _complement(opened.material[_HEAD : 2 * _HEAD])
         fits = hmac.compare_digest(opened.material[:_HEAD], expected) and len(opened) >= _HEAD + size
-        return SessionKey(opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy), checked=fits)
+        material = opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy)
+        return SessionKey(material, proof=Proof.CHECKED if fits else Proof.REFUTED)
 
 
 def _complement(key: bytearray) -> bytes:

@@ -49,6 +49,7 @@ class Identity(Protocol):
 
         A wrapped key that does not decrypt is no error here: the answer is then a random key of
         the right size, and opening the content fails as it does for an altered message (RFC 3218).
+        What was found out meanwhile is the key's :attr:`~smime_session.session_key.SessionKey.proof`.
 
         Raises:
             NoMatchError: none of them is addressed to this identity.

@@ -29,7 +29,7 @@ from smime_session.errors import (
 from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.naming import OwnNames
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -437,9 +437,19 @@ class KeyTransportIdentity:
         decoy = rejection.finalize()[:size]
         opened = self._private_key.decrypt(info.encrypted_key, info.algorithm) or b""
         fits = len(opened) == size
-        key = SessionKey(bytearray(opened if fits else decoy), checked=fits and info.algorithm.hash is not None)
+        key = SessionKey(bytearray(opened if fits else decoy), proof=self._proof(info, fits=fits))
         erase(opened)
         return key
+
+    def _proof(self, info: KeyTransRecipientInfo, *, fits: bool) -> Proof:
+        """Say what tells that a session key is the right one.
+
+        RSAES-OAEP checks what it opens. With RSAES-PKCS1-v1_5 a decoy must pass for whatever the other keys of this
+        recipient info pass for, or success would tell what nothing may tell; there only the name counts.
+        """
+        if info.algorithm.hash is not None:
+            return Proof.CHECKED if fits else Proof.REFUTED
+        return Proof.NAMED if self._names.name(info.recipient) else Proof.NONE
 
     def __str__(self) -> str:
         return self._names.describe(f"RSA-{self._private_key.public_key.bits} private key")

@@ -25,7 +25,7 @@ from smime_session.errors import (
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.recipients import key_wrap
 from smime_session.recipients.summary import RecipientSummary
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 from smime_session.text import printable
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class PresharedKey:
         """Unwrap, or make a decoy of the right size, the same one each time, as a real key would be."""
         decoy = hmac.digest(self._key, info.encrypted_key, "sha512")[:size]
         opened = key_wrap.unwrap(info.wrap, self._key, info.encrypted_key, size)
-        return SessionKey(bytearray(decoy)) if opened is None else opened
+        return SessionKey(bytearray(decoy), proof=Proof.REFUTED) if opened is None else opened
 
     def __str__(self) -> str:
         return f"pre-shared key of {len(self._key) * 8} bits, identifier {self._identifier.hex()}"

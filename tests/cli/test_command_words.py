@@ -122,7 +122,7 @@ def test_every_library_error_is_foreseen() -> None:
     for kind in all_kinds(smime_session.SmimeError):
         error = kind.__new__(kind)
         error.args = ("the mail is odd",)
-        for name in ("missing", "option", "guard", "closest"):
+        for name in ("missing", "option", "guard", "closest", "unproven"):
             if not hasattr(error, name):
                 setattr(error, name, None)
         for name in ("addressed_to", "identities"):

@@ -125,4 +125,4 @@ def test_one_failure_has_one_text() -> None:
     """Whatever depends on a private key cannot say more than the others."""
     assert str(DecryptionError()) == str(DecryptionError())
     with pytest.raises(TypeError):
-        DecryptionError("the padding is wrong")  # type: ignore[call-arg]
+        DecryptionError("the padding is wrong")  # type: ignore[arg-type, call-arg]

@@ -27,7 +27,7 @@ from smime_session.keys import passwords
 from smime_session.recipients import curves, key_derivation, key_wrap
 from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.key_derivation import derive
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 from tests.support.agreeing import person
 from tests.support.readers import ML_KEM
 
@@ -209,11 +209,11 @@ def test_what_keys_agree_on_is_overwritten(curve: Curve, monkeypatch: pytest.Mon
 def test_adopting_takes_the_octets() -> None:
     """The key has them, and the object that was given does not."""
     octets = bytes(bytearray(OCTETS))
-    key = SessionKey.adopt(octets, checked=True)
+    key = SessionKey.adopt(octets, proof=Proof.CHECKED)
     assert key.material == OCTETS
-    assert key.checked
+    assert key.proof is Proof.CHECKED
     assert octets == bytes(16)
-    assert not SessionKey.adopt(bytes(bytearray(OCTETS))).checked
+    assert SessionKey.adopt(bytes(bytearray(OCTETS))).proof is Proof.NONE
 
 
 class Watched(PresharedKey):

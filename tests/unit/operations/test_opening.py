@@ -17,12 +17,13 @@ from smime_session.operations.candidates import Candidate, Candidates
 from smime_session.operations.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.fitness import recipient_for
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.sources import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smime_session import Profile
     from smime_session.cms.values import WrappedKey
     from tests.conftest import Person
 
@@ -53,10 +54,15 @@ def opens_to_noise(message: bytes, key: SessionKey) -> bool:
     return not begins_like_entity(content)
 
 
+def key_of(message: bytes) -> SessionKey:
+    """Return the key of a message."""
+    with Replay(message) as replay:
+        return READER.unwrap(Pass(replay, DEFAULT).reader.header.wrapped_keys)
+
+
 def right_and_wrong(message: bytes) -> tuple[SessionKey, SessionKey]:
     """Return the key of a message in CBC mode, and another one that seems to open it, as noise."""
-    with Replay(message) as replay:
-        right = READER.unwrap(Pass(replay, DEFAULT).reader.header.wrapped_keys)
+    right = key_of(message)
     keys = (SessionKey(bytearray(number.to_bytes(32))) for number in range(100_000))
     return right, next(key for key in keys if opens_to_noise(message, key))
 
@@ -65,19 +71,31 @@ def test_what_begins_like_a_mail_wins() -> None:
     """Of two keys that both seem to open, the one whose plaintext begins like an entity is taken."""
     message = encrypt(MAIL, [READER], profile=COMPAT)
     right, wrong = right_and_wrong(message)
-    for checked in (False, True):
-        right.checked = wrong.checked = checked
+    for proof in (Proof.NONE, Proof.NAMED, Proof.CHECKED):
+        right.proof = wrong.proof = proof
         assert judged(message, right, wrong) is right
         assert judged(message, wrong, right) is right
 
 
-def test_a_key_that_was_checked_wins_first() -> None:
-    """A key that was proven intact goes before one whose plaintext looks better."""
+@pytest.mark.parametrize(("better", "worse"), [(Proof.CHECKED, Proof.NAMED), (Proof.NAMED, Proof.NONE)])
+def test_the_better_proof_wins_first(better: Proof, worse: Proof) -> None:
+    """A key with a better proof goes before one whose plaintext looks better."""
     message = encrypt(MAIL, [READER], profile=COMPAT)
     right, wrong = right_and_wrong(message)
-    right.checked, wrong.checked = False, True
+    right.proof, wrong.proof = worse, better
     assert judged(message, right, wrong) is wrong
     assert judged(message, wrong, right) is wrong
+
+
+@pytest.mark.parametrize("profile", [COMPAT, MODERN], ids=lambda profile: profile.name)
+def test_a_decoy_opens_nothing(profile: Profile) -> None:
+    """However well its padding fits, and even if it is the right key: whoever unwrapped it knows that it is not."""
+    message = encrypt(MAIL, [READER], profile=profile)
+    right = key_of(message)
+    right.proof = Proof.REFUTED
+    with pytest.raises(DecryptionError):
+        judged(message, right)
+    assert judged(message, right, other := key_of(message)) is other
 
 
 @pytest.mark.parametrize("content", [b"no mail at all", b"\nnor this"])
@@ -87,27 +105,38 @@ def test_what_cannot_be_decided_is_not(content: bytes) -> None:
     encrypt_stream(io.BytesIO(content), target, [READER], profile=COMPAT, form="der")
     message = target.getvalue()
     right, wrong = right_and_wrong(message)
-    right.checked = wrong.checked = False
+    right.proof = wrong.proof = Proof.NAMED
     for keys in ((right, wrong), (wrong, right)):
         with pytest.raises(DecryptionError):
             judged(message, *keys)
     assert judged(message, right) is right
-    again = SessionKey(bytearray(right.material))
+    again = SessionKey(bytearray(right.material), proof=Proof.NAMED)
     assert judged(message, again, right) is again
 
 
 def test_a_key_that_is_passed_on_is_certain() -> None:
-    """What the plaintext looks like is not enough where the key itself is wanted: others would rely on it."""
+    """Where the key itself is wanted, it needs a proof of its own: what the plaintext looks like is not enough."""
     message = encrypt(MAIL, [READER], profile=COMPAT)
     right, wrong = right_and_wrong(message)
-    right.checked = wrong.checked = False
+    right.proof = wrong.proof = Proof.NONE
     assert judged(message, right, wrong) is right
-    for keys in ((right, wrong), (wrong, right)):
+    for keys in ((right, wrong), (wrong, right), (right,)):
         with pytest.raises(DecryptionError):
             judged(message, *keys, strict=True)
+    right.proof = wrong.proof = Proof.NAMED
+    with pytest.raises(DecryptionError):
+        judged(message, right, wrong, strict=True)
     assert judged(message, right, strict=True) is right
-    right.checked = True
+    right.proof = Proof.CHECKED
     assert judged(message, wrong, right, strict=True) is right
+
+
+def test_a_tag_proves_the_key() -> None:
+    """What opened authenticated content is certain, however it was unwrapped."""
+    message = encrypt(MAIL, [READER], profile=MODERN)
+    right = key_of(message)
+    right.proof = Proof.NONE
+    assert judged(message, right, SessionKey(bytearray(32)), strict=True) is right
 
 
 class Failing:

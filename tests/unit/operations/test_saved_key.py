@@ -42,6 +42,7 @@ from smime_session import (
 from smime_session.algorithms import AES_128_CBC, AES_128_GCM, AES_192_GCM, AES_256_GCM, CHACHA20_POLY1305
 from smime_session.operations import saved_key
 from smime_session.operations.opening import Pass
+from smime_session.session_key import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,7 +246,7 @@ def test_the_file_is_as_documented(key: SavedSessionKey) -> None:
     again = load_session_key(FILE)
     assert (again.algorithm, again.fingerprint) == (AES_256_GCM, FINGERPRINT)
     assert again.unwrap(()).material == KEY
-    assert again.unwrap(()).checked
+    assert again.unwrap(()).proof is Proof.CHECKED
     assert again.unwrap(()).message.endswith(FINGERPRINT)
 
 

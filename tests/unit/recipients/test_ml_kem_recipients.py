@@ -38,7 +38,7 @@ from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.fitness import recipient_for
 from smime_session.recipients.kem import EncapsulationIdentity, EncapsulationRecipient
 from smime_session.recipients.registry import is_selective, legacy_algorithm, summarize, technique_for
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 from tests.support.encapsulating import ALICE, BOB, BOTH, CAROL, MAIL, TODAY, Person, wrapped_for
 from tests.support.making import rsa_key
 from tests.support.refusing import refusal
@@ -200,7 +200,7 @@ def test_what_does_not_open_is_a_decoy(person: Person, size: int, field: str) ->
     decoys = [identity.unwrap([broken]) for _ in range(2)]
     assert [len(decoy) for decoy in decoys] == [size, size]
     assert decoys[0] == decoys[1] != SessionKey(bytearray(size))
-    assert not decoys[0].checked
+    assert decoys[0].proof is Proof.REFUTED
     assert SessionKey(bytearray(size)) not in decoys
 
 

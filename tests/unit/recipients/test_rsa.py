@@ -27,7 +27,7 @@ from smime_session.recipients import rsa as key_transport
 from smime_session.recipients.naming import key_identifier
 from smime_session.recipients.registry import is_selective, legacy_algorithm, technique_for
 from smime_session.recipients.rsa import KeyTransportIdentity, KeyTransportRecipient
-from smime_session.session_key import SessionKey
+from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
     from tests.conftest import Person
@@ -204,13 +204,13 @@ def test_a_decoy_is_known_to_its_private_key_alone(
 
 @PADDINGS
 def test_only_what_oaep_proved_is_checked(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
-    """RSAES-OAEP proves a key intact; RSAES-PKCS1-v1_5 proves nothing, and a decoy of either is no key."""
+    """RSAES-OAEP tells a decoy; with RSAES-PKCS1-v1_5 nothing does, and only the name says whose key it is."""
     wrapped = _wrapped(alice, key, algorithm)
     altered = wrapped._replace(encoded=wrapped.encoded[:-1] + bytes((wrapped.encoded[-1] ^ 1,)))
     another_size = wrapped._replace(key_size=24)
-    assert alice.identity.unwrap([wrapped]).checked == (algorithm.hash is not None)
-    assert not alice.identity.unwrap([altered]).checked
-    assert not alice.identity.unwrap([another_size]).checked
+    for identity, unchecked in ((alice.identity, Proof.NAMED), (alice.bare, Proof.NONE)):
+        proofs = [identity.unwrap([each]).proof for each in (wrapped, altered, another_size)]
+        assert proofs == ([unchecked] * 3 if algorithm.hash is None else [Proof.CHECKED, Proof.REFUTED, Proof.REFUTED])
 
 
 def test_decoys_are_not_what_the_library_returned(alice: Person) -> None:
