@@ -95,6 +95,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     from ..credentials import recipients_in
 
     profile = chosen_profile(**choices)
+    recipients, left_out = recipients_in((*certificates, *own), profile)
     with reading(message) as source:  # before a password is asked for
         fields, stream = head_of(source) if addressing.stores and form == "mail" else ((), source.stream)
         if addressing.dry_run:
@@ -102,7 +103,6 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 click.get_current_context().exit(1)
             return
         divided = addressing.envelopes(fields, profile)
-        recipients, left_out = recipients_in((*certificates, *own), profile)
         recipients += secrets.load(new=True)
         work = _Work(source, stream, profile, form, quiet=quiet)
         if addressing.stores and destination.is_folder:
