@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smime_session.text import excerpt
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -112,7 +114,7 @@ class UnsupportedAlgorithmError(MessageError):
     """
 
     def __init__(self, role: str, oid: str, name: str | None = None) -> None:
-        super().__init__(f"the {role} {name + ' ' if name else ''}({oid}) is not supported")
+        super().__init__(f"the {role} {name + ' ' if name else ''}({excerpt(oid)}) is not supported")
         self.oid = oid
         self.name = name
 

@@ -8,7 +8,7 @@ from smime_session.arguments import check_certificate
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import asn1
 from smime_session.errors import MessageError
-from smime_session.text import printable
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,6 @@ _ISSUER, _SUBJECT, _KEY = 2, 4, 5
 """Places in a TBSCertificate after its version (RFC 5280, 4.1): serial, signature, issuer, validity, subject, key."""
 
 _UNREADABLE_NAME: Final = (ValueError, TypeError)  # the latter is for a BIT STRING where the library wants text
-
-MAX_NAME_SIZE: Final = 320  # characters of a name shown to people: the longest mail address, 64 + 1 + 255
 
 
 @quietly()
@@ -50,9 +48,7 @@ def addresses_of(certificate: x509.Certificate) -> list[str]:
 def describe(certificate: x509.Certificate) -> str:
     """Name a certificate in one printable line: its mail address, common name or subject, and its serial number."""
     name = next(iter(addresses_of(certificate)), None) or _subject_name(certificate)
-    if len(name) > MAX_NAME_SIZE:
-        name = name[:MAX_NAME_SIZE] + "…"
-    return f"{printable(name)} (serial {certificate.serial_number:#x})"
+    return f"{excerpt(name)} (serial {excerpt(f'{certificate.serial_number:#x}')})"
 
 
 def extensions_of(certificate: x509.Certificate) -> x509.Extensions | None:

@@ -7,6 +7,7 @@ from typing import Final
 from smime_session.algorithms import DATA, name_of
 from smime_session.cms import asn1
 from smime_session.errors import MalformedError
+from smime_session.text import excerpt
 
 CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"  # RFC 5652, 11.1
 
@@ -37,7 +38,7 @@ def check_content_type(oid: str, attributes: bytes) -> None:
         for value in _values(attribute)
     ]
     if stated not in ([oid], [] if oid == DATA else [oid]):
-        raise MalformedError(f"the content is said to be {name_of(oid) or oid}, which is not authenticated")
+        raise MalformedError(f"the content is said to be {name_of(oid) or excerpt(oid)}, which is not authenticated")
 
 
 def _values(attribute: asn1.Element) -> list[asn1.Element]:

@@ -20,6 +20,7 @@ from smime_session.recipients.fitness import reasons_against
 from smime_session.recipients.naming import stated_key_identifier
 from smime_session.recipients.registry import NamedIdentity, summarize
 from smime_session.recipients.summary import identifier_fields
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -137,10 +138,10 @@ def _matches(own: _Own, summaries: Iterable[RecipientSummary], directory: Direct
         elif known := directory.find(summary):
             yield from _compared(own, known)
         elif summary.issuer and (address := _mentioned(own.addresses, summary.issuer)):
-            other = f"has the same mail address, {address}, but the message names {summary.name}"
+            other = f"has the same mail address, {excerpt(address)}, but the message names {summary.name}"
             yield _Match(Closeness.SAME_ADDRESS, f"{other}: an earlier or later certificate")
         elif summary.issuer == own.name[0]:
-            other = f"has the same issuer, but the message names serial number {summary.serial_number}"
+            other = f"has the same issuer, but the message names serial number {excerpt(summary.serial_number or '')}"
             yield _Match(Closeness.SAME_ISSUER, f"{other}: an earlier or later certificate, or somebody else's")
 
 

@@ -11,14 +11,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from smime_session.errors import LimitError, MessageError
-from smime_session.text import printable
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ADDRESSES: Final = 100_000  # in one field: five times what a message may have
 _MAX_COMMENT_LEVELS: Final = 64  # of comments in comments
-_SHOWN: Final = 80  # characters of what is wrong that an error repeats
 
 _TOKEN: Final = re.compile(r'[ \t\r\n]+|(?P<special>[,:;<>@.\\()\[\]"])|(?P<atom>[^ \t\r\n,:;<>@.\\()\[\]"]+)')
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -175,6 +174,4 @@ def _alternates(tokens: list[_Token], kinds: set[str]) -> bool:
 
 
 def _no_address(field: str, text: str) -> MessageError:
-    shown = " ".join(text.split())
-    more = f" and {len(shown) - _SHOWN:,} characters more" if len(shown) > _SHOWN else ""
-    return MessageError(f"the {field} field holds what is no mail address: {printable(shown[:_SHOWN])}{more}")
+    return MessageError(f"the {field} field holds what is no mail address: {excerpt(' '.join(text.split()))}")

@@ -18,6 +18,7 @@ from smime_session.mail.entity import CMS_TYPES, MailHead, read_head, split_head
 from smime_session.mail.fields import begins_like_mail, find_value, no_mail, parse_media_type, parse_parameters
 from smime_session.mail.pem import CMS_LABELS, PemDecoder, find_pem_label
 from smime_session.mail.transfer import ALPHABET, Base64Decoder, QuotedPrintableDecoder, decode_lines
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,9 +167,9 @@ def _require_cms_label(text: bytes) -> None:
     if label is None:
         raise MalformedError("the BEGIN line of the PEM text is broken")
     if label.startswith("PGP "):
-        raise NotEnvelopeError(f"PGP text ({label})")
+        raise NotEnvelopeError(f"PGP text ({excerpt(label)})")
     if label not in CMS_LABELS:
-        raise NotEnvelopeError(f"a PEM file that holds {label}")
+        raise NotEnvelopeError(f"a PEM file that holds {excerpt(label)}")
 
 
 def _open_body(head: MailHead, body: Lookahead) -> _Object:
@@ -250,7 +251,7 @@ def _describe_der(start: bytes) -> str | None:
 
 def _describe_mail(head: MailHead, body: Lookahead) -> str:
     """Say in a few words what a mail is that is no envelope."""
-    kind = head.content_type
+    kind = excerpt(head.content_type)
     if kind == "multipart/signed":
         return f"a signed message ({kind})"
     if kind == "multipart/encrypted" or kind.startswith("application/pgp"):

@@ -19,6 +19,7 @@ from smime_session.errors import DecryptionError, MalformedError, OtherMessageEr
 from smime_session.mail.detection import open_message
 from smime_session.mail.reunion import begins_like_entity
 from smime_session.session_key import Proof
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -267,7 +268,8 @@ def refuse_unauthenticated(reader: EnvelopeReader, policy: Policy) -> None:
     """
     if policy.require_authenticated and not reader.authenticated:
         oid = reader.header.content_encryption.oid
-        raise PolicyError(f"the content is not authenticated ({name_of(oid) or oid})", option="require_authenticated")
+        algorithm = name_of(oid) or excerpt(oid)
+        raise PolicyError(f"the content is not authenticated ({algorithm})", option="require_authenticated")
 
 
 def prove(

@@ -8,7 +8,7 @@ from smime_session.cms.revision import version_of
 from smime_session.errors import RecipientError
 from smime_session.operations.roster import Member, Roster
 from smime_session.recipients.fitness import recipients_for
-from smime_session.recipients.registry import refuse_classical, summarize, wrap_all
+from smime_session.recipients.registry import names_of, refuse_classical, summarize, wrap_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -60,7 +60,7 @@ class Readership:
         if not wanted and not leaving:
             raise RecipientError(("there is nobody to add and nobody to remove",))
         if not wanted and not self._staying.members:
-            names = "; ".join(member.name for member in self._leaving)
+            names = "; ".join(names_of([member.part for member in self._leaving]))
             raise RecipientError((f"nobody would be left to read the message without {names}",))
 
     @property

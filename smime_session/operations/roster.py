@@ -131,7 +131,7 @@ class Roster:
         if isinstance(selector, str) and "@" not in selector:
             who, matching = selector, self._named(selector)
             if len({member.identifier for member in matching}) > 1:
-                names = "; ".join(member.name for member in matching)
+                names = "; ".join(names_of([member.part for member in matching]))
                 raise RecipientError((f"{who} names several recipients: {names}",))
         else:
             who, own = _certificates_of(selector, certificates)

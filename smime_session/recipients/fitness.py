@@ -34,6 +34,7 @@ from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN, Profile
 from smime_session.recipients.preparation import preparer
 from smime_session.recipients.registry import technique_for
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -206,7 +207,7 @@ def _unfit_key(
 ) -> Iterator[str]:
     oid = certificate.public_key_algorithm_oid.dotted_string
     if key is None:
-        yield f"has a public key that cannot be read (algorithm {name_of(oid) or oid})"
+        yield f"has a public key that cannot be read (algorithm {name_of(oid) or excerpt(oid)})"
     elif technique is None:
         kind = kind_of_key(key)
         does = "only signs" if only_signs(kind) else "is not supported"
@@ -248,7 +249,7 @@ def _unfit_extensions(extensions: x509.Extensions, profile: Profile) -> Iterator
     for extension in extensions:
         if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
             # RFC 5280, 4.2: whoever does not know a critical extension must reject the certificate
-            yield f"has a critical extension that is not known here ({extension.oid.dotted_string})"
+            yield f"has a critical extension that is not known here ({excerpt(extension.oid.dotted_string)})"
 
 
 def _camel_case(name: str) -> str:

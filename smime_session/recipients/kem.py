@@ -44,6 +44,7 @@ from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import Proof, SessionKey
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -207,7 +208,7 @@ def _known(identifier: AlgorithmIdentifier, table: Mapping[str, Known], role: st
     if identifier.oid not in table:
         raise UnsupportedAlgorithmError(role, identifier.oid, name)
     if identifier.parameters is not None:
-        raise MalformedError(f"the {role} {name or identifier.oid} has parameters")
+        raise MalformedError(f"the {role} {name or excerpt(identifier.oid)} has parameters")
     return table[identifier.oid]
 
 

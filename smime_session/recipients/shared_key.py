@@ -26,7 +26,7 @@ from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.recipients import key_wrap
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import Proof, SessionKey
-from smime_session.text import printable
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +140,7 @@ def _identifier_from(element: asn1.Element) -> KekIdentifier:
     date = rest.pop(0) if rest and rest[0].tag == _GENERALIZED_TIME else None
     if name is None or len(rest) > 1 or any(other.tag != asn1.SEQUENCE for other in rest):
         raise MalformedError("a KEKIdentifier is malformed")
-    return KekIdentifier(name.octets(), printable(date.contents.decode("ascii", "replace")) if date else None)
+    return KekIdentifier(name.octets(), excerpt(date.contents.decode("ascii", "replace")) if date else None)
 
 
 # --- the kind ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from smime_session.algorithms import ML_KEM_OIDS
 from smime_session.cms import codec
 from smime_session.cms.values import IssuerAndSerialNumber
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from smime_session.cms.values import RecipientIdentifier
@@ -51,9 +52,9 @@ class RecipientSummary:
     def name(self) -> str:
         """The recipient in a few words."""
         if self.serial_number is not None:
-            return f"serial {self.serial_number} of {self.issuer}"
+            return f"serial {excerpt(self.serial_number)} of {excerpt(self.issuer or '')}"
         if self.key_identifier is not None:
-            return f"key identifier {self.key_identifier}"
+            return f"key identifier {excerpt(self.key_identifier)}"
         return f"a {self.technique} recipient" if self.technique != "other" else "a recipient of another kind"
 
     @property

@@ -6,13 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smime_session.text import printable
+from smime_session.text import EXCERPT, excerpt, printable
 
 
 @given(st.text(st.characters()))
 def test_everything_prints(text: str) -> None:
     """Whatever comes in, lone surrogates included, what goes out is printable."""
     assert printable(text).isprintable()
+
+
+@given(st.text(st.characters(), max_size=3), st.integers(0, 300))
+def test_an_excerpt_is_short(text: str, times: int) -> None:
+    """What fits is shown as it prints; of more, the beginning is shown, and how much is not."""
+    whole = text * times
+    if len(whole) <= EXCERPT:
+        assert excerpt(whole) == printable(whole)
+    else:
+        assert excerpt(whole) == f"{printable(whole[:EXCERPT])}… and {len(whole) - EXCERPT:,} more"
+
+
+def test_an_excerpt_of_any_text_has_one_size() -> None:
+    """What is shown is 80 characters, which escapes make longer, and a number."""
+    assert excerpt("x" * 1_000_000) == f"{'x' * 80}… and 999,920 more"
+    assert excerpt("\0" * 81) == rf"{chr(92) + 'x00'}" * 80 + "… and 1 more"
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))

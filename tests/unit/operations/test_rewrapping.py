@@ -264,7 +264,9 @@ def test_one_serial_number_of_two_issuers_is_refused() -> None:
 
     message = rewrap(sealed_for(RSA), RSA.identities, add=[Named("One"), Named("Two"), Named("One")])
     assert len(inspect(message).recipients) == 3
-    with pytest.raises(RecipientError, match="5 names several recipients: serial 0x5 of CN=One; serial 0x5 of CN=Two"):
+    with pytest.raises(
+        RecipientError, match=r"5 names several recipients: serial 0x5 of CN=One \(.*\); serial 0x5 of CN=Two"
+    ):
         rewrap(message, remove=["5"])
 
 
