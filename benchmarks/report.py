@@ -10,9 +10,9 @@ from benchmarks.contest import Row
 from benchmarks.stages import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-_HEAD: Final = ("work", "peer", "peer's", "ours", "ratio", "target")
+_HEAD: Final = ("work", "peer", "peer's", "ours", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,16 @@ class Report:
     seconds: float
     environment: Mapping[str, str] = field(default_factory=machine.environment)
 
-    def markdown(self) -> str:
-        """Return it for people."""
+    def markdown(self, works: Collection[str] | None = None) -> str:
+        """Return it for people.
+
+        Args:
+            works: what to show; None for all of it, and where the time goes.
+        """
         parts = ["\n".join(f"- {name}: {value}" for name, value in self.environment.items())]
-        if self.rows:
-            parts.append(table(_HEAD, [_cells(row) for row in self.rows], right=2))
-        if self.profiles:
+        if rows := [_cells(row) for row in self.rows if works is None or row.work in works]:
+            parts.append(table(_HEAD, rows, right=2))
+        if self.profiles and works is None:
             parts.append("Where the time goes:")
             parts.append(_stage_table(self.profiles))
         if self.left_out:
@@ -84,15 +88,7 @@ def duration(seconds: float) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     theirs = "-" if row.theirs is None else f"{number(row.theirs)} {row.unit}"
     ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
-    return row.work, row.peer or "-", theirs, f"{number(row.ours)} {row.unit}", ratio, _aim(row)
-
-
-def _aim(row: Row) -> str:
-    """Say what a row ought to reach, and whether it does."""
-    aims = [] if row.target is None else [f"≥ {row.target:.3g}"]
-    if row.bound is not None:
-        aims.append(f"{'≥' if row.more_is_better else '≤'} {row.bound:,.0f} {row.unit}")
-    return " ".join([*aims, "met" if row.met else "missed"]) if aims else ""
+    return row.work, row.peer or "-", theirs, f"{number(row.ours)} {row.unit}", ratio
 
 
 def _stage_table(profiles: Sequence[Profile]) -> str:

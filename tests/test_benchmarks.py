@@ -102,7 +102,7 @@ def test_the_text_is_one_table_and_where_the_time_goes(measured: tuple[str, dict
     """Standard output is Markdown: a line for each row of the values, every one as wide as the head."""
     text, values = measured
     head, *rows = _table(text, "| work |")
-    assert head == ["work", "peer", "peer's", "ours", "ratio", "target"]
+    assert head == ["work", "peer", "peer's", "ours", "ratio"]
     assert [row[:2] for row in rows] == [[row["work"], row["peer"] or "-"] for row in values["rows"]]
     assert {len(row) for row in rows} == {len(head)}
     stages = _table(text, "| stage |")
