@@ -240,6 +240,7 @@ HKDFS: Final[dict[str, HashName]] = {
 HKDF_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in HKDFS.items()}
 
 PBKDF2_OID: Final = "1.2.840.113549.1.5.12"
+SCRYPT_OID: Final = "1.3.6.1.4.1.11591.4.11"
 PBES2_OID: Final = "1.2.840.113549.1.5.13"
 PBMAC1_OID: Final = "1.2.840.113549.1.5.14"
 PWRI_KEK_OID: Final = "1.2.840.113549.1.9.16.3.9"
@@ -357,7 +358,16 @@ OTHER_NAMES: Final = {
     "1.2.840.113533.7.66.10": "CAST5-CBC",
     "1.2.392.200011.61.1.1.1.4": "Camellia-256-CBC",
     "1.2.392.200011.61.1.1.1.2": "Camellia-128-CBC",
+    "1.2.392.200011.61.1.1.1.3": "Camellia-192-CBC",
+    **{f"1.2.410.200046.1.1.{kind}": f"ARIA-{bits}-CBC" for kind, bits in ((2, 128), (7, 192), (12, 256))},
     "1.2.410.200004.1.4": "SEED-CBC",
+    "1.3.6.1.4.1.3029.1.2": "Blowfish-CBC",
+    "1.3.6.1.4.1.188.7.1.1.2": "IDEA-CBC",
+    "1.2.840.113549.2.4": "MD4",
+    "1.2.840.113549.3.9": "RC5-CBC",
+    "1.2.840.113549.2.6": "HMAC-MD5",
+    "1.2.840.113549.2.12": "HMAC-SHA-512/224",
+    "1.2.840.113549.2.13": "HMAC-SHA-512/256",
     "2.16.840.1.101.3.4.1.3": "AES-128-OFB",
     "2.16.840.1.101.3.4.1.4": "AES-128-CFB",
     "2.16.840.1.101.3.4.1.7": "AES-128-CCM",
@@ -372,7 +382,7 @@ OTHER_NAMES: Final = {
     TRIPLE_DES_WRAP.oid: TRIPLE_DES_WRAP.name,
     "1.2.840.113549.1.9.16.3.7": "RC2 key wrap",
     PBKDF2_OID: "PBKDF2",
-    "1.3.6.1.4.1.11591.4.11": "scrypt",
+    SCRYPT_OID: "scrypt",
     ML_KEM_512_OID: "ML-KEM-512",
     RSA_KEM_OID: "RSA-KEM",
     "1.2.840.113549.1.9.16.3.14": "RSA-KEM as RFC 5990 has it",
@@ -381,8 +391,12 @@ OTHER_NAMES: Final = {
     RSASSA_PSS_OID: "RSASSA-PSS",
     PBES2_OID: "PBES2",
     PBMAC1_OID: "PBMAC1",
-    "1.2.840.113549.1.5.3": "PBE with MD5 and DES",  # RFC 8018, A.3
+    "1.2.840.113549.1.5.1": "PBE with MD2 and DES",  # RFC 8018, A.3
+    "1.2.840.113549.1.5.3": "PBE with MD5 and DES",
+    "1.2.840.113549.1.5.4": "PBE with MD2 and RC2",
+    "1.2.840.113549.1.5.6": "PBE with MD5 and RC2",
     "1.2.840.113549.1.5.10": "PBE with SHA-1 and DES",
+    "1.2.840.113549.1.5.11": "PBE with SHA-1 and RC2",
     "1.2.840.113549.1.12.1.1": "PBE with SHA-1 and RC4 of 128 bits",  # RFC 7292, C
     "1.2.840.113549.1.12.1.2": "PBE with SHA-1 and RC4 of 40 bits",
     "1.2.840.113549.1.12.1.3": "PBE with SHA-1 and Triple-DES",

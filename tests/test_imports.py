@@ -47,7 +47,10 @@ FLOORS: Final = {
 ALONE: Final = {"smime_session"}
 """Rows that stand for one module and not for those in its folder: a new module wants a row."""
 
-DOORS: Final = {"asn1crypto": {"smime_session.cms.codec"}, "click": {COMMAND}}
+DOORS: Final = {
+    "asn1crypto": {"smime_session.cms.codec", *(f"smime_session.keys.{name}" for name in ("locks", "pkcs8", "pkcs12"))},
+    "click": {COMMAND},
+}
 """Dependencies that only these modules, or those of these folders, may import."""
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from smime_session.algorithms import KEMS, name_of
+from cryptography import x509
+
+from smime_session.algorithms import name_of
 from smime_session.arguments import check_passphrase, moment
 from smime_session.certificates.files import Kind, Piece, read
 from smime_session.certificates.load import certificates_in, public_key_in
@@ -15,25 +17,24 @@ from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import codec
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.keys.load import is_only_for_signing, load_key, load_pkcs12
-from smime_session.keys.private_key import UnusableKeyError
+from smime_session.keys.load import found_in
+from smime_session.keys.private_key import UnsupportedLockError, UnusableKeyError
+from smime_session.keys.software import SoftwareKey
 from smime_session.profiles import PROFILES
-from smime_session.recipients.curves import curve_of
-from smime_session.recipients.fitness import kind_of_key, only_signs, reasons_against
-from smime_session.recipients.naming import key_identifier, stated_key_identifier
+from smime_session.recipients.fitness import reasons_against
+from smime_session.recipients.identities import identity_for
+from smime_session.recipients.naming import stated_key_identifier
 from smime_session.recipients.registry import technique_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from cryptography import x509
-
-    from smime_session.keys.private_key import PrivateKey
+    from smime_session.keys.load import Found
 
 _LABELLED: Final = re.compile(rb"-----BEGIN ([A-Z]+) PRIVATE KEY-----")
 """What older files tell of a key that is locked; ``ENCRYPTED`` tells nothing."""
-_ONLY_SIGNS: Final = "only signs"
+_BROKEN: Final = "a broken certificate"
 _LOCKED_FILE: Final = "a locked PKCS#12 file, which tells nothing without its passphrase"
 _LISTED: Final = {Kind.CERTIFICATE, Kind.PKCS7, Kind.PRIVATE_KEY, Kind.PKCS12}
 
@@ -146,108 +147,100 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
     pieces = read(data)
     certificates = certificates_in(pieces)
     keys: list[_Key] = []
-    others: list[str] = []
+    others = [str(piece.kind) for piece in pieces if piece.kind not in _LISTED]
     for piece in pieces:
-        if piece.kind in {Kind.PRIVATE_KEY, Kind.PKCS12}:
-            try:
-                key, enclosed = _unlocked(piece, passphrase)
-            except _LockedFileError:
+        try:
+            found, locked = _found(piece, passphrase)
+        except PassphraseError:
+            if passphrase:
+                raise
+            if piece.kind is Kind.PKCS12:
                 others.append(_LOCKED_FILE)
-                continue
-            keys += [key] if key else []
-            certificates += enclosed
-        elif piece.kind not in _LISTED:
-            others.append(str(piece.kind))
+            else:
+                keys.append(_Key(None, locked=True, name=_label(piece)))
+            continue
+        keys += [_key(each, locked=locked) for each in found if isinstance(each, SoftwareKey | UnusableKeyError)]
+        certificates += [each for each in found if isinstance(each, x509.Certificate)]
+        others += [_BROKEN for each in found if type(each) is CredentialError]
     if not keys and not certificates and _LOCKED_FILE not in others:
         raise CredentialError(f"this is {pieces[0].kind}, neither a certificate nor a private key")
+    public_keys = [PublicKey.of(key) if (key := public_key_in(each)) else None for each in certificates]
+    numbers: dict[PublicKey | None, list[int]] = {}
+    for number, public_key in enumerate(public_keys, 1):
+        numbers.setdefault(public_key, []).append(number)
+    owners = {key.found.public_key for key in keys if key.found}
+    unknown = None if any(key.found is None and key.use is None for key in keys) else False
     return Listing(
-        private_keys=tuple(_listed_key(key, certificates) for key in keys),
-        certificates=tuple(_listed_certificate(each, keys, moment(at)) for each in certificates),
+        private_keys=tuple(_listed_key(key, numbers) for key in keys),
+        certificates=tuple(
+            _listed_certificate(each, key, moment(at), has_private_key=key in owners or unknown)
+            for each, key in zip(certificates, public_keys, strict=True)
+        ),
         others=tuple(others),
     )
 
 
-class _LockedFileError(Exception):
-    """Nothing can be told of what is in a file: not even whether there is a private key."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(NamedTuple):
     """A private key that was unlocked, or as much as is known of one that was not, or is not usable."""
 
-    found: PrivateKey | None
+    found: SoftwareKey | None
     locked: bool
-    label: str | None = None
+    name: str | None = None
     use: str | None = None
 
-    def belongs_to(self, certificate: x509.Certificate) -> bool:
-        """Tell whether a certificate is of this key; False if it stays locked."""
-        public_key = public_key_in(certificate)
-        if self.found is None or public_key is None:
-            return False
-        return self.found.public_key == PublicKey.of(public_key)
 
-
-def _unlocked(piece: Piece, passphrase: bytes | None) -> tuple[_Key | None, Sequence[x509.Certificate]]:
-    """Return the private key in a piece and the certificates beside it; a PKCS#12 file need not have a key."""
+def _found(piece: Piece, passphrase: bytes | None) -> tuple[list[Found], bool]:
+    """Return the private keys in a piece and what is beside them, and whether the passphrase was needed."""
     try:
-        return _load(piece, None, locked=False)
+        return found_in(piece, None), False
     except PassphraseError:
-        if passphrase:
-            return _load(piece, passphrase, locked=True)
-        if piece.kind is Kind.PKCS12:
-            raise _LockedFileError from None
-        match = _LABELLED.match(piece.octets)
-        label = match[1].decode("ascii") if match and match[1] != b"ENCRYPTED" else None
-        return _Key(None, locked=True, label=label), ()
+        if not passphrase:
+            raise
+        return found_in(piece, passphrase), True
 
 
-def _load(piece: Piece, passphrase: bytes | None, *, locked: bool) -> tuple[_Key | None, Sequence[x509.Certificate]]:
-    try:
-        if piece.kind is Kind.PKCS12:
-            key, enclosed = load_pkcs12(piece.octets, passphrase)
-            return _Key(key, locked) if key else None, enclosed
-        use = _ONLY_SIGNS if is_only_for_signing(piece) else None
-        return _Key(load_key(piece, passphrase), locked, use=use), ()
-    except UnusableKeyError as error:
-        return _Key(None, locked, label=error.name, use=error.use), ()
+def _label(piece: Piece) -> str | None:
+    match = _LABELLED.match(piece.octets)
+    return match[1].decode("ascii") if match and match[1] != b"ENCRYPTED" else None
 
 
-def _listed_key(key: _Key, certificates: Iterable[x509.Certificate]) -> ListedPrivateKey:
+def _key(found: SoftwareKey | UnusableKeyError, *, locked: bool) -> _Key:
+    if isinstance(found, UnusableKeyError):
+        return _Key(None, locked or isinstance(found, UnsupportedLockError), found.name, found.use)
+    return _Key(found, locked, found.public_key.name, _use_of(found))
+
+
+def _listed_key(key: _Key, numbers: Mapping[PublicKey | None, Sequence[int]]) -> ListedPrivateKey:
     if key.found is None:
-        return ListedPrivateKey(key.label, key.locked, key.use)
-    public_key = key.found.public_key.loaded()
-    return ListedPrivateKey(
-        key=name_of_key(public_key),
-        locked=key.locked,
-        use=key.use or _use_of(key.found),
-        key_identifier=key_identifier(public_key).hex(),
-        matching_certificates=tuple(number for number, each in enumerate(certificates, 1) if key.belongs_to(each)),
-    )
+        return ListedPrivateKey(key.name, key.locked, key.use)
+    public_key = key.found.public_key
+    matching = tuple(numbers.get(public_key, ()))
+    return ListedPrivateKey(key.name, key.locked, key.use, public_key.key_identifier.hex(), matching)
 
 
-def _use_of(key: PrivateKey) -> str:
+def _use_of(key: SoftwareKey) -> str:
     """Say what a private key does, or why it does nothing here."""
-    public_key = key.public_key.loaded()
-    technique = technique_for(public_key)
-    if technique is None:
-        return _ONLY_SIGNS if only_signs(kind_of_key(public_key)) else "is not supported"
+    if key.only_signs or key.public_key.only_signs:
+        return "only signs"
+    if technique_for(key.public_key.loaded()) is None:
+        return "is not supported"
     try:
-        technique.identity(key, None)
+        identity_for(key)
     except CredentialError as error:
         return f"not usable: {error}"
     return "opens messages"
 
 
-def _listed_certificate(certificate: x509.Certificate, keys: Iterable[_Key], at: datetime) -> ListedCertificate:
+def _listed_certificate(
+    certificate: x509.Certificate, public_key: PublicKey | None, at: datetime, *, has_private_key: bool | None
+) -> ListedCertificate:
     from cryptography.hazmat.primitives import hashes
 
-    public_key = public_key_in(certificate)
     oid = certificate.public_key_algorithm_oid.dotted_string
-    identifier = stated_key_identifier(certificate) or (key_identifier(public_key) if public_key else None)
+    identifier = stated_key_identifier(certificate) or (public_key.key_identifier if public_key else None)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return ListedCertificate(
-        key=name_of_key(public_key) if public_key else name_of(oid) or oid,
+        key=public_key.name if public_key else name_of(oid) or oid,
         addresses=tuple(addresses_of(certificate)),
         subject=codec.name_text(subject_of(certificate)),
         issuer=codec.name_text(issuer_of(certificate)),
@@ -257,30 +250,11 @@ def _listed_certificate(certificate: x509.Certificate, keys: Iterable[_Key], at:
         valid=start <= at <= end,
         key_identifier=identifier.hex() if identifier else None,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
-        has_private_key=_has_private_key(certificate, keys),
+        has_private_key=has_private_key,
         profiles=tuple(_fitness(certificate, name, at) for name in PROFILES),
     )
-
-
-def _has_private_key(certificate: x509.Certificate, keys: Iterable[_Key]) -> bool | None:
-    if any(key.belongs_to(certificate) for key in keys):
-        return True
-    return None if any(key.found is None and key.use is None for key in keys) else False
 
 
 def _fitness(certificate: x509.Certificate, name: str, at: datetime) -> Fitness:
     reasons = tuple(reasons_against(certificate, profile=PROFILES[name], at=at))
     return Fitness(name, not reasons, reasons)
-
-
-def name_of_key(public_key: object) -> str:
-    """Name the kind and size of a public key: ``RSA-3072``, ``P-256``, ``X25519``, ``ML-KEM-768``."""
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-
-    kind = kind_of_key(public_key)
-    if isinstance(public_key, rsa.RSAPublicKey | dsa.DSAPublicKey):
-        return f"{kind}-{public_key.key_size}"
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
-        curve = curve_of(public_key)
-        return curve.name if curve else public_key.curve.name
-    return next((kem.name for kem in KEMS.values() if kem.name.replace("-", "") == kind), kind)

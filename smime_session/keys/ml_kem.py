@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from smime_session.algorithms import KEMS, ML_KEM_768, ML_KEM_OIDS, name_of
+from smime_session.algorithms import KEMS, ML_KEM_768, name_of
 from smime_session.cms import asn1
-from smime_session.errors import CredentialError, MalformedError, MessageError, PassphraseError
-from smime_session.keys.pkcs8 import algorithm_and_key, scheme_and_ciphertext
+from smime_session.errors import CredentialError, MalformedError, MessageError
 from smime_session.keys.private_key import UnusableKeyError
-from smime_session.memory import erase, lent
+from smime_session.memory import erase
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
@@ -22,53 +21,27 @@ _HALF_SEED: Final = 32
 _MATRIX_SEED: Final = 32  # octets that end a public key, after its polynomials
 
 
-def load(pkcs8: bytes) -> PrivateKey | None:
-    """Return the ML-KEM key of a private key file in DER; None if it is locked, broken or another kind of key.
+def key_from(oid: str, encoded: bytes) -> PrivateKey:
+    """Return the key of an ML-KEM-PrivateKey, whose encoding is overwritten.
 
     A key is a seed, what the seed expands to, or both (RFC 9935, 6). The seed is all that is needed;
     where both are there, they must belong together.
 
     Raises:
-        UnusableKeyError: it is an ML-KEM key that is not spoken here, or lacks its seed.
-        CredentialError: it is an ML-KEM key that is broken.
+        UnusableKeyError: it is an ML-KEM key that is not supported, or lacks its seed.
+        CredentialError: it is broken.
     """
-    oid, encoded = algorithm_and_key(pkcs8) or ("", b"")
-    if oid not in ML_KEM_OIDS:
-        return None
     name = name_of(oid) or oid
-    if oid not in KEMS:
-        usable = " and ".join(kem.name for kem in KEMS.values())
-        words = f"{name} keys are not supported: {usable} are"
-        raise UnusableKeyError(words, name=name, use="is not supported")
     try:
+        if oid not in KEMS:
+            usable = " and ".join(kem.name for kem in KEMS.values())
+            words = f"{name} keys are not supported: {usable} are"
+            raise UnusableKeyError(words, name=name, use="is not supported")
         return _load(oid, encoded, name)
     except MessageError as error:
         raise CredentialError(f"the {name} private key is broken") from error
     finally:
         erase(encoded)
-
-
-def unlock(pkcs8: bytes, passphrase: bytes) -> PrivateKey | None:
-    """Return the ML-KEM key of an EncryptedPrivateKeyInfo; None if the passphrase does not fit, or it is another key.
-
-    Raises:
-        PassphraseError: the passphrase does not fit, or the key is locked in a way that is not supported here.
-        CredentialError: it is an ML-KEM key that cannot be used.
-    """
-    from smime_session.keys import pbes2
-
-    if (found := scheme_and_ciphertext(pkcs8)) is None:
-        return None
-    scheme, ciphertext = found
-    try:
-        opened = pbes2.lock_from(scheme).open(ciphertext, passphrase)
-    except MessageError as error:
-        words = "the passphrase does not fit, or the file holds an ML-KEM key that is not locked with PBKDF2 and AES"
-        raise PassphraseError(words, missing=False) from error
-    if opened is None:
-        return None
-    with opened, lent(opened.material) as octets:
-        return load(octets)
 
 
 def _load(oid: str, encoded: bytes, name: str) -> PrivateKey:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from smime_session.errors import CredentialError
+from smime_session.errors import CredentialError, PassphraseError
 
 if TYPE_CHECKING:
     from smime_session.algorithms import KeyTransport, SignatureAlgorithm
@@ -15,14 +15,34 @@ class UnusableKeyError(CredentialError):
     """A private key was found that cannot be used.
 
     Attributes:
-        name: its kind and size: ``RSA-2048``, ``ML-KEM-768``.
+        name: its kind and size: ``RSA-2048``, ``ML-KEM-768``; None if that is not known.
         use: what a listing says of its use.
     """
 
-    def __init__(self, sentence: str, *, name: str, use: str) -> None:
+    def __init__(self, sentence: str, *, name: str | None, use: str) -> None:
         super().__init__(sentence)
         self.name = name
         self.use = use
+
+
+class UnsupportedLockError(UnusableKeyError):
+    """Something is locked with an algorithm that is not supported.
+
+    Attributes:
+        container: the kind of its file: ``PKCS#8`` or ``PKCS#12``, or ``PEM`` for the older kind (RFC 1421).
+    """
+
+    def __init__(self, what: str, container: Literal["PKCS#8", "PKCS#12", "PEM"], algorithm: str) -> None:
+        use = f"locked with {algorithm}, which is not supported"
+        super().__init__(f"{what} is {use}", name=None, use=use)
+        self.container = container
+
+
+def not_unlocked(*, missing: bool) -> PassphraseError:
+    """Return the error that tells whether a passphrase is missing or wrong."""
+    if missing:
+        return PassphraseError("the private key is locked with a passphrase", missing=True)
+    return PassphraseError("the passphrase does not unlock the private key", missing=False)
 
 
 class PrivateKey(Protocol):

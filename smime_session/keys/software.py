@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mlkem,
 
 from smime_session.certificates.public_key import PublicKey
 from smime_session.errors import CredentialError, MalformedError
-from smime_session.keys.private_key import PrivateKey, UnusableKeyError
+from smime_session.keys.private_key import UnusableKeyError
 from smime_session.memory import erase, overwrite_freed
 
 if TYPE_CHECKING:
@@ -30,15 +30,19 @@ _HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
 _ECDH: Final = ec.ECDH()
 
 
-def private_key(key: PrivateKeyTypes) -> PrivateKey:
+def private_key(key: PrivateKeyTypes, *, only_signs: bool = False) -> SoftwareKey:
     """Return what the cryptography library loaded or made.
+
+    Args:
+        key: its object.
+        only_signs: whether it is an RSA key that its file keeps for signatures.
 
     Raises:
         UnusableKeyError: it is an RSA key whose numbers contradict each other.
     """
     match key:
         case rsa.RSAPrivateKey():
-            return RsaKey(key)
+            return RsaKey(key, only_signs=only_signs)
         case ec.EllipticCurvePrivateKey():
             return EcKey(key)
         case x25519.X25519PrivateKey() | x448.X448PrivateKey():
@@ -56,7 +60,12 @@ class SoftwareKey:
 
     Args:
         key: the cryptography library's object.
+
+    Attributes:
+        only_signs: whether its file keeps it for signatures (RFC 4055, 1.2), which the key itself does not tell.
     """
+
+    only_signs = False
 
     def __init__(self, key: PrivateKeyTypes) -> None:
         self._public_key = PublicKey.of(key.public_key())
@@ -101,10 +110,11 @@ class RsaKey(SoftwareKey):
         UnusableKeyError: its numbers contradict each other.
     """
 
-    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+    def __init__(self, key: rsa.RSAPrivateKey, *, only_signs: bool = False) -> None:
         _check(key)
         super().__init__(key)
         self._key = key
+        self.only_signs = only_signs
 
     def decrypt(self, ciphertext: bytes, algorithm: KeyTransport, /) -> bytes | None:
         """Decrypt with RSAES-OAEP or RSAES-PKCS1-v1_5."""

@@ -214,7 +214,7 @@ def _private_key_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     from pybase64 import b64encode
 
-    from smime_session.keys.pbes2 import locked
+    from smime_session.keys.pkcs8 import locked
 
     unlocked = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     try:

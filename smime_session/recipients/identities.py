@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from smime_session.certificates.public_key import PublicKey
-    from smime_session.keys.load import LoadedKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.recipients.registry import Certificate, Identity
 
@@ -22,7 +21,8 @@ def load_identities(
 ) -> list[Identity]:
     """Return an identity for each private key in a file and each certificate there that belongs to it.
 
-    A key without a certificate is an identity too. A passphrase that is not needed is ignored.
+    A key without a certificate is an identity too, and one that cannot decrypt hides no other. A passphrase that is
+    not needed is ignored.
 
     Args:
         data: PEM, DER or PKCS#12.
@@ -36,12 +36,19 @@ def load_identities(
             broken or of a kind that is not supported.
         TypeError: an argument is not octets.
     """
-    keys = [each for each in load_private_keys(data, passphrase) if not each.only_signs]
+    keys = [each for each in load_private_keys(data, passphrase) if not each.private_key.only_signs]
     if not keys:
         raise CredentialError("this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)")
-    identities = [identity for key in keys for identity in _identities(key, alone=ignore_certificates)]
+    identities: list[Identity] = []
+    problems: list[CredentialError] = []
+    for key in keys:
+        try:
+            own: Iterable[Certificate | None] = () if ignore_certificates else key.certificates
+            identities += [identity_for(key.private_key, each, key.beside) for each in own or (None,)]
+        except CredentialError as error:
+            problems.append(error)
     if not identities:
-        raise _unusable(keys[0].private_key.public_key)
+        raise problems[0]
     return identities
 
 
@@ -62,13 +69,6 @@ def identity_for(
     if technique is None:
         raise _unusable(private_key.public_key)
     return technique.identity(private_key, certificate, others)
-
-
-def _identities(key: LoadedKey, *, alone: bool) -> Iterable[Identity]:
-    """Yield the identities of a key; one that cannot decrypt has none, as long as another in its file can."""
-    if technique_for(key.private_key.public_key.loaded()):
-        for certificate in (not alone and key.certificates) or (None,):
-            yield identity_for(key.private_key, certificate, key.beside)
 
 
 def _unusable(public_key: PublicKey) -> CredentialError:

@@ -27,7 +27,7 @@ from smime_session import (
     rewrap_stream,
 )
 from smime_session.algorithms import CHACHA20_POLY1305, P_384, P_521, TRIPLE_DES_WRAP
-from smime_session.keys import ml_kem
+from smime_session.keys import pkcs8
 from smime_session.operations import opening, sealing
 from smime_session.session_key import SessionKey
 from tests.support import locking
@@ -206,13 +206,13 @@ def test_what_unlocks_a_private_key_is_wiped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The passphrase, the keys made of it and what they unlock, as octets too, in PKCS#12 and in PKCS#8."""
-    made, original, seen = _ml_kem_key(), ml_kem.load, list[bytes]()
+    made, original, seen = _ml_kem_key(), pkcs8.key_from, list[bytes]()
 
-    def load(octets: bytes) -> object:
+    def key_from(octets: bytes) -> object:
         seen.append(octets)
         return original(octets)
 
-    monkeypatch.setattr(ml_kem, "load", load)
+    monkeypatch.setattr(pkcs8, "key_from", key_from)
     bag = locking.bag(2, locking.locked(made, b"pw")) if within else locking.bag(1, made)
     chest = locking.pkcs12([locking.locked_part(b"pw", bag)], mac, b"pw")
     block = locking.pem_block("ENCRYPTED PRIVATE KEY", locking.locked(made, b"pw"))

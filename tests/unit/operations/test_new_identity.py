@@ -6,17 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from asn1crypto.keys import EncryptedPrivateKeyInfo
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from smime_session.algorithms import AES_256_CBC
 from smime_session.certificates.files import der_of, read
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.keys.pbes2 import lock_from
-from smime_session.keys.pkcs8 import scheme_and_ciphertext
 from smime_session.operations import new_identity as creation
 from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
 from smime_session.recipients.fitness import certificates_for, recipient_for
@@ -83,15 +81,14 @@ def test_the_lock_is_as_strong_as_that_of_a_message(key_type: str) -> None:
         assert load_identities(made.private_key_pem, b"secret")
         assert max(map(len, made.private_key_pem.splitlines())) == 64
         (piece,) = read(made.private_key_pem)
-        found = scheme_and_ciphertext(der_of(piece))
-        assert found
-        locks.append(lock_from(found[0]))
+        locks.append(EncryptedPrivateKeyInfo.load(der_of(piece), strict=True)["encryption_algorithm"])
         with pytest.raises(PassphraseError):
             load_identities(made.private_key_pem, b"Secret")
     for lock in locks:
-        assert (lock.derivation.iterations, lock.derivation.prf, lock.cipher) == (600_000, "SHA-256", AES_256_CBC)
-    assert locks[0].derivation.salt != locks[1].derivation.salt
-    assert locks[0].vector != locks[1].vector
+        assert (lock.kdf, lock.kdf_iterations, lock.kdf_hmac) == ("pbkdf2", 600_000, "sha256")
+        assert (lock.encryption_cipher, lock.encryption_mode, lock.key_length) == ("aes", "cbc", 32)
+    assert locks[0].kdf_salt != locks[1].kdf_salt
+    assert locks[0].encryption_iv != locks[1].encryption_iv
 
 
 def test_the_private_key_is_not_shown() -> None:
