@@ -87,7 +87,18 @@ def _system_hint(error: OSError, command: str | None) -> str | None:
     return None
 
 
+_PROVIDERS: Final = "-provider legacy -provider default"
+_CONVERSIONS: Final = {
+    "PKCS#12": "openssl pkcs12 -legacy -in FILE -out NEW.pem",
+    "PKCS#8": f"openssl pkcs8 -topk8 -v2 aes256 {_PROVIDERS} -in FILE -out NEW.pem",
+    "PEM": f"openssl pkcs8 -topk8 -v2 aes256 {_PROVIDERS} -in FILE -out NEW.pem",
+}
+"""What unlocks a file whose lock is not supported and locks it with AES, by its kind."""
+
+
 def _hint(error: SmimeError, command: str | None) -> str | None:
+    from smime_session.keys.private_key import UnsupportedLockError
+
     from .credentials import MisplacedKeyError, RefusedError
 
     hint: str | None = None
@@ -106,6 +117,8 @@ def _hint(error: SmimeError, command: str | None) -> str | None:
             hint = _readers_hint(error)
         case CredentialError(__cause__=MisplacedKeyError()) if command in ("decrypt", "rewrap"):
             hint = "--session-key takes it"
+        case CredentialError(__cause__=UnsupportedLockError(container=str(container))):
+            hint = f"{_CONVERSIONS[container]} makes a file of it that opens, if OpenSSL reads it"
         case RefusedError(guard=str(guard)):
             hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts this one all the same"
     return hint

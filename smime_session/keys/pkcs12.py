@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from asn1crypto.algos import HmacAlgorithm, KdfAlgorithm
-from asn1crypto.core import Sequence
+from asn1crypto.core import ObjectIdentifier, OctetString, Sequence
 from asn1crypto.pkcs12 import AuthenticatedSafe, Pfx, SafeContents
 
 from smime_session.algorithms import DATA, HASH_OIDS, PBMAC1_OID, PRFS, name_of
@@ -44,6 +44,12 @@ _MAC_HASHES: Final = frozenset(
     }
 )
 """Hash functions of MACs, by the names that both asn1crypto and hashlib have for them."""
+
+
+class _CertBag(Sequence):  # type: ignore[misc]  # untyped
+    """RFC 7292, 4.2.3; asn1crypto's own looks into the certificate, which may be broken."""
+
+    _fields = [("kind", ObjectIdentifier), ("value", OctetString, {"explicit": 0})]  # noqa: RUF012  # it completes it
 
 
 class _Attempt(NamedTuple):
@@ -183,7 +189,7 @@ def _bags(contents: bytes, budget: locks.Budget) -> Iterator[_Bag]:
                 part = _data(asn1.encode(asn1.SEQUENCE, encoded))
                 yield _Bag("key", value["encrypted_data"].native, lock, part)
             case "cert_bag" if value["cert_id"].native == "x509":
-                yield _Bag("certificate", bytes(value["cert_value"]))
+                yield _Bag("certificate", _CertBag.load(value.untag().dump(), strict=True)["value"].native)
             case "safe_contents":
                 yield from _bags(value.untag().dump(), budget)
 

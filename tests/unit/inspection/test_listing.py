@@ -7,7 +7,7 @@ import json
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -19,13 +19,16 @@ from cryptography.hazmat.primitives.serialization import (
 
 from smime_session import load_identities, new_identity
 from smime_session.algorithms import ML_KEM_512_OID
+from smime_session.certificates.load import public_key_in
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, PassphraseError
-from smime_session.inspection.listing import list_credentials, name_of_key
+from smime_session.inspection.listing import list_credentials
+from smime_session.keys.load import load_private_keys
 from smime_session.operations.new_identity import KEY_TYPES
 from smime_session.profiles import PROFILES
 from smime_session.recipients.naming import key_identifier
-from tests.support.locking import locked, octet_string, pkcs8
+from tests.support.locking import algorithm, locked, octet_string, pem_block, pkcs8, sequence
 from tests.support.making import DAY, NOW, altered, certificate, der, pem, rsa_key, subject_with
 
 ALICE = certificate("alice@example.org", serial=1, usage="key_encipherment")
@@ -88,21 +91,6 @@ def test_every_kind_of_key_has_its_name(key_type: str) -> None:
     assert listed.profiles[0].usable
 
 
-@pytest.mark.parametrize(
-    ("public_key", "name"),
-    [
-        (ed25519.Ed25519PrivateKey.generate().public_key(), "Ed25519"),
-        (ec.generate_private_key(ec.SECP256K1()).public_key(), "secp256k1"),
-        (dsa.generate_private_key(2048).public_key(), "DSA-2048"),
-        (x25519.X25519PrivateKey.generate().public_key(), "X25519"),
-        (mlkem.MLKEM1024PrivateKey.generate().public_key(), "ML-KEM-1024"),
-    ],
-)
-def test_other_kinds_have_names_too(public_key: object, name: str) -> None:
-    """A kind that is not used here is named as its own library does."""
-    assert name_of_key(public_key) == name
-
-
 def test_a_key_that_only_signs_is_listed() -> None:
     """It is told what such a key does, not refused."""
     key = ed25519.Ed25519PrivateKey.generate()
@@ -152,6 +140,53 @@ def test_keys_and_certificates_are_paired() -> None:
     found = list_credentials(pem(BOB) + pem(ALICE) + KEY_PEM + pem(renewed), at=NOW)
     assert found.private_keys[0].matching_certificates == (2, 3)
     assert [each.has_private_key for each in found.certificates] == [False, True, True]
+
+
+def test_a_key_whose_lock_is_not_supported_is_listed() -> None:
+    """Whatever the passphrase, it is told with what the key is locked, and what lies beside it is listed."""
+    scheme = algorithm("1.2.840.113549.1.5.1", octet_string(bytes(8)))
+    data = pem_block("ENCRYPTED PRIVATE KEY", sequence(scheme, octet_string(bytes(64)))) + pem(ALICE)
+    for passphrase in (None, b"pw"):
+        found = list_credentials(data, passphrase)
+        (key,) = found.private_keys
+        assert (key.key, key.locked, key.use) == (
+            None,
+            True,
+            "locked with PBE with MD2 and DES, which is not supported",
+        )
+        assert found.certificates[0].has_private_key is False
+
+
+@pytest.mark.parametrize("count", [10, 40])
+def test_the_work_grows_with_the_size_of_the_file(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and certificates are brought together without comparing each with each."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(count)]
+    certificates = [certificate(public_key=key.public_key(), serial=number) for number, key in enumerate(keys, 1)]
+    octets = [key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for key in keys]
+    compared = looked_at = 0
+    same = PublicKey.__eq__
+
+    def comparing(self: PublicKey, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return same(self, other)
+
+    def looking(each: x509.Certificate) -> object:
+        nonlocal looked_at
+        looked_at += 1
+        return public_key_in(each)
+
+    monkeypatch.setattr(PublicKey, "__eq__", comparing)
+    monkeypatch.setattr("smime_session.inspection.listing.public_key_in", looking)
+    found = list_credentials(b"".join((*octets, *map(pem, reversed(certificates)))))
+    assert [key.matching_certificates for key in found.private_keys] == [(number,) for number in range(count, 0, -1)]
+    assert all(each.has_private_key for each in found.certificates)
+    assert looked_at == count
+    assert compared <= 4 * count
+    compared = 0
+    loaded = load_private_keys(b"".join((*octets, *map(pem, reversed(certificates)))))
+    assert [len(key.certificates) for key in loaded] == [1] * count
+    assert compared <= 4 * count
 
 
 def test_a_locked_key_stays_locked() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from asn1crypto.algos import EncryptionAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smime_session import load_identities
@@ -260,6 +260,7 @@ def test_a_mac_demands_no_work_without_end(iterations: int, digest: str) -> None
 
 
 @given(st.integers(2, 50))
+@settings(max_examples=20)
 def test_many_locks_demand_no_more_work_together(count: int) -> None:
     """Each within the limit, all together beyond it: the sum counts, of what is locked twice too."""
     each = sequence(pbes2(pbkdf2(MAX_WORK // count + 1)), octet_string(bytes(64)))
