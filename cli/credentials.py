@@ -28,6 +28,8 @@ LoadedT = TypeVar("LoadedT")
 MAX_FILE_SIZE: Final = 64 << 20  # bytes: the certificates of a large company; a disk image is not read whole
 MAX_PASSPHRASE_SIZE: Final = 4096  # bytes: what is longer is some other file
 
+_TERMINAL: Final = "CONIN$" if os.name == "nt" else "/dev/tty"
+
 GUARDS: Final = ("expired", "key_usage", "extended_key_usage", "key_size")
 """What ``--insecure-…`` lifts, one by one."""
 
@@ -279,7 +281,9 @@ def ask(question: str) -> bytes | None:
         CredentialError: what was typed is no text in the encoding of the terminal.
     """
     try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))  # getpass would fall back to standard input
+        os.close(
+            os.open(_TERMINAL, os.O_RDWR | getattr(os, "O_NOCTTY", 0))
+        )  # getpass would fall back to standard input
     except OSError:
         return None
     from getpass import getpass

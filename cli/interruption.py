@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the third on POSIX only, the fourth on Windows only
+_ENDING: Final = [number for name in _NAMES if (number := getattr(signal, name, None))]
 
 
 class InterruptedBySignal(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from datetime import UTC, datetime, timedelta
@@ -152,6 +153,14 @@ def no_signal_ignored() -> Iterator[None]:
     yield
     for each in ignored:
         signal.signal(each, signal.SIG_IGN)
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """Take write permission from the group and every permission from all others."""
+    previous = os.umask(0o027)
+    yield
+    os.umask(previous)
 
 
 @pytest.fixture(scope="session")
