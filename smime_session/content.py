@@ -36,6 +36,7 @@ _MAX_CONTENT: Final = {"gcm": (1 << 36) - 32, "poly1305": (1 << 38) - 64}
 """Octets under one key and nonce (NIST SP 800-38D, 5.2.1.1; RFC 8439, 2.8)."""
 _MAX_AT_ONCE: Final = (1 << 31) - 1  # octets that the library seals in one call
 _WHOLE_TAG: Final = 16  # octets of the one size of tag that the library opens in one call
+_COVER: Final = AESGCM(bytes(32))
 _DERIVATION_SALT: Final = b"The Cryptographic Message Syntax"  # RFC 9709, 2
 
 
@@ -91,6 +92,7 @@ def seal(parameters: ContentParameters, key: SessionKey, content: Buffer) -> tup
     if parameters.algorithm.mode == "gcm" and len(content) <= _MAX_AT_ONCE:
         with _content_key(parameters, key) as own:
             sealed = memoryview(AESGCM(own.material).encrypt(parameters.nonce, content, None))
+            _cover_key()
         return sealed[: len(content)], sealed[len(content) :]
     stream = sealer(parameters, key)
     buffer = memoryview(bytearray(len(content) + SLACK))
@@ -155,6 +157,8 @@ def open_whole(
                 return AESGCM(own.material).decrypt(parameters.nonce, b"".join((ciphertext, tag)), attributes)
             except InvalidTag:
                 raise DecryptionError from None
+            finally:
+                _cover_key()
     stream = opener(parameters, key, attributes)
     try:
         buffer = memoryview(bytearray(len(ciphertext) + SLACK))
@@ -177,11 +181,17 @@ def _content_key(parameters: ContentParameters, key: SessionKey) -> SessionKey:
     return SessionKey(derived)
 
 
+def _cover_key() -> None:
+    """Overwrite what AES-GCM left of a key on the C stack, its first two round keys: another key goes the same way."""
+    _COVER.encrypt(bytes(12), b"", None)
+
+
 class _Keyed:
     """What has a key in some attribute; the library that it belongs to overwrites it when it goes."""
 
     def close(self) -> None:
         vars(self).clear()
+        _cover_key()
 
 
 class _GcmSealer(_Keyed):

@@ -313,10 +313,13 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
     """
     block = info.cipher.block_size
     before, last = info.encrypted_key[-2 * block : -block], info.encrypted_key[-block:]
-    last_of_first_pass = decrypt_blocks(kek, info.cipher, before, last)
-    first_pass = decrypt_blocks(kek, info.cipher, last_of_first_pass, info.encrypted_key[:-block]) + last_of_first_pass
     decoy = hmac.digest(kek.material, info.encrypted_key, "sha512")[:size]
-    with SessionKey(decrypt_blocks(kek, info.cipher, info.vector, first_pass)) as opened:
+    with (
+        SessionKey(decrypt_blocks(kek, info.cipher, before, last)) as end,
+        SessionKey(decrypt_blocks(kek, info.cipher, end.material, info.encrypted_key[:-block])) as start,
+        SessionKey(start.material + end.material) as first_pass,
+        SessionKey(decrypt_blocks(kek, info.cipher, info.vector, first_pass.material)) as opened,
+    ):
         expected = bytes((size,)) + _complement(opened.material[_HEAD : 2 * _HEAD])
         fits = hmac.compare_digest(opened.material[:_HEAD], expected) and len(opened) >= _HEAD + size
         material = opened.material[_HEAD : _HEAD + size] if fits else bytearray(decoy)

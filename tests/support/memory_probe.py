@@ -1,7 +1,8 @@
-"""Encrypt and decrypt, then search this process's own memory for the keys; prints how many copies it found.
+"""Encrypt and decrypt in a process whose memory :mod:`tests.support.memory_search` looks at from outside.
 
-Whoever looks for a key must not keep it: keys are noted XORed with a mask, octet by octet, and are
-never whole again. Only runs on Linux, in a process of its own.
+It writes a line feed when a call has just returned, and waits for an octet; only then it tells, as a
+line of JSON, which keys there were. Until then it does nothing that could overwrite what the library
+left. Keys are noted XORed with a mask, octet by octet, and are never whole again.
 """
 
 from __future__ import annotations
@@ -10,16 +11,25 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 
-from smime_session import COMPAT, MODERN, Password, PresharedKey, SmimeError, decrypt, encrypt, encrypt_stream
+from smime_session import (
+    COMPAT,
+    MODERN,
+    Password,
+    PresharedKey,
+    SmimeError,
+    decrypt,
+    decrypt_stream,
+    encrypt,
+    encrypt_stream,
+)
 from smime_session.algorithms import AES_128_GCM, CHACHA20_POLY1305
 from smime_session.cms.values import SubjectKeyIdentifier
 from smime_session.keys.software import private_key
@@ -40,10 +50,7 @@ if TYPE_CHECKING:
 COPY: Final = 16
 """Octets in a row that count as a copy: what an allocator's bookkeeping leaves of 32 that were freed."""
 
-_STEP: Final = 8  # octets from one such row to the next: allocators keep to multiples of it
-_NEEDLE: Final = 4  # octets of a row that are whole while it is searched for
-_BLOCK: Final = 1 << 20
-_MAIL: Final = b"Subject: Friday\r\n\r\nAt eight?\r\n" * 20
+_MAIL: Final = b"Subject: Friday\r\n\r\nAt eight?\r\n"  # short: a longer one would use more of the stack after its key
 
 
 class Notes:
@@ -55,83 +62,72 @@ class Notes:
         self._seen: list[tuple[int, int]] = []
         self._end = 0
 
-    def take(self, material: bytearray) -> None:
-        """Note a key, once."""
+    def take(self, material: bytearray) -> bool:
+        """Note a key, once; return whether it is one. Calls into C would use the stack that is searched."""
         size = len(material)
-        if (
-            size < COPY
-            or not any(material)
-            or any(self._is(start, material) for start, known in self._seen if known == size)
-        ):
-            return
+        anything = 0
+        for octet in material:
+            anything |= octet
+        if not anything or size < COPY:
+            return False
+        for start, known in self._seen:
+            if known == size and self._is(start, material):
+                return True
         for at in range(size):
             self._masked[self._end + at] = material[at] ^ self._masks[self._end + at]
         self._seen.append((self._end, size))
         self._end += size
+        return True
+
+    def _is(self, start: int, material: bytearray) -> bool:
+        different = 0
+        for at in range(len(material)):
+            different |= self._masked[start + at] ^ self._masks[start + at] ^ material[at]
+        return not different
+
+    def hand_over(self, stage: str) -> None:
+        """Print what was noted, each key as two halves."""
+        halves = [
+            [bytes(each[at : at + size]).hex() for each in (self._masked, self._masks)] for at, size in self._seen
+        ]
+        sys.stdout.write(json.dumps([stage, halves]) + "\n")
+        sys.stdout.flush()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget what was noted."""
+        self._masks[:] = os.urandom(len(self._masks))
         self._seen.clear()
         self._end = 0
 
-    def __len__(self) -> int:
-        return len(self._seen)
 
-    def _is(self, start: int, material: bytearray) -> bool:
-        return all(self._octet(start + at) == octet for at, octet in enumerate(material))
+@contextmanager
+def noting_new_keys(notes: Notes) -> Iterator[None]:
+    """Note every session key that is drawn, and leave the library alone otherwise."""
+    generate = SessionKey.generate
 
-    def _octet(self, at: int) -> int:
-        return self._masked[at] ^ self._masks[at]
+    def noting(size: int) -> SessionKey:
+        key = generate(size)
+        notes.take(key.material)
+        return key
 
-    def rows(self) -> Iterator[int]:
-        """Yield where each row begins; one of zeros says nothing."""
-        for start, size in self._seen:
-            for at in range(start, start + size - COPY + 1, _STEP):
-                if any(self._octet(at + offset) for offset in range(COPY)):
-                    yield at
-
-    def count(self, row: int, buffer: bytearray, size: int) -> int:
-        """Return how often a row stands in the first ``size`` octets of ``buffer``."""
-        needle = bytes(self._octet(row + offset) for offset in range(_NEEDLE))
-        found, at = 0, -1
-        while (at := buffer.find(needle, at + 1, size)) >= 0:
-            found += all(
-                at + offset < size and buffer[at + offset] == self._octet(row + offset) for offset in range(COPY)
-            )
-        return found
-
-
-def writable() -> list[tuple[int, int]]:
-    """Return the addresses of all memory that can be written."""
-    columns = [line.split() for line in Path("/proc/self/maps").read_text(encoding="ascii").splitlines()]
-    return [(int(low, 16), int(high, 16)) for low, high in (c[0].split("-") for c in columns if c[1].startswith("rw"))]
-
-
-def copies(notes: Notes) -> int:
-    """Count the rows of the noted keys in this process's memory."""
-    found = 0
-    buffer = bytearray(_BLOCK + COPY)
-    memory = os.open("/proc/self/mem", os.O_RDONLY)
-    for low, high in writable():
-        for start in range(low, high, _BLOCK):
-            buffer[:] = bytes(len(buffer))  # what was read before must not be found in here
-            with suppress(OSError):  # memory that belongs to a device
-                size = os.preadv(memory, [memoryview(buffer)[: min(len(buffer), high - start)]], start)
-                found += sum(notes.count(row, buffer, size) for row in notes.rows())
-    os.close(memory)
-    return found
+    with patch.object(SessionKey, "generate", noting):
+        yield
 
 
 def watch(notes: Notes) -> None:
-    """Note every key from now on, when it is made and when it is wiped."""
+    """Note every key from now on: when it is made or, if it was empty then, when it is wiped."""
     initialise, wipe = SessionKey.__init__, SessionKey.wipe
+    noted: set[int] = set()
 
     def noting_initialise(self: SessionKey, material: bytearray, **others: Any) -> None:  # noqa: ANN401  # as called
         initialise(self, material, **others)
-        notes.take(material)
+        if notes.take(material):
+            noted.add(id(self))
 
     def noting_wipe(self: SessionKey) -> None:
-        notes.take(self.material)
+        if id(self) not in noted:
+            notes.take(self.material)
+        noted.discard(id(self))
         wipe(self)
 
     encapsulating = encapsulation._key_encryption_key
@@ -213,38 +209,51 @@ def failure(call: Callable[..., object], *arguments: object, **others: object) -
 
 
 def main() -> None:
-    """Print the number of keys that were noted and of copies found, stage by stage."""
+    """Do everything in stages; after each call, wait until somebody has looked at this process, and say for what."""
     notes = Notes()
     everybody = parties()
+
+    def pause(stage: str, *, last: bool = True) -> None:
+        os.write(1, b"\n")
+        os.read(0, 1)
+        notes.hand_over(stage)
+        if last:
+            notes.clear()
+
+    with noting_new_keys(notes):
+        sealed = {kind: encrypt(_MAIL, [who], profile=profile) for kind, (who, _, profile) in everybody.items()}
+    for kind, (_, identity, _) in everybody.items():
+        decrypt(sealed[kind], [identity])
+        pause("decrypted undisturbed", last=kind == "derived")
     watch(notes)
-    report: dict[str, tuple[int, int]] = {}
-
-    def tell(stage: str) -> None:
-        report[stage] = len(notes), copies(notes)
-        notes.clear()
-
     planted = SessionKey.generate(32)
-    tell("planted")
+    pause("planted")
     planted.wipe()
-    sealed = {kind: encrypt(_MAIL, [who], profile=profile) for kind, (who, _, profile) in everybody.items()}
-    tell("encrypted")
+    for kind, (who, _, profile) in everybody.items():
+        sealed[kind] = encrypt(_MAIL, [who], profile=profile)
+        pause("encrypted")
     with patch.multiple(parallel, _LEAST=1, _processors=lambda: 4):
         for kind in ("RSA", "P-256") * 4:
             encrypt(_MAIL, [everybody[kind][0]] * 9)
-    tell("encrypted in threads")
+            pause("encrypted in threads")
     for kind, (_, identity, _) in everybody.items():
-        assert decrypt(sealed[kind], [identity]).message.endswith(b"At eight?\r\n")
-    tell("decrypted")
+        opened = decrypt(sealed[kind], [identity])
+        pause("decrypted")
+        assert opened.message.endswith(b"At eight?\r\n")
+        target = io.BytesIO()
+        decrypt_stream(io.BytesIO(sealed[kind]), target, [identity])
+        pause("decrypted as a stream")
     altered = {kind: mail[:-16] + mail[-16:].swapcase() for kind, mail in sealed.items() if kind != "CBC"}
     cut = {f"{kind}, cut": mail[: len(mail) // 2] for kind, mail in sealed.items()}
     everybody |= {f"{kind}, cut": party for kind, party in everybody.items()}
-    kept = [failure(decrypt, mail, [everybody[kind][1]]) for kind, mail in (altered | cut).items()]
-    tell("decrypting failed")
+    kept = []
+    for kind, mail in (altered | cut).items():
+        kept.append(failure(decrypt, mail, [everybody[kind][1]]))
+        pause("decrypting failed")
     for kind, (who, _, profile) in everybody.items():
         full = cast("BinaryIO", Full(len(sealed[kind.removesuffix(", cut")])))
         kept.append(failure(encrypt_stream, io.BytesIO(_MAIL), full, [who], profile=profile))
-    tell("encrypting failed")
-    sys.stdout.write(json.dumps(report))
+        pause("encrypting failed")
 
 
 if __name__ == "__main__":

@@ -5,14 +5,10 @@ from __future__ import annotations
 import ctypes
 import hmac
 import io
-import json
-import os
-import subprocess
 import sys
 import traceback
 from base64 import b64encode
 from operator import attrgetter
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +25,7 @@ from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.key_derivation import derive
 from smime_session.session_key import Proof, SessionKey
 from tests.support.agreeing import person
+from tests.support.memory_search import search
 from tests.support.readers import ML_KEM
 
 if TYPE_CHECKING:
@@ -39,18 +36,15 @@ if TYPE_CHECKING:
 OCTETS = b"0123456789abcdef"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process read all of its own memory")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process read the memory of its child")
 def test_no_copy_of_a_key_remains() -> None:
     """Session keys, key-encryption keys and shared secrets are nowhere in memory, however a message ended."""
-    here = Path(__file__)
-    probe = [sys.executable, str(here.parents[1] / "support" / "memory_probe.py")]
-    tree = os.environ | {"PYTHONPATH": str(here.parents[2])}  # that under test, whatever else is installed
-    report = json.loads(subprocess.run(probe, env=tree, capture_output=True, check=True, timeout=300).stdout)
-    noted, found = report.pop("planted")
-    assert noted == 1
-    assert found >= 1, "the search finds nothing at all"
-    assert all(noted > 10 for noted, _ in report.values())
-    assert {stage: found for stage, (_, found) in report.items()} == dict.fromkeys(report, 0)
+    report = search()
+    planted = report.pop("planted")
+    assert planted.keys == 1
+    assert planted.copies, "the search finds nothing at all"
+    assert all(found.keys > 10 for found in report.values())
+    assert not {stage: found.copies for stage, found in report.items() if found.copies}
 
 
 def test_bytes_are_erased_where_they_are() -> None:
