@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import random
 import statistics
@@ -130,7 +131,7 @@ def _times(messages: Sequence[bytes], identity: Identity, rounds: int) -> list[l
 def _welch(one: Sequence[int], other: Sequence[int]) -> float:
     """Return Welch's t of two samples."""
     spread = statistics.variance(one) / len(one) + statistics.variance(other) / len(other)
-    return (statistics.fmean(one) - statistics.fmean(other)) / spread**0.5
+    return (statistics.fmean(one) - statistics.fmean(other)) / math.sqrt(spread)
 
 
 if __name__ == "__main__":
