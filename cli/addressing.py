@@ -82,6 +82,8 @@ class Addressing(NamedTuple):
             RecipientError: an address has no certificate that can be used; it names every one.
             MessageError: an address field holds what is no address.
         """
+        if not self.stores:
+            return []
         from smime_session.operations.addressees import envelopes
 
         visible, blind = self.addresses(fields)

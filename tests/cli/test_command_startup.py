@@ -36,6 +36,7 @@ UNNEEDED: Final = frozenset(
             "smime_session.streams.threads",
         ),
         *("smime_session.operations.new_identity", "smime_session.inspection.listing"),
+        *("sqlite3", "smime_session.certificates.store", "smime_session.operations.addressees"),
         *("smime_session_cli.failures", "smime_session_cli.tree", "smime_session_cli.commands.rewrap"),
     }
 )
