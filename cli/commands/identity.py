@@ -8,31 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from smime_session.operations import new_identity as creation
+
 from ..options import PATH, MisuseError, passphrase_options
 from ..parsing import Command
 
 if TYPE_CHECKING:
     from smime_session.operations.new_identity import NewIdentity
 
-MAX_DAYS: Final = 36_525
-
 _ENDINGS: Final = ("key", "pem", "issuer.pem")
-
-KEY_TYPES: Final = (
-    "rsa2048",
-    "rsa3072",
-    "rsa4096",
-    "p256",
-    "p384",
-    "p521",
-    "brainpoolp256r1",
-    "brainpoolp384r1",
-    "brainpoolp512r1",
-    "x25519",
-    "x448",
-    "mlkem768",
-    "mlkem1024",
-)
 
 
 @click.group("identity", no_args_is_help=False)
@@ -43,7 +27,12 @@ def command() -> None:
 @command.command("new", cls=Command)
 @click.argument("address")
 @click.option(
-    "--type", "key_type", type=click.Choice(KEY_TYPES), default="rsa3072", show_default=True, help="The kind of key."
+    "--type",
+    "key_type",
+    type=click.Choice(tuple(creation.KEY_TYPES)),
+    default="rsa3072",
+    show_default=True,
+    help="The kind of key.",
 )
 @click.option(
     "-o",
@@ -54,7 +43,7 @@ def command() -> None:
 )
 @click.option(
     "--days",
-    type=click.IntRange(1, MAX_DAYS),
+    type=click.IntRange(1, creation.MAX_DAYS),
     default=730,
     show_default=True,
     help="How many days the certificate is valid.",
@@ -85,7 +74,6 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     _refuse_existing(key_path, certificate_path, issuer_path)
 
     from smime_session import CredentialError
-    from smime_session.operations import new_identity as creation
 
     from ..credentials import given_passphrases
     from ..files import PRIVATE, SHARED, new_files

@@ -40,15 +40,6 @@ _KEY_AGREEMENT_FIELDS: Final = 5  # of a KeyAgreeRecipientInfo, at most (RFC 565
 
 _VERSIONS: Final = {asn1.integer(version): version for version in range(6)}  # by the octets that they mostly are
 
-TECHNIQUES: Final = {
-    KEY_TRANSPORT_TAG: "key transport",
-    KEY_AGREEMENT_TAG: "key agreement",
-    KEK_TAG: "pre-shared key",
-    PASSWORD_TAG: "password",
-    OTHER_TAG: "other",
-}
-"""Key-management techniques by the tag of their RecipientInfo (RFC 5652, 6.2)."""
-
 
 # --- algorithm identifiers ---------------------------------------------------------------------
 

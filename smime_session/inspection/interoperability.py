@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.algorithms import CONTENT_ENCRYPTION
-from smime_session.inspection.clients import CLIENTS, ContentTraits, KeyTraits
+from smime_session.inspection.clients import CLIENTS, ContentTraits
+from smime_session.recipients.client_rules import KeyTraits
+from smime_session.recipients.registry import client_rules, is_for_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from smime_session.inspection.clients import Answer, Client, Rule, TraitsT
+    from smime_session.inspection.clients import Client
     from smime_session.inspection.inspected import InspectedContent, InspectedRecipient
+    from smime_session.recipients.client_rules import Answer, KeyRule
 
 _RANKS: Final[dict[Answer, int]] = {"no": 0, "unknown": 1, "yes": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class ClientNote:
-    """Whether a family of mail programs opens an envelope, for whoever has the key.
+    """Whether a family of mail programs opens an envelope, for a reader who has the key.
 
     Attributes:
         name: the programs.
-        opens: ``yes`` if at least one recipient can read it there, ``no``, or ``unknown``: nobody has shown it.
+        opens: ``yes`` if at least one recipient can read it there, ``no``, or ``unknown``: it was not tried.
         reason: why, in words.
     """
 
@@ -35,17 +38,26 @@ class ClientNote:
 
 def notes_for(content: InspectedContent, recipients: Sequence[InspectedRecipient]) -> tuple[ClientNote, ...]:
     """Say of each family of mail programs whether it opens an envelope."""
-    sealed = _content_traits(content, recipients)
+    sealed = _content_traits(content)
     wrapped = Counter(_key_traits(recipients))  # thousands of recipients mostly have the same few
-    return tuple(_note(client, sealed, wrapped) for client in CLIENTS)
+    rules = {kind: client_rules(kind) for kind in {traits.kind for traits in wrapped}}
+    return tuple(_note(client, sealed, wrapped, rules) for client in CLIENTS)
 
 
-def _note(client: Client, sealed: ContentTraits, wrapped: Counter[KeyTraits]) -> ClientNote:
-    """Judge the content, then the recipients; of these the one who fares best decides."""
-    content = _verdict(client.content, sealed, sealed.name)
+def _note(
+    client: Client,
+    sealed: ContentTraits,
+    wrapped: Counter[KeyTraits],
+    rules: Mapping[str, Mapping[str, Sequence[KeyRule]]],
+) -> ClientNote:
+    """Look at the content, then at the recipients; of these the one who fares best decides."""
+    if client.strictness and any(client.name not in of_kind for of_kind in rules.values()):
+        return ClientNote(client.name, "no", client.strictness)
+    content = next((_Verdict(rule.opens, rule.reason) for rule in client.content if rule.applies(sealed)), None)
+    content = content or _untried(sealed.name)
     if content.opens == "no":
         return ClientNote(client.name, *content)
-    keys = {traits: _verdict(client.keys, traits, _described(traits)) for traits in wrapped}
+    keys = {traits: _of_key(traits, (*client.keys, *rules[traits.kind].get(client.name, ()))) for traits in wrapped}
     if not keys:
         return ClientNote(client.name, "no", "the message has no recipients")
     best = max((key.opens for key in keys.values()), key=_RANKS.__getitem__)
@@ -63,14 +75,18 @@ class _Verdict(NamedTuple):
     reason: str
 
 
-def _verdict(rules: Iterable[Rule[TraitsT]], traits: TraitsT, described: str) -> _Verdict:
-    for rule in rules:
-        if rule.applies(traits):
-            return _Verdict(rule.opens, rule.reason)
+def _of_key(traits: KeyTraits, rules: Iterable[KeyRule]) -> _Verdict:
+    if traits.broken:
+        return _Verdict("unknown", "a recipient cannot be read here")
+    found = (_Verdict(rule.opens, rule.reason) for rule in rules if rule.applies(traits))
+    return next(found, _untried(_described(traits)))
+
+
+def _untried(described: str) -> _Verdict:
     return _Verdict("unknown", f"nobody has shown that it opens {described}")
 
 
-def _content_traits(content: InspectedContent, recipients: Iterable[InspectedRecipient]) -> ContentTraits:
+def _content_traits(content: InspectedContent) -> ContentTraits:
     algorithm = CONTENT_ENCRYPTION.get(content.algorithm_oid)
     return ContentTraits(
         name=content.algorithm,
@@ -79,7 +95,6 @@ def _content_traits(content: InspectedContent, recipients: Iterable[InspectedRec
         key_bits=content.key_bits,
         tag_size=content.tag_size,
         derived=content.key_derivation is not None,
-        techniques=frozenset(recipient.summary.technique for recipient in recipients),
     )
 
 
@@ -90,9 +105,9 @@ def _key_traits(recipients: Iterable[InspectedRecipient]) -> Iterator[KeyTraits]
         yield KeyTraits(
             name=summary.algorithm or f"a {summary.technique} recipient",
             oid=summary.algorithm_oid,
-            technique=summary.technique,
+            kind=summary.technique,
             curve=summary.parameters.get("curve"),
-            by_key_identifier=summary.technique != "pre-shared key" and summary.key_identifier is not None,
+            by_key_identifier=summary.key_identifier is not None and is_for_certificates(summary.technique),
             follows=recipient.index == previous,
             broken=summary.problem is not None,
         )

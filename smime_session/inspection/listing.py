@@ -22,9 +22,8 @@ from smime_session.keys.private_key import UnsupportedLockError, UnusableKeyErro
 from smime_session.keys.software import SoftwareKey
 from smime_session.profiles import PROFILES
 from smime_session.recipients.fitness import reasons_against
-from smime_session.recipients.identities import identity_for
 from smime_session.recipients.naming import stated_key_identifier
-from smime_session.recipients.registry import technique_for
+from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -220,15 +219,9 @@ def _listed_key(key: _Key, numbers: Mapping[PublicKey | None, Sequence[int]]) ->
 
 def _use_of(key: SoftwareKey) -> str:
     """Say what a private key does, or why it does nothing here."""
-    if key.only_signs or key.public_key.only_signs:
-        return "only signs"
-    if technique_for(key.public_key.loaded()) is None:
-        return "is not supported"
-    try:
-        identity_for(key)
-    except CredentialError as error:
-        return f"not usable: {error}"
-    return "opens messages"
+    if kind_for(key.public_key) and not key.only_signs:
+        return "opens messages"
+    return "only signs" if key.only_signs or key.public_key.only_signs else "is not supported"
 
 
 def _listed_certificate(

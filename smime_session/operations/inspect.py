@@ -75,6 +75,7 @@ class Inspection:
         found = asdict(self)
         for recipient in found["recipients"]:
             recipient.update(recipient.pop("summary"))
+            del recipient["post_quantum"]  # what counts is whether all are
         return found
 
 
@@ -198,7 +199,7 @@ def _goes_by_name(identity: Identity, summary: RecipientSummary) -> bool:
     if isinstance(identity, NamedIdentity):
         identifiers = {identifier.hex() for identifier in identity.names.key_identifiers}
         return identity.names.certificate is not None or summary.key_identifier in identifiers
-    return summary.technique != "password"
+    return summary.is_named
 
 
 def _addressed_to(identity: Identity, wrapped: WrappedKey) -> bool:

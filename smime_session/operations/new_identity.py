@@ -7,24 +7,14 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from smime_session.algorithms import (
-    BRAINPOOL_P256R1,
-    BRAINPOOL_P384R1,
-    BRAINPOOL_P512R1,
-    P_256,
-    P_384,
-    P_521,
-    X448,
-    X25519,
-)
 from smime_session.arguments import check_passphrase, check_text, moment
 from smime_session.certificates.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError
 from smime_session.memory import erase
+from smime_session.recipients.registry import key_types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from cryptography import x509
@@ -35,7 +25,7 @@ if TYPE_CHECKING:
         PrivateKeyTypes,
     )
 
-    from smime_session.algorithms import Curve
+    from smime_session.recipients.kind import KeyType
 
 MAX_ADDRESS_SIZE: Final = 254  # octets: RFC 5321, 4.5.3.1.3 less the angle brackets
 MAX_LOCAL_SIZE: Final = 64  # octets before the @: RFC 5321, 4.5.3.1.1
@@ -45,72 +35,12 @@ _MAX_COMMON_NAME: Final = 64  # octets: RFC 5280, A.1 has characters, the librar
 _PEM_LINE: Final = 64  # characters: RFC 7468, 2
 _CLOCK_SKEW_MINUTES: Final = 5  # a reader's clock may be this far behind ours
 
+KEY_TYPES: Final = key_types()
+"""The types of key by the names on the command line."""
+
 _ATOM: Final = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"  # RFC 5322, 3.2.3, widened by RFC 6532, 3.2
 _LOCAL: Final = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, 2.1
-
-
-@dataclass(frozen=True, slots=True)
-class KeyType:
-    """A kind of key that an identity can have.
-
-    Attributes:
-        generate: makes a new private key.
-        key_usage: the bits of key usage in its certificate, named as in :class:`cryptography.x509.KeyUsage`.
-        signs: whether it can sign its own certificate.
-    """
-
-    generate: Callable[[], PrivateKeyTypes]
-    key_usage: frozenset[str]
-    signs: bool
-
-
-def _rsa(bits: int) -> KeyType:
-    def generate() -> PrivateKeyTypes:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        return rsa.generate_private_key(65537, bits)
-
-    return KeyType(generate, frozenset({"digital_signature", "key_encipherment"}), signs=True)
-
-
-def _ml_kem(parameters: int) -> KeyType:
-    def generate() -> PrivateKeyTypes:
-        from cryptography.hazmat.primitives.asymmetric import mlkem
-
-        key: PrivateKeyTypes = getattr(mlkem, f"MLKEM{parameters}PrivateKey").generate()
-        return key
-
-    return KeyType(generate, frozenset({"key_encipherment"}), signs=False)  # RFC 9935, 5: nothing else
-
-
-def _agreeing(curve: Curve) -> KeyType:
-    def generate() -> PrivateKeyTypes:
-        from smime_session.recipients import curves
-
-        return curves.generate(curve)
-
-    if curve.is_parameter:
-        return KeyType(generate, frozenset({"digital_signature", "key_agreement"}), signs=True)
-    return KeyType(generate, frozenset({"key_agreement"}), signs=False)  # RFC 8410, 5: it cannot sign
-
-
-KEY_TYPES: Final = {
-    "rsa2048": _rsa(2048),
-    "rsa3072": _rsa(3072),
-    "rsa4096": _rsa(4096),
-    "p256": _agreeing(P_256),
-    "p384": _agreeing(P_384),
-    "p521": _agreeing(P_521),
-    "brainpoolp256r1": _agreeing(BRAINPOOL_P256R1),
-    "brainpoolp384r1": _agreeing(BRAINPOOL_P384R1),
-    "brainpoolp512r1": _agreeing(BRAINPOOL_P512R1),
-    "x25519": _agreeing(X25519),
-    "x448": _agreeing(X448),
-    "mlkem768": _ml_kem(768),
-    "mlkem1024": _ml_kem(1024),
-}
-"""The kinds of key by the name on the command line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,8 @@ from smime_session.mail.detection import open_message
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import Pass, prove, refuse_unauthenticated
-from smime_session.operations.readership import Readership, remaining, weakening
 from smime_session.operations.reseal import Resealing
-from smime_session.operations.roster import Roster
+from smime_session.operations.roster import Change, Roster, remaining, weakening
 from smime_session.operations.sealing import refuse_unreadable
 from smime_session.profiles import COMPAT, DEFAULT, MODERN, Policy, Profile
 from smime_session.recipients.fitness import recipients_for
@@ -243,7 +242,7 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
     policy = order.policy
     reading = Pass(replay, policy) if order.wanted else None
     reader = reading.reader if reading else EnvelopeReader(open_message(replay.read_block).next_block, policy)
-    readers = Readership(reader.header, order.wanted, order.remove, order.certificates)
+    readers = Change(reader.header, order.wanted, order.remove, order.certificates)
     profile = order.profile_for(reader.header)
     recipients = readers.prepared(profile)
     if reading and recipients:

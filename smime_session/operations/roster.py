@@ -1,4 +1,4 @@
-"""Who is addressed by an envelope, recipient by recipient: found by name, taken out, told apart."""
+"""Who is in, who goes, who comes: the recipients of an envelope, one by one."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.arguments import check_certificate, check_several
 from smime_session.certificates.names import addresses_of, describe, same_mailbox
-from smime_session.cms import asn1, codec
-from smime_session.cms.values import (
-    AlgorithmIdentifier,
-    IssuerAndSerialNumber,
-    RecipientIdentifier,
-    SubjectKeyIdentifier,
-    WrappedKey,
+from smime_session.cms.revision import version_of
+from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
+from smime_session.errors import RecipientError
+from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.registry import (
+    anonymous_name,
+    each,
+    identifier_of,
+    names_of,
+    refuse_classical,
+    summarize,
+    together,
+    wrap_all,
 )
-from smime_session.errors import MessageError, RecipientError
-from smime_session.recipients.registry import each, names_of, summarize
-from smime_session.recipients.shared_key import KekIdentifier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Sequence
 
     from cryptography import x509
 
+    from smime_session.cms.values import EnvelopeHeader, EnvelopeTrailer, WrappedKey
+    from smime_session.profiles import Profile
     from smime_session.recipients.naming import OwnNames
+    from smime_session.recipients.registry import Recipient
+    from smime_session.session_key import SessionKey
 
     Selector = str | x509.Certificate | Sequence[x509.Certificate]
     """Names recipients: see :meth:`Roster.select`."""
-
-SharedKeyName = tuple[KekIdentifier, AlgorithmIdentifier]
-"""What names a pre-shared key: keys of different sizes may go by one identifier."""
-Identifier = RecipientIdentifier | SharedKeyName
-
-PASSWORD: Final = "password"  # noqa: S105  # the word that names every password recipient, for want of names
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,200}")
 _PREFIXED: Final = re.compile(r"-?0[xX][0-9a-fA-F]{1,200}")
@@ -43,27 +44,34 @@ _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}:?)+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """One recipient of an envelope, who equals nobody else, since two may look alike.
+    """One recipient of an envelope, equal to no other, since two may look alike.
 
     Attributes:
         index: the place in the envelope of the recipient info that it stands in.
-        part: that recipient info with nobody else in it.
-        identifier: what names the recipient; None for a password, and for what cannot be read.
+        part: that recipient info with no other recipient in it.
+        identifier: what names the recipient; None if nothing does, or it cannot be read.
     """
 
     index: int
     part: WrappedKey
-    identifier: Identifier | None
+    identifier: Hashable | None
 
     @property
     def name(self) -> str:
         """The recipient in a few words."""
         return "; ".join(summary.name for summary in summarize(self.part))
 
-    @property
-    def by_password(self) -> bool:
-        """Whether the session key is encrypted with a password."""
-        return self.part.encoded[0] == codec.PASSWORD_TAG
+    def is_called(self, serial_number: int | None, key_identifier: bytes | None) -> bool:
+        """Tell whether this is the recipient's serial number or key identifier."""
+        match self.identifier:
+            case IssuerAndSerialNumber():
+                return self.identifier.serial_number == serial_number
+            case SubjectKeyIdentifier():
+                return self.identifier.value == key_identifier
+            case None:
+                return False
+        digits = key_identifier and key_identifier.hex()
+        return digits is not None and any(summary.key_identifier == digits for summary in summarize(self.part))
 
 
 class Roster:
@@ -86,7 +94,7 @@ class Roster:
         )
 
     def of(self, certificate: x509.Certificate) -> list[Member]:
-        """Return those who are addressed by one of the names that a certificate gives.
+        """Return those that are addressed by one of the names that a certificate gives.
 
         Raises:
             RecipientError: its public key cannot be read.
@@ -100,19 +108,19 @@ class Roster:
         ]
 
     def select(self, selectors: Iterable[Selector], certificates: Collection[x509.Certificate] = ()) -> set[Member]:
-        """Return everybody who is named.
+        """Return all recipients that are named.
 
-        A certificate names whoever is addressed by it, and so does each of several certificates that are
-        given together. Text is one of: a mail address, which stands for the certificates that have it;
+        A certificate names each recipient that is addressed by it, and so does each of several certificates that
+        are given together. Text is one of: a mail address, which stands for the certificates that have it;
         a serial number, decimal or hexadecimal after ``0x``; a key identifier in hexadecimal digits; or
         ``password`` for every recipient with a password.
 
         Args:
-            selectors: who.
+            selectors: the names.
             certificates: where a mail address is looked up.
 
         Raises:
-            RecipientError: one names nobody, or several that are not the same; every such one is told.
+            RecipientError: one names no recipient, or several that are not the same; every such one is told.
             TypeError: a single name was given instead of several in a list.
         """
         check_several(selectors, "names")
@@ -142,16 +150,15 @@ class Roster:
         return matching
 
     def _named(self, text: str) -> list[Member]:
-        if text == PASSWORD:
-            return [member for member in self.members if member.by_password]
         prefixed = bool(_PREFIXED.fullmatch(text))
         serial_number = int(text, 16 if prefixed else 10) if prefixed or _DECIMAL.fullmatch(text) else None
         digits = text[2:] if prefixed else text
-        octets = bytes.fromhex(digits.replace(":", "")) if _HEX.fullmatch(digits) else None
-        return [member for member in self.members if _is_called(member.identifier, serial_number, octets)]
+        key_identifier = bytes.fromhex(digits.replace(":", "")) if _HEX.fullmatch(digits) else None
+        called = [member for member in self.members if member.is_called(serial_number, key_identifier)]
+        return called or [member for member in self.members if anonymous_name(member.part) == text]
 
     def repeating(self, others: Roster) -> list[Member]:
-        """Return those who are named as one of ``others`` is, or as one before them."""
+        """Return those that are named as one of ``others`` is, or as one before them."""
         seen = {member.identifier for member in others.members}
         repeated = []
         for member in self.members:
@@ -161,10 +168,10 @@ class Roster:
         return repeated
 
     def without(self, leaving: Collection[Member]) -> tuple[WrappedKey, ...]:
-        """Return the recipient infos of everybody else.
+        """Return the recipient infos of all others.
 
-        A recipient info stays as it is, octet for octet, unless some of those it is for leave: then it is
-        made anew of what all of them share and of the parts of those who stay, whose octets stay too.
+        A recipient info stays as it is, byte for byte, unless some of those that it is for leave: then it is
+        made anew of what all of them share and of the parts of those that stay, whose bytes stay too.
         """
         staying: dict[int, list[Member]] = {}
         for member in self.members:
@@ -172,40 +179,141 @@ class Roster:
                 staying.setdefault(member.index, []).append(member)
         touched = {member.index for member in leaving}
         return tuple(
-            _together([member.part for member in some]) if index in touched else self.wrapped_keys[index]
+            together([member.part for member in some]) if index in touched else self.wrapped_keys[index]
             for index, some in staying.items()
         )
 
 
-def identifier_of(part: WrappedKey) -> Identifier | None:
-    """Return what names the recipient of a recipient info; None if nothing does, or it cannot be read."""
-    from smime_session.recipients import ecdh, kem, rsa, shared_key
+class Change:
+    """Other recipients for a message whose content stays as it is.
 
-    try:
-        match part.encoded[0]:
-            case asn1.SEQUENCE:
-                return rsa.fields(part)[0]
-            case ecdh.TAG:
-                members = ecdh.fields(part).encrypted_keys
-                return members[0].recipient if len(members) == 1 else None
-            case shared_key.TAG:
-                return shared_key.fields(part)[:2]
-            case kem.TAG:
-                return kem.fields(part).recipient
-    except MessageError:
-        pass  # what is broken has no name here; whoever is asked about it says what is wrong
-    return None
+    Args:
+        header: the envelope's header.
+        wanted: who is to be a recipient.
+        remove: who is not.
+        certificates: where mail addresses are looked up.
+
+    Attributes:
+        newcomers: those of ``wanted`` that are no recipients yet, as far as can be told before wrapping.
+
+    Raises:
+        RecipientError: one that is to be removed is not there, none would be left, or nothing would change.
+    """
+
+    def __init__(
+        self,
+        header: EnvelopeHeader,
+        wanted: Sequence[Recipient | x509.Certificate],
+        remove: Iterable[Selector],
+        certificates: Collection[x509.Certificate],
+    ) -> None:
+        self._header = header
+        everybody = Roster(header.wrapped_keys)
+        leaving = everybody.select(remove, certificates)
+        self._leaving = [member for member in everybody.members if member in leaving]
+        self._staying = Roster(everybody.without(leaving))
+        self._new = Roster(())
+        self._present: list[Member] = []
+        self.newcomers: list[Recipient | x509.Certificate] = []
+        for one in wanted:
+            there = [] if hasattr(one, "wrap") else self._staying.of(one)
+            self._present += there
+            self.newcomers += [] if there else [one]
+        if not wanted and not leaving:
+            raise RecipientError(("there is nobody to add and nobody to remove",))
+        if not wanted and not self._staying.members:
+            names = "; ".join(names_of([member.part for member in self._leaving]))
+            raise RecipientError((f"nobody would be left to read the message without {names}",))
+
+    @property
+    def kept(self) -> int:
+        """How many were recipients before and still are."""
+        return len(self._staying.members)
+
+    @property
+    def added(self) -> int:
+        """How many are new."""
+        return len(self._new.members)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The names of those that are recipients no longer."""
+        return tuple(member.name for member in self._leaving)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The names of those that were wanted and stay as they were, once each."""
+        return tuple(dict.fromkeys(member.name for member in self._present))
+
+    @property
+    def weakened_by(self) -> tuple[str, ...]:
+        """The names of those that make a message breakable that was not: see :func:`weakening`."""
+        return weakening(self._header.wrapped_keys, self._new.wrapped_keys)
+
+    def prepared(self, profile: Profile) -> list[Recipient]:
+        """Make recipients of the newcomers, and hold those that stay to the profile as well.
+
+        Raises:
+            RecipientError: at least one is not what the profile allows; every one is named.
+        """
+        refused: list[str] = []
+        recipients: list[Recipient] = []
+        try:
+            refuse_classical(self._staying.wrapped_keys, profile)
+        except RecipientError as error:
+            refused += error.refused
+        try:
+            recipients = recipients_for(self.newcomers, profile=profile) if self.newcomers else []
+        except RecipientError as error:
+            refused += error.refused
+        if refused:
+            raise RecipientError(refused)
+        return recipients
+
+    def admit(self, recipients: Sequence[Recipient], key: SessionKey, profile: Profile) -> None:
+        """Wrap the session key for the newcomers.
+
+        Raises:
+            RecipientError: at least one is not what the profile allows; every one is named.
+        """
+        wrapped = wrap_all(recipients, key)
+        refuse_classical(wrapped, profile)
+        coming = Roster(wrapped)
+        repeated = coming.repeating(self._staying)
+        self._present += repeated
+        self._new = Roster(coming.without(repeated))
+
+    def header(self, trailer: EnvelopeTrailer) -> EnvelopeHeader:
+        """Return the header of the message for those that are its recipients now."""
+        everybody: tuple[WrappedKey, ...] = (*self._staying.wrapped_keys, *self._new.wrapped_keys)
+        header = self._header._replace(wrapped_keys=everybody)
+        return header._replace(version=version_of(header, trailer))
 
 
-def _is_called(identifier: Identifier | None, serial_number: int | None, octets: bytes | None) -> bool:
-    match identifier:
-        case IssuerAndSerialNumber():
-            return identifier.serial_number == serial_number
-        case SubjectKeyIdentifier():
-            return identifier.value == octets
-        case (KekIdentifier() as name, _):
-            return name.key_identifier == octets
-    return False
+def remaining(before: Roster, now: Roster, wanted: Iterable[Recipient | x509.Certificate]) -> set[Member]:
+    """Return those of ``before`` that are recipients of a resealed message too.
+
+    Args:
+        before: the recipients of the message that was.
+        now: those of the message that is.
+        wanted: for whom it was encrypted. A certificate may be named in another way than before.
+    """
+    names = {member.identifier for member in now.members} - {None}
+    kinds = {anonymous_name(member.part) for member in now.members} - {None}
+    staying = {
+        member for member in before.members if member.identifier in names or anonymous_name(member.part) in kinds
+    }
+    for one in wanted:
+        if not hasattr(one, "wrap"):
+            staying.update(before.of(one))
+    return staying
+
+
+def weakening(before: Sequence[WrappedKey], coming: Iterable[WrappedKey]) -> tuple[str, ...]:
+    """Name those among ``coming`` whose keys a quantum computer breaks, if it broke none of those before."""
+    if not before or not all(summary.post_quantum for wrapped in before for summary in summarize(wrapped)):
+        return ()
+    return tuple(summary.name for wrapped in coming for summary in summarize(wrapped) if not summary.post_quantum)
 
 
 def _certificates_of(
@@ -244,15 +352,3 @@ def _own_names(certificate: x509.Certificate) -> OwnNames:
         raise RecipientError(
             (f"certificate of {describe(certificate)} has a public key that cannot be read",)
         ) from error
-
-
-def _together(parts: Sequence[WrappedKey]) -> WrappedKey:
-    """Join what :func:`~smime_session.cms.key_agree.split` took apart of one recipient info."""
-    first = asn1.parse(parts[0].encoded)
-    *shared, _ = first.children()
-    encrypted_keys = [
-        encrypted_key.encoded for part in parts for encrypted_key in asn1.parse(part.encoded).children()[-1]
-    ]
-    members = asn1.encode(asn1.SEQUENCE, *encrypted_keys)
-    encoded = asn1.encode(first.tag, *(child.encoded for child in shared), members)
-    return WrappedKey(encoded, parts[0].version, parts[0].key_size)

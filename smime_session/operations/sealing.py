@@ -9,14 +9,14 @@ import os
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
-from smime_session.cms import codec, content_algorithm
+from smime_session.cms import content_algorithm
 from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
 from smime_session.cms.revision import version_for
 from smime_session.cms.values import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import SLACK, sealer
 from smime_session.errors import LimitError, UnsupportedAlgorithmError
 from smime_session.profiles import DEFAULT
-from smime_session.recipients.registry import refuse_classical, wrap_all
+from smime_session.recipients.registry import check_limits, refuse_classical, wrap_all
 from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE
 
 if TYPE_CHECKING:
@@ -74,20 +74,14 @@ def refuse_unreadable(header: EnvelopeHeader, recipients: int, policy: Policy = 
         policy: the limits of who reads it.
 
     Raises:
-        LimitError: they are too many, or need too much room, or a password would have to be tried too often.
+        LimitError: they are too many, or need too much room, or more than ``policy`` allows of one kind.
     """
     if recipients > policy.max_recipients:
         raise LimitError("the number of recipients", policy.max_recipients, option="max_recipients")
     room = policy.max_header_size - _ALL_BUT_RECIPIENTS - len(header.originator_info or b"")
     if sum([len(wrapped.encoded) for wrapped in header.wrapped_keys]) > room:
         raise LimitError("the size of the keys encrypted for all recipients", room, "octets")
-    passwords = [wrapped for wrapped in header.wrapped_keys if wrapped.encoded[0] == codec.PASSWORD_TAG]
-    if len(passwords) > policy.max_trials:
-        raise LimitError("the number of passwords", policy.max_trials, option="max_trials")
-    if passwords:
-        from smime_session.recipients import password
-
-        password.check_work(passwords)
+    check_limits(header.wrapped_keys, policy)
 
 
 class SealingWriter:

@@ -28,12 +28,13 @@ from smime_session.certificates.names import (
     issuer_of,
     same_mailbox,
 )
+from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.cms.values import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier
 from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN, Profile
 from smime_session.recipients.preparation import preparer
-from smime_session.recipients.registry import technique_for
+from smime_session.recipients.registry import kind_for
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session.recipients.registry import KeyTechnique, Recipient
+    from smime_session.recipients.kind import KeyKind
+    from smime_session.recipients.registry import Recipient
 
 _SIGNING_KINDS = ("DSA", "Ed25519", "Ed448", "MLDSA", "SLHDSA")
 
@@ -124,12 +126,17 @@ def judging(profile: Profile, at: datetime | None) -> Callable[[x509.Certificate
 @quietly()
 def _judged_by_library(certificate: x509.Certificate, profile: Profile, at: datetime) -> Recipient:
     reasons = reasons_against(certificate, profile=profile, at=at)
-    key = public_key_in(certificate)
-    technique = technique_for(key)
+    key = _public_key_of(certificate)
+    kind = kind_for(key) if key else None
     identifier = _identifier(certificate, profile)
-    if reasons or technique is None or identifier is None:
+    if reasons or key is None or kind is None or identifier is None:
         raise RecipientError((f"certificate of {describe(certificate)} {', and '.join(reasons)}",))
-    return technique.recipient(key, identifier, profile)
+    return kind.recipient(key, identifier, profile)
+
+
+def _public_key_of(certificate: x509.Certificate) -> PublicKey | None:
+    found = public_key_in(certificate)
+    return None if found is None else PublicKey.of(found)
 
 
 def certificates_for(
@@ -174,15 +181,15 @@ def reasons_against(
     reasons: list[str] = []
     if not profile.insecure_expired:
         reasons += _outside_validity(certificate, moment(at))
-    key = public_key_in(certificate)
-    technique = technique_for(key)
-    reasons += _unfit_key(certificate, key, technique, profile)
+    key = _public_key_of(certificate)
+    kind = kind_for(key) if key else None
+    reasons += _unfit_key(certificate, key, kind, profile)
     extensions = extensions_of(certificate)
     if extensions is None:
         return [*reasons, "has an extension that cannot be read"]
     if not profile.insecure_key_usage and is_only_authority(certificate, extensions):
         return [*reasons, AUTHORITY]
-    return [*reasons, *_unfit_usage(extensions, technique, profile), *_unfit_extensions(extensions, profile)]
+    return [*reasons, *_unfit_usage(extensions, kind, profile), *_unfit_extensions(extensions, profile)]
 
 
 def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
@@ -203,36 +210,30 @@ def only_signs(kind: str) -> bool:
 
 
 def _unfit_key(
-    certificate: x509.Certificate, key: object | None, technique: KeyTechnique | None, profile: Profile
+    certificate: x509.Certificate, key: PublicKey | None, kind: KeyKind | None, profile: Profile
 ) -> Iterator[str]:
     oid = certificate.public_key_algorithm_oid.dotted_string
     if key is None:
         yield f"has a public key that cannot be read (algorithm {name_of(oid) or excerpt(oid)})"
-    elif technique is None:
-        kind = kind_of_key(key)
-        does = "only signs" if only_signs(kind) else "is not supported"
-        yield f"has a kind of key that {does}: {kind}"
+    elif kind is None:
+        does = "only signs" if key.only_signs else "is not supported"
+        yield f"has a kind of key that {does}: {key.kind}"
     elif oid == RSASSA_PSS_OID:  # RFC 4055, 1.2: an issuer writes this to keep the key from anything else
         yield "has a kind of key that only signs: RSASSA-PSS"
-    elif profile.post_quantum_only and not technique.POST_QUANTUM:
-        yield f"has no post-quantum key ({kind_of_key(key)}), which profile {profile.name} requires"
-    elif reason := technique.unfit(key, profile):
+    elif profile.post_quantum_only and not kind.POST_QUANTUM:
+        yield f"has no post-quantum key ({key.kind}), which profile {profile.name} requires"
+    elif reason := kind.unfit(key, profile):
         yield reason
 
 
-def _unfit_usage(extensions: x509.Extensions, technique: KeyTechnique | None, profile: Profile) -> Iterator[str]:
+def _unfit_usage(extensions: x509.Extensions, kind: KeyKind | None, profile: Profile) -> Iterator[str]:
     """Check what the key is for; a certificate that does not say is for anything (RFC 8550, 4.4.2 and 4.4.4)."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     usage = extension_among(extensions, x509.KeyUsage)
-    if (
-        usage is not None
-        and technique is not None
-        and not profile.insecure_key_usage
-        and not getattr(usage, technique.KEY_USAGE)
-    ):
-        yield f"is not for encrypting keys: its key usage lacks {_camel_case(technique.KEY_USAGE)}"
+    if usage is not None and kind is not None and not profile.insecure_key_usage and not getattr(usage, kind.KEY_USAGE):
+        yield f"is not for encrypting keys: its key usage lacks {_camel_case(kind.KEY_USAGE)}"
     if usage is not None and usage.key_agreement and usage.encipher_only and not profile.insecure_key_usage:
         yield "is not for decrypting: its key usage has encipherOnly"
     purposes = extension_among(extensions, x509.ExtendedKeyUsage)

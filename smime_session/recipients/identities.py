@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from smime_session.errors import CredentialError
 from smime_session.keys.load import load_private_keys
-from smime_session.recipients.registry import technique_for
+from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,10 +65,10 @@ def identity_for(
     Raises:
         CredentialError: this kind of key decrypts no mail, or is not supported.
     """
-    technique = technique_for(private_key.public_key.loaded())
-    if technique is None:
+    kind = kind_for(private_key.public_key)
+    if kind is None:
         raise _unusable(private_key.public_key)
-    return technique.identity(private_key, certificate, others)
+    return kind.identity(private_key, certificate, others)
 
 
 def _unusable(public_key: PublicKey) -> CredentialError:

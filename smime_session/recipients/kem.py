@@ -8,72 +8,54 @@ never by an error; what follows keeps to that.
 from __future__ import annotations
 
 import hmac
-import os
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeVar, cast
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from smime_session import algorithms
 from smime_session.algorithms import (
+    HKDF_OIDS,
     HKDFS,
     KEM_RECIPIENT_OID,
-    ML_KEM_768,
-    ML_KEM_1024,
+    KEMS,
+    KEY_WRAPS,
     ML_KEM_OIDS,
-    Kem,
-    KeyWrap,
     key_wrap_for,
     name_of,
 )
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
-from smime_session.errors import (
-    CredentialError,
-    LimitError,
-    MalformedError,
-    MessageError,
-    NoMatchError,
-    UnsupportedAlgorithmError,
-)
+from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.memory import erase, overwrite_freed
-from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
-from smime_session.recipients.key_wrap import unwrap
-from smime_session.recipients.naming import OwnNames
+from smime_session.recipients.key_derivation import hkdf
+from smime_session.recipients.key_wrap import check_size, unwrap
+from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import Proof, SessionKey
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from smime_session.algorithms import HashName
+    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+
+    from smime_session.algorithms import HashName, Kem, KeyWrap
+    from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
+    from smime_session.recipients.client_rules import KeyRule, KeyTraits
     from smime_session.recipients.registry import Certificate
 
 TAG: Final = codec.OTHER_TAG
-KEY_USAGE: Final = "key_encipherment"
-POST_QUANTUM: Final = True
-
-PublicKey = MLKEM768PublicKey | MLKEM1024PublicKey
-
-_HASH: Final = "SHA-256"  # of HKDF when writing: the one that every reader knows (RFC 9936, 2.1)
-_WRAP: Final = key_wrap_for(32)  # AES-256: the one that every reader has (RFC 9936, 2.1), and as strong as ML-KEM
-_WRAP_OVERHEAD: Final = 8  # octets that RFC 3394 adds
-_USER_KEYING_MATERIAL: Final = 0xA0
-_MAX_USER_KEYING_MATERIAL: Final = 4096  # octets: a nonce or a name in practice; HKDF bounds what it takes
-_MIN_ENCRYPTED_KEY_SIZE: Final = 24  # octets: RFC 3394 wraps two blocks of 8 at least and adds one
 
 Known = TypeVar("Known")
 
-_HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
-    "SHA-256": hashes.SHA256,
-    "SHA-384": hashes.SHA384,
-    "SHA-512": hashes.SHA512,
-}
+_HASH: Final = "SHA-256"  # of HKDF when writing: the one that every reader knows (RFC 9936, 2.1)
+_WRAP: Final = key_wrap_for(32)  # AES-256: the one that every reader has (RFC 9936, 2.1), and as strong as ML-KEM
+_USER_KEYING_MATERIAL: Final = 0xA0
+_MAX_USER_KEYING_MATERIAL: Final = 4096  # bytes: a nonce or a name in practice; HKDF bounds what it takes
+
+_MECHANISMS: Final = {mechanism.name: mechanism for mechanism in KEMS.values()}
+"""Key encapsulation mechanisms by the kinds of their keys."""
 
 
 # --- the recipient info ------------------------------------------------------------------------
@@ -101,7 +83,7 @@ class KemRecipientInfo(NamedTuple):
         ciphertext: what carries the shared secret.
         hash: the hash function of HKDF, which makes the key-encryption key of the shared secret.
         wrap: how the session key is encrypted with that key.
-        encrypted_key: the result, 8 octets longer than the session key.
+        encrypted_key: the result, 8 bytes longer than the session key.
         user_keying_material: what the sender adds to the derivation, or None.
     """
 
@@ -115,18 +97,7 @@ class KemRecipientInfo(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """A KEMRecipientInfo's fields as they stand, whatever they are (RFC 9629, 3).
-
-    Attributes:
-        recipient: whose key.
-        kem: the mechanism.
-        ciphertext: what carries the shared secret.
-        kdf: how the key-encryption key is derived.
-        key_size: the octets of key-encryption key that are announced.
-        user_keying_material: what the sender adds to the derivation, or None.
-        wrap: how the session key is encrypted.
-        encrypted_key: the result.
-    """
+    """The same as it stands, whatever its algorithms are; ``key_size`` is that of the key-encryption key."""
 
     recipient: RecipientIdentifier
     kem: AlgorithmIdentifier
@@ -138,21 +109,21 @@ class Fields(NamedTuple):
     encrypted_key: bytes
 
 
-def encode(info: KemRecipientInfo) -> WrappedKey:
-    """Encode a KEMRecipientInfo; its version is 0 whoever it is for (RFC 9629, 3)."""
+def encode(info: KemRecipientInfo, key_size: int = 0) -> WrappedKey:
+    """Encode a KEMRecipientInfo that holds a session key of ``key_size`` bytes."""
     encoded = asn1.encode(
         asn1.SEQUENCE,
         asn1.integer(0),
         codec.recipient_identifier(info.recipient),
         _without_parameters(info.kem.oid),
         asn1.encode(asn1.OCTET_STRING, info.ciphertext),
-        _without_parameters(algorithms.HKDF_OIDS[info.hash]),
+        _without_parameters(HKDF_OIDS[info.hash]),
         asn1.integer(info.wrap.key_size),
         _explicit(info.user_keying_material),
         _without_parameters(info.wrap.oid),
         asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
-    return WrappedKey(asn1.encode(TAG, asn1.object_identifier(algorithms.KEM_RECIPIENT_OID), encoded), 0, 0)
+    return WrappedKey(asn1.encode(TAG, asn1.object_identifier(KEM_RECIPIENT_OID), encoded), 0, key_size)
 
 
 def other_info(info: KemRecipientInfo) -> bytes:
@@ -181,35 +152,10 @@ def decode(wrapped: WrappedKey) -> KemRecipientInfo:
 
     Raises:
         MalformedError: it is none, broken, or contradicts itself.
-        UnsupportedAlgorithmError: an algorithm in it is not spoken here.
+        UnsupportedAlgorithmError: an algorithm in it is not supported.
         LimitError: it is larger than any that is made.
     """
-    found = fields(wrapped)
-    if len(found.encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
-    material = found.user_keying_material
-    if material is not None and len(material) > _MAX_USER_KEYING_MATERIAL:
-        raise LimitError("the size of the user keying material", _MAX_USER_KEYING_MATERIAL, "octets")
-    kem = _known(found.kem, algorithms.KEMS, "key encapsulation mechanism")
-    kdf_hash = _known(found.kdf, algorithms.HKDFS, "key-derivation function")
-    wrap = _known(found.wrap, algorithms.KEY_WRAPS, "key-wrap algorithm")
-    if len(found.ciphertext) != kem.ciphertext_size:
-        raise MalformedError(f"the ciphertext of {kem.name} has {len(found.ciphertext)} octets")
-    if found.key_size != wrap.key_size:
-        raise MalformedError(f"the size of key that is announced is not that of {wrap.name}")
-    if len(found.encrypted_key) % 8 or len(found.encrypted_key) < _MIN_ENCRYPTED_KEY_SIZE:
-        raise MalformedError(f"an encrypted key of {len(found.encrypted_key)} octets is not of {wrap.name}")
-    return KemRecipientInfo(found.recipient, kem, found.ciphertext, kdf_hash, wrap, found.encrypted_key, material)
-
-
-def _known(identifier: AlgorithmIdentifier, table: Mapping[str, Known], role: str) -> Known:
-    """Return what ``table`` has for an algorithm, whose parameters must be absent."""
-    name = algorithms.name_of(identifier.oid)
-    if identifier.oid not in table:
-        raise UnsupportedAlgorithmError(role, identifier.oid, name)
-    if identifier.parameters is not None:
-        raise MalformedError(f"the {role} {name or excerpt(identifier.oid)} has parameters")
-    return table[identifier.oid]
+    return interpret(fields(wrapped))
 
 
 def fields(wrapped: WrappedKey) -> Fields:
@@ -218,8 +164,8 @@ def fields(wrapped: WrappedKey) -> Fields:
     Raises:
         MalformedError: it is none, or broken.
     """
-    kind, value = codec.other_recipient_info(wrapped.encoded)
-    if kind != KEM_RECIPIENT_OID:
+    other, value = codec.other_recipient_info(wrapped.encoded)
+    if other != KEM_RECIPIENT_OID:
         raise MalformedError("an OtherRecipientInfo is no KEMRecipientInfo")
     children = value.expect(asn1.SEQUENCE).children()
     material = children.pop(6) if len(children) == 9 else None  # noqa: PLR2004  # the one optional field
@@ -245,230 +191,181 @@ def _explicit_octets(element: asn1.Element) -> bytes:
     return children[0].octets()
 
 
-# --- the kind ----------------------------------------------------------------------------------
-
-
-def accepts(public_key: object) -> bool:
-    """Tell whether this is an ML-KEM key."""
-    return isinstance(public_key, PublicKey)
-
-
-def unfit(public_key: object, profile: Profile) -> str | None:
-    """Say why ``profile`` must not use this ML-KEM key, or None if it may."""
-    if profile.encapsulation:
-        return None
-    name = _kem_of(_ml_kem(public_key)).name
-    return f"has a kind of key that the readers of profile {profile.name} do not know ({name})"
-
-
-def recipient(public_key: object, identifier: RecipientIdentifier, _profile: Profile) -> EncapsulationRecipient:
-    """Prepare an ML-KEM recipient."""
-    return EncapsulationRecipient(_ml_kem(public_key), identifier)
-
-
-def identity(
-    private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
-) -> EncapsulationIdentity:
-    """Make an identity from an ML-KEM private key.
+def interpret(found: Fields) -> KemRecipientInfo:
+    """Give the fields of a KEMRecipientInfo their meaning.
 
     Raises:
-        CredentialError: it is none.
+        MalformedError: they contradict each other.
+        UnsupportedAlgorithmError: an algorithm in it is not supported.
+        LimitError: it is larger than any that is made.
     """
-    return EncapsulationIdentity(private_key, certificate)
+    material = found.user_keying_material
+    if material is not None and len(material) > _MAX_USER_KEYING_MATERIAL:
+        raise LimitError("the size of the user keying material", _MAX_USER_KEYING_MATERIAL, "octets")
+    kem = _known(found.kem, KEMS, "key encapsulation mechanism")
+    kdf_hash = _known(found.kdf, HKDFS, "key-derivation function")
+    wrap = _known(found.wrap, KEY_WRAPS, "key-wrap algorithm")
+    if len(found.ciphertext) != kem.ciphertext_size:
+        raise MalformedError(f"the ciphertext of {kem.name} has {len(found.ciphertext)} octets")
+    if found.key_size != wrap.key_size:
+        raise MalformedError(f"the size of key that is announced is not that of {wrap.name}")
+    check_size(found.encrypted_key, wrap)
+    return KemRecipientInfo(found.recipient, kem, found.ciphertext, kdf_hash, wrap, found.encrypted_key, material)
 
 
-def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
-    """Describe a KEMRecipientInfo; of an OtherRecipientInfo of another kind nothing more is known.
-
-    Raises:
-        MalformedError: it is broken.
-    """
-    kind = codec.other_recipient_info(wrapped.encoded)[0]
-    if kind != KEM_RECIPIENT_OID:
-        return (RecipientSummary(technique="other", algorithm=name_of(kind) or kind, algorithm_oid=kind),)
-    found = fields(wrapped)
-    problem = None
-    try:
-        decode(wrapped)
-    except MessageError as error:
-        problem = str(error)
-    derivation = HKDFS.get(found.kdf.oid)
-    parameters = {
-        "kdf": f"HKDF-{derivation}" if derivation else name_of(found.kdf.oid) or found.kdf.oid,
-        "wrap": name_of(found.wrap.oid) or found.wrap.oid,
-    }
-    if found.user_keying_material is not None:
-        parameters["ukm"] = f"{len(found.user_keying_material):,} octets"
-    return (
-        RecipientSummary(
-            technique="key encapsulation",
-            algorithm=name_of(found.kem.oid) or found.kem.oid,
-            algorithm_oid=found.kem.oid,
-            parameters=parameters,
-            encrypted_key_size=len(found.encrypted_key),
-            problem=problem,
-            **identifier_fields(found.recipient),
-        ),
-    )
+def _known(identifier: AlgorithmIdentifier, table: Mapping[str, Known], role: str) -> Known:
+    """Return what ``table`` has for an algorithm, whose parameters must be absent."""
+    name = name_of(identifier.oid)
+    if identifier.oid not in table:
+        raise UnsupportedAlgorithmError(role, identifier.oid, name)
+    if identifier.parameters is not None:
+        raise MalformedError(f"the {role} {name or excerpt(identifier.oid)} has parameters")
+    return table[identifier.oid]
 
 
-def is_ml_kem(wrapped: WrappedKey) -> bool:
-    """Tell whether this is a KEMRecipientInfo for an ML-KEM key."""
-    try:
-        return fields(wrapped).kem.oid in ML_KEM_OIDS
-    except MessageError:
-        return False
-
-
-def legacy_algorithm(_wrapped: WrappedKey) -> None:
-    """Nothing that is read here is left to ``insecure_legacy``."""
-
-
-def _ml_kem(public_key: object) -> PublicKey:
-    if not isinstance(public_key, PublicKey):
-        raise CredentialError("the public key is not an ML-KEM key")
-    return public_key
-
-
-def _kem_of(key: PublicKey) -> Kem:
-    return ML_KEM_768 if isinstance(key, MLKEM768PublicKey) else ML_KEM_1024
-
-
-def _key_encryption_key(secret: bytes, hash_name: HashName, size: int, other_info: bytes) -> SessionKey:
-    """Turn a secret that ML-KEM returned into a key that encrypts session keys (RFC 9936, 2.2.1).
+def _key_encryption_key(secret: bytes, info: KemRecipientInfo) -> SessionKey:
+    """Turn the shared secret into a key that encrypts session keys (RFC 9936, 2.2.1).
 
     The secret is overwritten; the key is to be wiped after its use.
     """
-    key = SessionKey(bytearray(size))
     try:
-        HKDF(_HASHES[hash_name](), size, None, other_info).derive_into(secret, key.material)
+        return hkdf(info.hash, secret, other_info(info), b"", info.wrap.key_size)
     finally:
         erase(secret)
-    return key
 
 
-class _Template:
-    """What one recipient's infos for session keys of one size have in common.
-
-    Args:
-        identifier: how the envelope names the recipient.
-        mechanism: the KEM.
-        size: octets of session key.
-    """
-
-    __slots__ = ("after", "before", "key_size", "other_info")
-
-    def __init__(self, identifier: RecipientIdentifier, mechanism: Kem, size: int) -> None:
-        marker = os.urandom(mechanism.ciphertext_size)
-        encrypted = bytes(size + _WRAP_OVERHEAD)
-        info = KemRecipientInfo(identifier, mechanism, marker, _HASH, _WRAP, encrypted)
-        self.before, _, after = encode(info).encoded.partition(marker)
-        self.after = after[: -len(encrypted)]
-        self.key_size = info.wrap.key_size
-        self.other_info = other_info(info)
+# --- who writes, and who reads -----------------------------------------------------------------
 
 
 class EncapsulationRecipient:
-    """An ML-KEM key that session keys are encrypted for; what is the same for each message is encoded once.
+    """An ML-KEM key that session keys are encrypted for.
 
     Args:
         public_key: the ML-KEM key.
         identifier: how the envelope names its owner.
     """
 
-    __slots__ = ("_identifier", "_kem", "_public_key", "_templates")
+    __slots__ = ("_info", "_public_key")
 
     def __init__(self, public_key: PublicKey, identifier: RecipientIdentifier) -> None:
         self._public_key = public_key
-        self._identifier = identifier
-        self._kem = _kem_of(public_key)
-        self._templates: dict[int, _Template] = {}
+        self._info = KemRecipientInfo(identifier, _MECHANISMS[public_key.kind], b"", _HASH, _WRAP, b"")
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Encrypt ``key`` with a key that ML-KEM agrees on, new for each message."""
-        template = self._templates.get(len(key))
-        if template is None:
-            template = self._templates[len(key)] = _Template(self._identifier, self._kem, len(key))
-        secret, ciphertext = self._public_key.encapsulate()
+        secret, ciphertext = cast("MLKEM768PublicKey", self._public_key.loaded()).encapsulate()
         overwrite_freed(len(secret))
-        with _key_encryption_key(secret, _HASH, template.key_size, template.other_info) as wrapping_key:
+        with _key_encryption_key(secret, self._info) as wrapping_key:
             encrypted = aes_key_wrap(wrapping_key.material, key.material)
-        return WrappedKey(b"".join((template.before, ciphertext, template.after, encrypted)), 0, len(key))
+        return encode(self._info._replace(ciphertext=ciphertext, encrypted_key=encrypted), len(key))
 
 
-class EncapsulationIdentity:
-    """An ML-KEM private key, with or without the certificate that names its owner.
-
-    With a certificate it answers to that certificate's issuer and serial number and to its key
-    identifier. A bare key tries every recipient info that has its algorithm.
-
-    Args:
-        private_key: the ML-KEM key.
-        certificate: its certificate, or None.
-    """
+class EncapsulationIdentity(KeyIdentity[KemRecipientInfo]):
+    """An ML-KEM private key; a bare one tries every recipient info that has its algorithm."""
 
     def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
-        public_key = private_key.public_key.loaded()
-        if not isinstance(public_key, PublicKey):
-            raise CredentialError("the private key is not an ML-KEM key")
-        self._private_key = private_key
-        self._kem = _kem_of(public_key)
-        self._names = OwnNames(public_key, certificate)
-        self._bare = certificate is None
-
-    @property
-    def names(self) -> OwnNames:
-        """The names it goes by."""
-        return self._names
-
-    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
-        """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
-
-        Raises:
-            MessageError: one that may be is broken, or an algorithm in it is not spoken here.
-        """
-        return [candidate for candidate in wrapped if self._info(candidate)]
-
-    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
-        """Return the session key from the first that is addressed to this identity, or a decoy.
-
-        Raises:
-            NoMatchError: none of them is.
-            MessageError: one that may be is broken, or an algorithm in it is not spoken here.
-        """
-        for candidate in wrapped:
-            if info := self._info(candidate):
-                return self._open(info, candidate.key_size)
-        raise NoMatchError(identities=[str(self)])
+        super().__init__(private_key, certificate)
+        self._kem = _MECHANISMS[private_key.public_key.kind]
 
     def _info(self, wrapped: WrappedKey) -> KemRecipientInfo | None:
-        """Decode a recipient info if it is for this identity."""
         if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
             return None
         if codec.other_recipient_info(wrapped.encoded)[0] != KEM_RECIPIENT_OID:
             return None
         found = fields(wrapped)
         if not self._names.include(found.recipient) or (self._bare and found.kem.oid != self._kem.oid):
-            return None  # whatever its algorithms are: others may have some that are not spoken here
-        info = decode(wrapped)
+            return None  # whatever its algorithms are: others may have some that are not supported
+        info = interpret(found)
         if info.kem != self._kem:
             raise MalformedError(f"a recipient info for a key of {self._kem.name} uses {info.kem.name}")
         return info
 
     def _open(self, info: KemRecipientInfo, size: int) -> SessionKey:
-        """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
-
-        A decoy depends on the private key and the recipient info alone: it stays the same when a message
-        is sent twice, as a real key would.
-        """
-        secret = self._private_key.decapsulate(info.ciphertext)
-        with _key_encryption_key(secret, info.hash, info.wrap.key_size, other_info(info)) as wrapping_key:
+        with _key_encryption_key(self._private_key.decapsulate(info.ciphertext), info) as wrapping_key:
             decoy = hmac.digest(wrapping_key.material, info.encrypted_key, "sha512")[:size]
             opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key, size)
         return SessionKey(bytearray(decoy), proof=Proof.REFUTED) if opened is None else opened
 
-    def __str__(self) -> str:
-        return self._names.describe(f"{self._kem.name} private key")
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self}>"
+# --- the kind ----------------------------------------------------------------------------------
+
+
+class EncapsulationKind(KeyKind):
+    """Key encapsulation with ML-KEM."""
+
+    KEY_USAGE: ClassVar = "key_encipherment"
+    POST_QUANTUM: ClassVar = True
+
+    def unfit(self, public_key: PublicKey, profile: Profile) -> str | None:
+        """Say why ``profile`` must not use this ML-KEM key, or None if it may."""
+        if profile.encapsulation:
+            return None
+        return f"has a kind of key that the readers of profile {profile.name} do not know ({public_key.kind})"
+
+    def recipient(
+        self, public_key: PublicKey, identifier: RecipientIdentifier, _profile: Profile
+    ) -> EncapsulationRecipient:
+        """Make an ML-KEM recipient."""
+        return EncapsulationRecipient(public_key, identifier)
+
+    def identity(
+        self, private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+    ) -> EncapsulationIdentity:
+        """Make an identity from an ML-KEM private key."""
+        return EncapsulationIdentity(private_key, certificate)
+
+    def identifier(self, part: WrappedKey) -> RecipientIdentifier:
+        """Return whose key it is."""
+        return fields(part).recipient
+
+    def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+        """Describe a KEMRecipientInfo."""
+        found = fields(wrapped)
+        problem = None
+        try:
+            interpret(found)
+        except MessageError as error:
+            problem = str(error)
+        derivation = HKDFS.get(found.kdf.oid)
+        parameters = {
+            "kdf": f"HKDF-{derivation}" if derivation else name_of(found.kdf.oid) or found.kdf.oid,
+            "wrap": name_of(found.wrap.oid) or found.wrap.oid,
+        }
+        if found.user_keying_material is not None:
+            parameters["ukm"] = f"{len(found.user_keying_material):,} octets"
+        return (
+            RecipientSummary(
+                algorithm=name_of(found.kem.oid) or found.kem.oid,
+                algorithm_oid=found.kem.oid,
+                parameters=parameters,
+                encrypted_key_size=len(found.encrypted_key),
+                problem=problem,
+                post_quantum=found.kem.oid in ML_KEM_OIDS,
+                **identifier_fields(found.recipient),
+            ),
+        )
+
+    def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
+        """Return what mail programs open."""
+        from smime_session.recipients.client_rules import KeyRule
+
+        def is_ml_kem(key: KeyTraits) -> bool:
+            return key.oid in ML_KEM_OIDS
+
+        return {
+            "gpgsm": (KeyRule(is_ml_kem, "no", "it does not know ML-KEM in messages"),),
+            "OpenSSL": (KeyRule(is_ml_kem, "yes", "it knows ML-KEM since OpenSSL 3.6"),),
+        }
+
+    def key_types(self) -> Mapping[str, KeyType]:
+        """Return the keys of both mechanisms; they sign nothing, and have no other use (RFC 9935, 5)."""
+        from cryptography.hazmat.primitives.asymmetric import mlkem
+
+        usage = frozenset({"key_encipherment"})
+        return {
+            "mlkem768": KeyType(mlkem.MLKEM768PrivateKey.generate, usage, signs=False),
+            "mlkem1024": KeyType(mlkem.MLKEM1024PrivateKey.generate, usage, signs=False),
+        }
+
+
+KIND: Final = EncapsulationKind()

@@ -7,15 +7,38 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import TRIPLE_DES_WRAP
+from smime_session.errors import LimitError, MalformedError
 from smime_session.memory import lent, overwrite_freed
+from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
     from smime_session.algorithms import KeyWrap
 
 _VECTOR: Final = bytes.fromhex("4adda22c79e82105")  # RFC 3217, 3.1
-_BLOCK: Final = 8  # octets of Triple-DES
-_CHECKSUM: Final = 8  # octets: RFC 3217, 2
+_BLOCK: Final = 8  # bytes of Triple-DES
+_CHECKSUM: Final = 8  # bytes: RFC 3217, 2
+_TRIPLE_DES_WRAPPED: Final = 40  # bytes: RFC 3217, 3.1
+_AES_BLOCK: Final = 8  # bytes: RFC 3394, 2
+_MIN_AES_WRAPPED: Final = 3 * _AES_BLOCK  # bytes: two blocks of key and a third to check them (RFC 3394, 2.2.1)
+
+
+def check_size(encrypted: bytes, wrap: KeyWrap) -> None:
+    """Check what anybody can see of an encrypted key: its size.
+
+    Raises:
+        LimitError: it is larger than any.
+        MalformedError: ``wrap`` makes none of its size.
+    """
+    size = len(encrypted)
+    if size > MAX_ENCRYPTED_KEY_SIZE:
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+    if wrap == TRIPLE_DES_WRAP:
+        sound = size == _TRIPLE_DES_WRAPPED
+    else:
+        sound = size >= _MIN_AES_WRAPPED and size % _AES_BLOCK == 0
+    if not sound:
+        raise MalformedError(f"an encrypted key of {size} octets is none that {wrap.name} makes")
 
 
 def unwrap(wrap: KeyWrap, key: bytearray, encrypted: bytes, size: int) -> SessionKey | None:
@@ -25,7 +48,7 @@ def unwrap(wrap: KeyWrap, key: bytearray, encrypted: bytes, size: int) -> Sessio
         wrap: how it was encrypted.
         key: the key-encryption key, of the size that ``wrap`` has.
         encrypted: the result, of a size that ``wrap`` makes.
-        size: octets of the session key; another one inside is as good as none.
+        size: bytes of the session key; another one inside is as good as none.
     """
     opened = (_unwrap_triple_des if wrap == TRIPLE_DES_WRAP else _unwrap_aes)(key, encrypted)
     if opened is None or len(opened) == size:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hmac
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, NoReturn
 
-from smime_session import algorithms
-from smime_session.algorithms import AES_256_CBC, name_of
+from smime_session.algorithms import AES_256_CBC, PASSWORD_CIPHERS, PWRI_KEK_OID, name_of
 from smime_session.arguments import wrong_kind
 from smime_session.cms import asn1, codec
 from smime_session.cms.pbkdf2 import Pbkdf2, pbkdf2_from, pbkdf2_identifier, required_parameters
@@ -22,18 +21,20 @@ from smime_session.errors import (
     LimitError,
     MalformedError,
     MessageError,
-    NoMatchError,
     UnsupportedAlgorithmError,
 )
 from smime_session.keys.passwords import PRF, SALT_SIZE, block_context, decrypt_blocks, derive
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
+from smime_session.recipients.kind import Kind, KindIdentity
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from smime_session.algorithms import ContentEncryption
+    from smime_session.profiles import Policy
+    from smime_session.recipients.client_rules import KeyRule
 
 TAG: Final = codec.PASSWORD_TAG
 VERSION: Final = 0  # RFC 5652, 6.2.4: always
@@ -72,11 +73,19 @@ class PasswordRecipientInfo(NamedTuple):
     encrypted_key: bytes
 
 
-def encode(info: PasswordRecipientInfo) -> WrappedKey:
-    """Encode a PasswordRecipientInfo."""
+class Fields(NamedTuple):
+    """The same as it stands, whatever its algorithms are."""
+
+    derivation: AlgorithmIdentifier
+    algorithm: AlgorithmIdentifier
+    encrypted_key: bytes
+
+
+def encode(info: PasswordRecipientInfo, key_size: int = 0) -> WrappedKey:
+    """Encode a PasswordRecipientInfo that holds a session key of ``key_size`` bytes."""
     derivation = pbkdf2_identifier(info.derivation)
     cipher = AlgorithmIdentifier(info.cipher.oid, asn1.encode(asn1.OCTET_STRING, info.vector))
-    wrap = AlgorithmIdentifier(algorithms.PWRI_KEK_OID, codec.algorithm_identifier(cipher))
+    wrap = AlgorithmIdentifier(PWRI_KEK_OID, codec.algorithm_identifier(cipher))
     encoded = asn1.encode(
         TAG,
         asn1.integer(VERSION),
@@ -84,7 +93,7 @@ def encode(info: PasswordRecipientInfo) -> WrappedKey:
         codec.algorithm_identifier(wrap),
         asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
-    return WrappedKey(encoded, VERSION, 0)
+    return WrappedKey(encoded, VERSION, key_size)
 
 
 def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:
@@ -92,20 +101,14 @@ def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:
 
     Raises:
         MalformedError: it is none, or broken.
-        UnsupportedAlgorithmError: one of its algorithms is not spoken here.
+        UnsupportedAlgorithmError: one of its algorithms is not supported.
         LimitError: it asks for more work than any honest one does.
     """
-    derivation, wrap, encrypted_key = fields(wrapped)
-    cipher, vector = _cipher_from(wrap)
-    size = len(encrypted_key)
-    if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
-        raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} octets")
-    pbkdf2 = pbkdf2_from(derivation, cipher.key_size, cipher.name)
-    return PasswordRecipientInfo(pbkdf2, cipher, vector, encrypted_key)
+    return interpret(fields(wrapped))
 
 
-def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifier, bytes]:
-    """Return a PasswordRecipientInfo's two algorithms and its encrypted key as they stand, whatever they are.
+def fields(wrapped: WrappedKey) -> Fields:
+    """Return a PasswordRecipientInfo's fields as they stand, whatever they are.
 
     Raises:
         MalformedError: it is none, or broken, or its key is not made of a password.
@@ -115,71 +118,49 @@ def fields(wrapped: WrappedKey) -> tuple[AlgorithmIdentifier, AlgorithmIdentifie
         raise MalformedError("a PasswordRecipientInfo does not say how its key is made of a password")
     if len(children) != 4:  # noqa: PLR2004  # version, derivation, algorithm, encrypted key
         raise MalformedError("a PasswordRecipientInfo is malformed")
-    implicit = children[1].expect(_CONTEXT_0_CONSTRUCTED)
-    derivation = codec.algorithm_identifier_from(asn1.parse(asn1.encode(asn1.SEQUENCE, implicit.contents)))
-    return derivation, codec.algorithm_identifier_from(children[2]), children[3].octets()
+    _, implicit, algorithm, encrypted_key = children
+    derivation = asn1.encode(asn1.SEQUENCE, implicit.expect(_CONTEXT_0_CONSTRUCTED).contents)
+    return Fields(
+        codec.algorithm_identifier_from(asn1.parse(derivation)),
+        codec.algorithm_identifier_from(algorithm),
+        encrypted_key.octets(),
+    )
+
+
+def interpret(found: Fields) -> PasswordRecipientInfo:
+    """Give the fields of a PasswordRecipientInfo their meaning.
+
+    Raises:
+        MalformedError: they are broken.
+        UnsupportedAlgorithmError: one of its algorithms is not supported.
+        LimitError: it asks for more work than any honest one does.
+    """
+    cipher, vector = _cipher_from(found.algorithm)
+    size = len(found.encrypted_key)
+    if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
+        raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} octets")
+    derivation = pbkdf2_from(found.derivation, cipher.key_size, cipher.name)
+    return PasswordRecipientInfo(derivation, cipher, vector, found.encrypted_key)
 
 
 def _cipher_from(identifier: AlgorithmIdentifier) -> tuple[ContentEncryption, bytes]:
     """Return the block cipher underneath PWRI-KEK and its initialisation vector (RFC 3211, 2.2)."""
-    if identifier.oid != algorithms.PWRI_KEK_OID:
-        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
+    if identifier.oid != PWRI_KEK_OID:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, name_of(identifier.oid))
     inner = codec.algorithm_identifier_from(asn1.parse(required_parameters(identifier, "PWRI-KEK")))
-    cipher = algorithms.PASSWORD_CIPHERS.get(inner.oid)
+    cipher = PASSWORD_CIPHERS.get(inner.oid)
     if cipher is None:
-        raise UnsupportedAlgorithmError("cipher of PWRI-KEK", inner.oid, algorithms.name_of(inner.oid))
+        raise UnsupportedAlgorithmError("cipher of PWRI-KEK", inner.oid, name_of(inner.oid))
     vector = asn1.parse(required_parameters(inner, cipher.name)).octets()
     if len(vector) != cipher.nonce_size:
         raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} octets")
     return cipher, vector
 
 
-# --- the kind ----------------------------------------------------------------------------------
+# --- who writes, and who reads -----------------------------------------------------------------
 
 
-def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
-    """Describe a PasswordRecipientInfo.
-
-    Raises:
-        MalformedError: it is broken.
-    """
-    _, algorithm, encrypted_key = fields(wrapped)
-    name, problem, parameters = name_of(algorithm.oid) or algorithm.oid, None, {}
-    try:
-        info = decode(wrapped)
-    except MessageError as error:
-        problem = str(error)
-    else:
-        name = f"PWRI-KEK with {info.cipher.name}"
-        parameters = {
-            "derivation": "PBKDF2",
-            "prf": f"HMAC-{info.derivation.prf}",
-            "iterations": str(info.derivation.iterations),
-            "wrap": info.cipher.name,
-        }
-    return (
-        RecipientSummary(
-            technique="password",
-            algorithm=name,
-            algorithm_oid=algorithm.oid,
-            parameters=parameters,
-            encrypted_key_size=len(encrypted_key),
-            problem=problem,
-        ),
-    )
-
-
-def legacy_algorithm(wrapped: WrappedKey) -> str | None:
-    """Return the name of the cipher underneath PWRI-KEK if it is only used with ``insecure_legacy``, or None.
-
-    Raises:
-        MessageError: it is broken.
-    """
-    cipher = decode(wrapped).cipher
-    return cipher.name if cipher.legacy else None
-
-
-class Password:
+class Password(KindIdentity[PasswordRecipientInfo]):
     """A password that both sides know: a recipient, and an identity of every message that has a password.
 
     Each message gets a salt of its own, and so a key of its own, which takes a tenth of a second.
@@ -215,30 +196,23 @@ class Password:
         vector = os.urandom(cipher.nonce_size)
         with derive(self._octets, derivation, cipher.key_size) as kek:
             encrypted = encrypt_key(key, kek, cipher, vector)
-        encoded = encode(PasswordRecipientInfo(derivation, cipher, vector, encrypted))
-        return WrappedKey(encoded.encoded, encoded.version, len(key))
+        return encode(PasswordRecipientInfo(derivation, cipher, vector, encrypted), len(key))
 
-    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
-        """Return those of ``wrapped`` that are encrypted with a password; which one, none of them says.
-
-        Raises:
-            MessageError: all that are so encrypted are broken, or have algorithms that are not spoken here.
-            LimitError: trying all of them is more work than any honest message is.
-        """
-        return [candidate for candidate, _ in _readable(wrapped)]
-
-    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
-        """Return the session key from the first that is encrypted with a password, or a decoy.
+    def _infos(self, wrapped: Sequence[WrappedKey]) -> list[tuple[WrappedKey, PasswordRecipientInfo]]:
+        """Decode whatever is encrypted with a password; which one, no recipient info says.
 
         Raises:
-            NoMatchError: none of them is.
-            MessageError: all that are so encrypted are broken, or have algorithms that are not spoken here.
+            MessageError: none of them can be used.
             LimitError: trying all of them is more work than any honest message is.
         """
-        for candidate, info in _readable(wrapped):
-            with derive(self._octets, info.derivation, info.cipher.key_size) as kek:
-                return decrypt_key(info, kek, candidate.key_size)
-        raise NoMatchError(identities=[str(self)])
+        found, problems = _decoded(wrapped)
+        if problems and not found:
+            raise problems[0]
+        return found
+
+    def _open(self, info: PasswordRecipientInfo, size: int) -> SessionKey:
+        with derive(self._octets, info.derivation, info.cipher.key_size) as kek:
+            return decrypt_key(info, kek, size)
 
     def __str__(self) -> str:
         return "a password"
@@ -257,23 +231,6 @@ def _encoded(password: str) -> bytes:
         return unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:
         raise CredentialError("the password is not valid text: it has half of a surrogate pair") from None
-
-
-def _readable(wrapped: Sequence[WrappedKey]) -> list[tuple[WrappedKey, PasswordRecipientInfo]]:
-    """Decode every recipient info with a password; one that cannot be used hides no other."""
-    found, problems = _decoded(wrapped)
-    if problems and not found:
-        raise problems[0]
-    return found
-
-
-def check_work(wrapped: Sequence[WrappedKey]) -> None:
-    """Check that one password can be tried on all of ``wrapped`` with no more work than any honest message is.
-
-    Raises:
-        LimitError: it cannot.
-    """
-    _decoded(wrapped)
 
 
 def _decoded(
@@ -329,3 +286,61 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
 def _complement(key: bytearray) -> bytes:
     """Return the check value of a session key, which its first octets make."""
     return bytes(octet ^ 0xFF for octet in key[: _HEAD - 1])
+
+
+# --- the kind ----------------------------------------------------------------------------------
+
+
+class PasswordKind(Kind):
+    """Passwords that both sides know; no recipient info says which one it is for."""
+
+    ANONYMOUS: ClassVar = True
+
+    def legacy_algorithm(self, wrapped: WrappedKey) -> str | None:
+        """Return the name of the cipher underneath PWRI-KEK if it is only read with ``insecure_legacy``."""
+        cipher = decode(wrapped).cipher
+        return cipher.name if cipher.legacy else None
+
+    def check_limits(self, wrapped: Sequence[WrappedKey], policy: Policy) -> None:
+        """Check that one password can be tried on all of ``wrapped``."""
+        if len(wrapped) > policy.max_trials:
+            raise LimitError("the number of passwords", policy.max_trials, option="max_trials")
+        _decoded(wrapped)
+
+    def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+        """Describe a PasswordRecipientInfo."""
+        found = fields(wrapped)
+        oid = found.algorithm.oid
+        name, problem, parameters = name_of(oid) or oid, None, {}
+        try:
+            info = interpret(found)
+        except MessageError as error:
+            problem = str(error)
+        else:
+            name = f"PWRI-KEK with {info.cipher.name}"
+            parameters = {
+                "derivation": "PBKDF2",
+                "prf": f"HMAC-{info.derivation.prf}",
+                "iterations": str(info.derivation.iterations),
+                "wrap": info.cipher.name,
+            }
+        return (
+            RecipientSummary(
+                algorithm=name,
+                algorithm_oid=oid,
+                parameters=parameters,
+                encrypted_key_size=len(found.encrypted_key),
+                problem=problem,
+                post_quantum=True,
+            ),
+        )
+
+    def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
+        """Return what mail programs open."""
+        from smime_session.recipients.client_rules import KeyRule
+
+        opens = KeyRule(lambda _: True, "yes", "it opens messages for passwords")
+        return {"gpgsm": (opens,), "OpenSSL": (opens,)}
+
+
+KIND: Final = PasswordKind()

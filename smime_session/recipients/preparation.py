@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smime_session.certificates.reader import read
-from smime_session.recipients.registry import technique_for_kind
+from smime_session.certificates.public_key import PublicKey
+from smime_session.certificates.reader import RSA, read
+from smime_session.cms import asn1
+from smime_session.cms.values import IssuerAndSerialNumber
+from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +39,14 @@ def preparer(profile: Profile, at: datetime) -> Callable[[bytes], Recipient | No
         certificate = read(octets)
         if certificate is None or certificate.not_before > latest_start or certificate.not_after < earliest_end:
             return None
-        technique = technique_for_kind(certificate.kind)
+        bits = 8 * len(certificate.material) if certificate.kind == RSA else 0
+        key = PublicKey(certificate.kind, bits, certificate.public_key)
+        kind = kind_for(key)
         key_usage, mail = certificate.use
-        return technique.recipient_of(certificate, profile) if mail and technique.KEY_USAGE in key_usage else None
+        if kind is None or not mail or kind.KEY_USAGE not in key_usage or kind.unfit(key, profile):
+            return None
+        serial_number = asn1.integer_from(certificate.serial_number[2:])  # its length takes one byte
+        return kind.recipient(key, IssuerAndSerialNumber(certificate.issuer, serial_number), profile)
 
     return prepare
 

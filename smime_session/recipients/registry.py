@@ -1,27 +1,31 @@
-"""Key management: how one session key reaches each recipient, a file per CMS technique.
+"""The kinds of recipients: a table, and what is asked of whichever kind a recipient info or a key is of.
 
-Each technique module holds wrapping and unwrapping side by side and offers them through the
-same few functions (:class:`Technique`, :class:`KeyTechnique`). A new kind of key is a new module
-here and its place in a list below.
+A new kind is one new file beside this one, with a :class:`~smime_session.recipients.kind.Kind`, and one
+row of :data:`TABLE`; nothing else knows a kind by name. Its module is loaded when one of its recipient
+infos or keys is met, because one mail mostly needs one.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast, runtime_checkable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeGuard, cast, runtime_checkable
 
+from smime_session.algorithms import CURVES, KEM_RECIPIENT_OID, KEMS
+from smime_session.cms import codec
 from smime_session.streams.parallel import in_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from cryptography import x509
 
     from smime_session.certificates.held import HeldCertificate
-    from smime_session.certificates.reader import PlainCertificate
-    from smime_session.cms.values import RecipientIdentifier, WrappedKey
-    from smime_session.keys.private_key import PrivateKey
-    from smime_session.profiles import Profile
+    from smime_session.certificates.public_key import PublicKey
+    from smime_session.cms.values import WrappedKey
+    from smime_session.profiles import Policy, Profile
+    from smime_session.recipients.client_rules import KeyRule
+    from smime_session.recipients.kind import KeyKind, KeyType, Kind
     from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
@@ -107,125 +111,206 @@ def may_need_senders(identity: Identity) -> TypeGuard[AgreeingIdentity]:
     return hasattr(identity, "with_originator_info")
 
 
-class Technique(Protocol):
-    """What each technique module offers for reading.
+class Row(NamedTuple):
+    """What is known of a kind of recipient before its module is loaded.
 
     Attributes:
-        TAG: the tag of its RecipientInfo (RFC 5652, 6.2).
+        name: the kind's name for people; and for whom it names, where nothing else does.
+        module: where the kind is, as ``KIND``.
+        tag: of its RecipientInfo (RFC 5652, 6.2).
+        other: the object identifier of its OtherRecipientInfo (RFC 5652, 6.2.5); empty with another tag.
+        keys: the kinds of public key (:attr:`PublicKey.kind`) that it is for; none if it is for secrets.
     """
 
-    TAG: int
+    name: str
+    module: str
+    tag: int
+    other: str = ""
+    keys: tuple[str, ...] = ()
 
-    def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
-        """Describe a recipient info, one summary for each recipient in it.
-
-        Raises:
-            MessageError: it is broken.
-        """
-        ...
-
-    def legacy_algorithm(self, wrapped: WrappedKey) -> str | None:
-        """Return the name of an algorithm in it that is only used with ``insecure_legacy``, or None.
-
-        Raises:
-            MessageError: it is broken.
-        """
-        ...
+    @property
+    def kind(self) -> Kind:
+        """The kind itself."""
+        return _kind_in(self.module)
 
 
-class KeyTechnique(Technique, Protocol):
-    """What a technique module for asymmetric keys offers besides.
+TABLE: Final = (
+    Row("key transport", "smime_session.recipients.rsa", codec.KEY_TRANSPORT_TAG, keys=("RSA",)),
+    Row(
+        "key agreement",
+        "smime_session.recipients.ecdh",
+        codec.KEY_AGREEMENT_TAG,
+        keys=tuple(curve.name for curve in CURVES.values()),
+    ),
+    Row(
+        "key encapsulation",
+        "smime_session.recipients.kem",
+        codec.OTHER_TAG,
+        KEM_RECIPIENT_OID,
+        keys=tuple(kem.name for kem in KEMS.values()),
+    ),
+    Row("pre-shared key", "smime_session.recipients.shared_key", codec.KEK_TAG),
+    Row("password", "smime_session.recipients.password", codec.PASSWORD_TAG),
+)
+"""The kinds of recipients, the usual first."""
 
-    Attributes:
-        KEY_USAGE: the key usage bit that a certificate needs (RFC 8550, 4.4.2), named as in
-            :class:`cryptography.x509.KeyUsage`.
-        POST_QUANTUM: whether its keys withstand a quantum computer.
+
+@cache  # importing a module that is there takes 1 us, and this 0.05
+def _kind_in(module: str) -> Kind:
+    kind: Kind = import_module(module).KIND
+    return kind
+
+
+def row_of(wrapped: WrappedKey) -> Row | None:
+    """Return the row of a recipient info's kind, or None if it has none.
+
+    Raises:
+        MalformedError: it is a broken OtherRecipientInfo.
     """
-
-    KEY_USAGE: str
-    POST_QUANTUM: bool
-
-    def accepts(self, public_key: object) -> bool:
-        """Tell whether this technique is the one for such a key."""
-        ...
-
-    def unfit(self, public_key: object, profile: Profile) -> str | None:
-        """Say in a few words why ``profile`` must not use this key, or None if it may."""
-        ...
-
-    def recipient(self, public_key: object, identifier: RecipientIdentifier, profile: Profile) -> Recipient:
-        """Prepare a recipient: everything that is the same for each message is encoded here, once."""
-        ...
-
-    def identity(
-        self, private_key: PrivateKey, certificate: Certificate | None, others: Sequence[Certificate] = ()
-    ) -> Identity:
-        """Make an identity from a private key and, if it is at hand, its certificate.
-
-        Among ``others`` may be that of a sender whose key is needed too.
-
-        Raises:
-            CredentialError: it is a key of another kind.
-        """
-        ...
+    tag = wrapped.encoded[0]
+    other = codec.other_recipient_info(wrapped.encoded)[0] if tag == codec.OTHER_TAG else ""
+    return next((row for row in TABLE if row.tag == tag and row.other == other), None)
 
 
-class PlainTechnique(KeyTechnique, Protocol):
-    """What a technique module for keys of plain certificates offers besides."""
+def _kind_of(wrapped: WrappedKey) -> Kind:
+    """Return a recipient info's kind; what has none, or is broken, has nothing special about it."""
+    from smime_session.errors import MalformedError
+    from smime_session.recipients.kind import Kind
 
-    def recipient_of(self, certificate: PlainCertificate, profile: Profile) -> Recipient | None:
-        """Prepare a recipient from octets, or return None if ``profile``, whichever, must not use its key."""
-        ...
-
-
-def _key_techniques() -> Iterator[KeyTechnique]:
-    """Yield techniques, the usual first, and import each when it is come to: one mail needs one."""
-    from smime_session.recipients import rsa as key_transport
-
-    yield key_transport
-    from smime_session.recipients import ecdh as key_agreement
-
-    yield key_agreement
-    from smime_session.recipients import kem as encapsulation
-
-    yield encapsulation
+    try:
+        row = row_of(wrapped)
+    except MalformedError:
+        row = None
+    return row.kind if row else Kind()
 
 
-def _techniques() -> Iterator[Technique]:
-    yield from _key_techniques()
-    from smime_session.recipients import password
-    from smime_session.recipients import shared_key as preshared
-
-    yield preshared
-    yield password
+def kind_for(public_key: PublicKey) -> KeyKind | None:
+    """Return the kind of recipient that a public key makes, or None if it makes none."""
+    row = next((row for row in TABLE if public_key.kind in row.keys), None)
+    return cast("KeyKind", row.kind) if row else None
 
 
-def technique_for(public_key: object) -> KeyTechnique | None:
-    """Return the technique for a public key, or None if its kind is not spoken here."""
-    return next((technique for technique in _key_techniques() if technique.accepts(public_key)), None)
+def key_types() -> dict[str, KeyType]:
+    """Return the types of key that a new identity can have, by their names on the command line."""
+    kinds = [cast("KeyKind", row.kind) for row in TABLE if row.keys]
+    return {name: key_type for kind in kinds for name, key_type in kind.key_types().items()}
 
 
-@cache  # there are four kinds
-def technique_for_kind(kind: str) -> PlainTechnique:
-    """Return the technique for a kind of key in a plain certificate."""
-    from smime_session.certificates.reader import RSA
-
-    if kind == RSA:
-        from smime_session.recipients import rsa as key_transport
-
-        return key_transport
-    from smime_session.recipients import ecdh as key_agreement
-
-    return key_agreement
+def client_rules(name: str) -> Mapping[str, Sequence[KeyRule]]:
+    """Return what the kind of that name says about mail programs; nothing if there is none."""
+    return next((row.kind.client_rules() for row in TABLE if row.name == name), {})
 
 
-def _technique_of(wrapped: WrappedKey) -> Technique | None:
-    return _technique_with(wrapped.encoded[0])
+def is_for_certificates(name: str) -> bool:
+    """Tell whether recipients of the kind of that name have a certificate, and not a secret."""
+    return any(row.keys for row in TABLE if row.name == name)
 
 
-@cache
-def _technique_with(tag: int) -> Technique | None:
-    return next((technique for technique in _techniques() if tag == technique.TAG), None)
+def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+    """Describe a recipient info, one summary for each recipient in it; a broken one as far as it goes."""
+    from dataclasses import replace
+
+    from smime_session.algorithms import name_of
+    from smime_session.errors import MessageError
+    from smime_session.recipients.summary import RecipientSummary
+
+    name, oid = "unknown", None
+    try:
+        if row := row_of(wrapped):
+            name = row.name
+            return tuple([replace(summary, technique=name) for summary in row.kind.summarize(wrapped)])
+        if wrapped.encoded[0] == codec.OTHER_TAG:
+            name, (oid, _) = "other", codec.other_recipient_info(wrapped.encoded)
+    except MessageError as error:
+        return (RecipientSummary(technique=name, problem=str(error)),)
+    return (RecipientSummary(technique=name, algorithm=oid and (name_of(oid) or oid), algorithm_oid=oid),)
+
+
+def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
+    """Take a recipient info apart: one for each recipient in it; what has only one, or is broken, stays whole."""
+    from smime_session.errors import MessageError
+
+    try:
+        return tuple(_kind_of(wrapped).split(wrapped)) or (wrapped,)
+    except MessageError:
+        return (wrapped,)
+
+
+def together(parts: Sequence[WrappedKey]) -> WrappedKey:
+    """Make one recipient info of some of those that :func:`each` made of another."""
+    return _kind_of(parts[0]).join(parts)
+
+
+def identifier_of(part: WrappedKey) -> Hashable | None:
+    """Return what names the recipient of a recipient info; None if nothing does, or it cannot be read."""
+    from smime_session.errors import MessageError
+
+    try:
+        return _kind_of(part).identifier(part)
+    except MessageError:
+        return None
+
+
+def anonymous_name(part: WrappedKey) -> str | None:
+    """Return the name of a recipient info's kind if nothing tells its recipients from each other, else None."""
+    from smime_session.errors import MalformedError
+
+    try:
+        row = row_of(part)
+    except MalformedError:
+        return None
+    return row.name if row and row.kind.ANONYMOUS else None
+
+
+def legacy_algorithm(wrapped: WrappedKey) -> str | None:
+    """Return the name of an algorithm in a recipient info that is only read with ``insecure_legacy``, or None."""
+    return _kind_of(wrapped).legacy_algorithm(wrapped)
+
+
+def check_limits(wrapped: Sequence[WrappedKey], policy: Policy) -> None:
+    """Check that reading with ``policy`` accepts a message with these recipient infos, whatever their kinds.
+
+    Raises:
+        LimitError: it does not.
+    """
+    kinds: dict[Kind, list[WrappedKey]] = {}
+    for key in wrapped:
+        kinds.setdefault(_kind_of(key), []).append(key)
+    for kind, some in kinds.items():
+        kind.check_limits(some, policy)
+
+
+def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
+    """Refuse whatever is wrapped without a post-quantum public key if ``profile`` does, however it was made.
+
+    Passwords and shared keys are no exception: a quantum computer does not break them, but guessing or
+    a copy does.
+
+    Raises:
+        RecipientError: there is such a wrapped key; it names every one.
+    """
+    if not profile.post_quantum_only:
+        return
+    from smime_session.errors import RecipientError
+
+    refused = [
+        f"{summary.name} has no post-quantum {'public ' if summary.post_quantum else ''}key ({summary.algorithm}), "
+        f"which profile {profile.name} requires"
+        for key in wrapped
+        for summary in summarize(key)
+        if not summary.post_quantum or not is_for_certificates(summary.technique)
+    ]
+    if refused:
+        raise RecipientError(refused)
+
+
+def names_of(wrapped: Sequence[WrappedKey]) -> list[str]:
+    """Name the first recipients of an envelope, with the kind of each, and count the rest."""
+    everyone = [single for key in wrapped for single in each(key)]
+    named = [summary.description for single in everyone[:MOST_NAMED] for summary in summarize(single)]
+    if len(everyone) > MOST_NAMED:
+        named.append(f"and {len(everyone) - MOST_NAMED:,} more")
+    return named
 
 
 def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedKey, ...]:
@@ -252,75 +337,6 @@ def wrap_all(recipients: Sequence[Recipient], key: SessionKey) -> tuple[WrappedK
     return tuple(wrapped)
 
 
-def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
-    """Take a recipient info apart: one for each recipient in it; what has only one, or is broken, stays whole."""
-    from smime_session.errors import MessageError
-    from smime_session.recipients import ecdh
-
-    if wrapped.encoded[0] != ecdh.TAG:
-        return (wrapped,)
-    try:
-        return tuple(ecdh.split(wrapped)) or (wrapped,)
-    except MessageError:
-        return (wrapped,)
-
-
-def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
-    """Refuse whatever is wrapped without ML-KEM if ``profile`` does, whoever prepared the recipients.
-
-    Passwords and shared keys are no exception: a quantum computer does not break them, but guessing or
-    a copy does, and the profile promises ML-KEM.
-
-    Raises:
-        RecipientError: there is such a wrapped key; it names every one.
-    """
-    if not profile.post_quantum_only:
-        return
-    from smime_session.errors import RecipientError
-    from smime_session.recipients import kem as encapsulation
-
-    refused = [
-        f"{summary.name} has no {'ML-KEM' if summary.post_quantum else 'post-quantum'} key ({summary.algorithm}), "
-        f"which profile {profile.name} requires"
-        for key in wrapped
-        if not encapsulation.is_ml_kem(key)
-        for summary in summarize(key)
-    ]
-    if refused:
-        raise RecipientError(refused)
-
-
 def matching(identity: Identity, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
     """Return those of ``wrapped`` that are addressed to ``identity``, as far as it can tell without its private key."""
     return identity.matching(wrapped) if is_selective(identity) else []
-
-
-def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
-    """Describe a recipient info, one summary for each recipient in it; a broken one as far as it goes."""
-    from smime_session.cms.codec import TECHNIQUES
-    from smime_session.errors import MessageError
-    from smime_session.recipients.summary import RecipientSummary
-
-    name = TECHNIQUES.get(wrapped.encoded[0], "unknown")
-    technique = _technique_of(wrapped)
-    if technique is None:
-        return (RecipientSummary(technique=name),)
-    try:
-        return technique.summarize(wrapped)
-    except MessageError as error:
-        return (RecipientSummary(technique=name, problem=str(error)),)
-
-
-def legacy_algorithm(wrapped: WrappedKey) -> str | None:
-    """Return the name of an algorithm in a recipient info that is only used with ``insecure_legacy``, or None."""
-    technique = _technique_of(wrapped)
-    return technique.legacy_algorithm(wrapped) if technique else None
-
-
-def names_of(wrapped: Sequence[WrappedKey]) -> list[str]:
-    """Name the first recipients of an envelope, with the technique of each, and count the rest."""
-    everyone = [single for key in wrapped for single in each(key)]
-    named = [summary.description for single in everyone[:MOST_NAMED] for summary in summarize(single)]
-    if len(everyone) > MOST_NAMED:
-        named.append(f"and {len(everyone) - MOST_NAMED:,} more")
-    return named

@@ -7,47 +7,45 @@ decryption (RFC 3218).
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from functools import cache, partial
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, cast
 
 from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a second OpenSSL
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from smime_session import algorithms
-from smime_session.algorithms import KeyTransport
+from smime_session.algorithms import RSAES_OAEP_OID, RSAES_PKCS1_V1_5_OID, KeyTransport, name_of
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
 from smime_session.errors import (
-    CredentialError,
     LimitError,
     MalformedError,
     MessageError,
-    NoMatchError,
     RecipientError,
     UnsupportedAlgorithmError,
 )
 from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
-from smime_session.recipients.naming import OwnNames
+from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
 from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from smime_session.algorithms import HashName
-    from smime_session.certificates.reader import PlainCertificate
+    from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
+    from smime_session.recipients.client_rules import KeyRule, KeyTraits
     from smime_session.recipients.registry import Certificate
     from smime_session.recipients.summary import RecipientSummary
 
 TAG: Final = codec.KEY_TRANSPORT_TAG
-KEY_USAGE: Final = "key_encipherment"
-POST_QUANTUM: Final = False
 
 _MIN_EXPONENT: Final = 3
-_HASH_ROLE: Final = "hash function of RSAES-OAEP"
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
+_USUAL_EXPONENT: Final = bytes.fromhex("0203010001")  # 65537, which stands at the end of a public key
+_HASH_ROLE: Final = "hash function of RSAES-OAEP"
 
 _HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
     "SHA-1": hashes.SHA1,
@@ -104,7 +102,7 @@ def version_for(identifier: bytes) -> int:
 
 
 def before_encrypted_key(identifier: bytes, algorithm: KeyTransport, size: int) -> bytes:
-    """Encode what stands before the bytes of an encrypted key, the same in every message to one recipient.
+    """Encode what stands before the ``size`` bytes of an encrypted key, the same in every message to one recipient.
 
     Args:
         identifier: whose key, an encoded RecipientIdentifier.
@@ -116,14 +114,22 @@ def before_encrypted_key(identifier: bytes, algorithm: KeyTransport, size: int) 
     return b"".join((header, version, identifier, after))
 
 
-@lru_cache(maxsize=64)
+@cache
 def _between(algorithm: KeyTransport, size: int) -> bytes:
     """Encode what stands between a recipient's identifier and the bytes of the encrypted key."""
     return codec.algorithm_identifier(algorithm_identifier(algorithm)) + b"\x04" + asn1.length(size)
 
 
 def algorithm_identifier(algorithm: KeyTransport) -> AlgorithmIdentifier:
-    """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants (RFC 4055, 4.1)."""
+    """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants.
+
+    RFC 4055, 4.1::
+
+        RSAES-OAEP-params  ::=  SEQUENCE  {
+          hashFunc          [0] AlgorithmIdentifier DEFAULT sha1Identifier,
+          maskGenFunc       [1] AlgorithmIdentifier DEFAULT mgf1SHA1Identifier,
+          pSourceFunc       [2] AlgorithmIdentifier DEFAULT pSpecifiedEmptyIdentifier  }
+    """
     if algorithm.hash is None or algorithm.mgf_hash is None:
         return AlgorithmIdentifier(algorithm.oid, asn1.NULL)
     fields = []
@@ -138,22 +144,58 @@ def algorithm_identifier(algorithm: KeyTransport) -> AlgorithmIdentifier:
     return AlgorithmIdentifier(algorithm.oid, asn1.encode(asn1.SEQUENCE, *fields))
 
 
+def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
+    """Decode a KeyTransRecipientInfo.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        UnsupportedAlgorithmError: its algorithm is not supported.
+        LimitError: its encrypted key is larger than any RSA key makes it.
+    """
+    return interpret(fields(wrapped))
+
+
+def fields(wrapped: WrappedKey) -> Fields:
+    """Return a KeyTransRecipientInfo's fields as they stand.
+
+    Raises:
+        MalformedError: it is none, or broken.
+    """
+    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
+    if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
+        raise MalformedError("a KeyTransRecipientInfo is malformed")
+    _, recipient, algorithm, encrypted_key = children
+    return Fields(
+        codec.recipient_identifier_from(recipient), codec.algorithm_identifier_from(algorithm), encrypted_key.octets()
+    )
+
+
+def interpret(found: Fields) -> KeyTransRecipientInfo:
+    """Give the fields of a KeyTransRecipientInfo their meaning.
+
+    Raises:
+        MalformedError: the parameters of its algorithm are broken.
+        UnsupportedAlgorithmError: its algorithm is not supported.
+        LimitError: its encrypted key is larger than any RSA key makes it.
+    """
+    if len(found.encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+    return KeyTransRecipientInfo(found.recipient, algorithm_from(found.algorithm), found.encrypted_key)
+
+
 def algorithm_from(identifier: AlgorithmIdentifier) -> KeyTransport:
     """Read how a session key was encrypted for an RSA key; parameters that are wrong are never guessed around.
 
     Raises:
-        UnsupportedAlgorithmError: the algorithm, its hash function or its label source is not spoken here.
+        UnsupportedAlgorithmError: the algorithm, its hash function or its label source is not supported.
         MalformedError: its parameters are not as its RFC has them.
     """
-    if identifier.oid == algorithms.RSAES_PKCS1_V1_5_OID:
+    if identifier.oid == RSAES_PKCS1_V1_5_OID:
         if identifier.parameters not in (None, asn1.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
             raise MalformedError("the parameters of RSAES-PKCS1-v1_5 are malformed")
         return algorithms.RSAES_PKCS1_V1_5
-    if identifier.oid != algorithms.RSAES_OAEP_OID:
-        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, algorithms.name_of(identifier.oid))
-    for known in algorithms.OAEP:
-        if identifier.parameters == algorithm_identifier(known).parameters:
-            return known
+    if identifier.oid != RSAES_OAEP_OID:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, name_of(identifier.oid))
     if identifier.parameters is None:
         raise MalformedError("the parameters of RSAES-OAEP are absent")
     return _oaep_parameters(identifier.parameters)
@@ -182,164 +224,27 @@ def _oaep_parameters(encoded: bytes) -> KeyTransport:
     return KeyTransport(hash_name, mgf_name, label)
 
 
-def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
-    """Decode a KeyTransRecipientInfo.
-
-    Raises:
-        MalformedError: it is none, or broken.
-        UnsupportedAlgorithmError: its algorithm is not supported.
-        LimitError: its encrypted key is larger than any RSA key makes it.
-    """
-    return interpret(fields(wrapped))
-
-
-def fields(wrapped: WrappedKey) -> Fields:
-    """Return a KeyTransRecipientInfo's fields as they stand.
-
-    Raises:
-        MalformedError: it is none, or broken.
-    """
-    children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
-    if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
-        raise MalformedError("a KeyTransRecipientInfo is malformed")
-    _, recipient, algorithm, encrypted_key = children
-    return Fields(
-        codec.recipient_identifier_from(recipient),
-        codec.algorithm_identifier_from(algorithm),
-        encrypted_key.octets(),
-    )
-
-
-def interpret(found: Fields) -> KeyTransRecipientInfo:
-    """Give the fields of a KeyTransRecipientInfo their meaning.
-
-    Raises:
-        MalformedError: the parameters of its algorithm are broken.
-        UnsupportedAlgorithmError: its algorithm is not supported.
-        LimitError: its encrypted key is larger than any RSA key makes it.
-    """
-    if len(found.encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
-    return KeyTransRecipientInfo(found.recipient, algorithm_from(found.algorithm), found.encrypted_key)
-
-
-# --- the kind ----------------------------------------------------------------------------------
-
-
-def accepts(public_key: object) -> bool:
-    """Tell whether this is an RSA key."""
-    return isinstance(public_key, rsa.RSAPublicKey)
-
-
-def unfit(public_key: object, profile: Profile) -> str | None:
-    """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
-    numbers = _rsa(public_key).public_numbers()
-    bits = numbers.n.bit_length()
-    least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
-    if bits < least:
-        return f"has an RSA key of {bits} bits, under {least}"
-    if bits > MAX_RSA_BITS:
-        return f"has an RSA key of {bits} bits, over {MAX_RSA_BITS}"
-    if not numbers.n % 2 or not numbers.e % 2 or numbers.e < _MIN_EXPONENT:
-        return "has a broken RSA key"
-    return None
-
-
-def recipient(public_key: object, identifier: RecipientIdentifier, profile: Profile) -> KeyTransportRecipient:
-    """Prepare an RSA recipient."""
-    return KeyTransportRecipient(_rsa(public_key), identifier, profile.rsa)
-
-
-def recipient_of(certificate: PlainCertificate, profile: Profile) -> KeyTransportRecipient | None:
-    """Prepare an RSA recipient from octets, or return None if its key is unfit; the size is always a usual one."""
-    modulus = certificate.material
-    return KeyTransportRecipient(modulus, certificate.identifier, profile.rsa) if modulus[-1] % 2 else None
-
-
-def identity(
-    private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
-) -> KeyTransportIdentity:
-    """Make an identity from an RSA private key.
-
-    Raises:
-        CredentialError: it is none.
-    """
-    return KeyTransportIdentity(private_key, certificate)
-
-
-def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
-    """Describe a KeyTransRecipientInfo.
-
-    Raises:
-        MalformedError: it is broken.
-    """
-    from smime_session.recipients.summary import RecipientSummary, identifier_fields
-
-    recipient, identifier, encrypted_key = fields(wrapped)
-    name, problem, parameters = algorithms.name_of(identifier.oid) or identifier.oid, None, {}
-    try:
-        algorithm = algorithm_from(identifier)
-    except MessageError as error:
-        problem = str(error)
-    else:
-        name = algorithm.name
-        if algorithm.hash is not None:
-            parameters = {"hash": algorithm.hash, "mgf": f"MGF1 with {algorithm.mgf_hash}"}
-        if algorithm.label:
-            parameters["label"] = algorithm.label.hex()
-    return (
-        RecipientSummary(
-            technique="key transport",
-            algorithm=name,
-            algorithm_oid=identifier.oid,
-            parameters=parameters,
-            encrypted_key_size=len(encrypted_key),
-            problem=problem,
-            **identifier_fields(recipient),
-        ),
-    )
-
-
-def legacy_algorithm(_wrapped: WrappedKey) -> None:
-    """Nothing that is read here is left to ``insecure_legacy``."""
-
-
-def _rsa(public_key: object) -> rsa.RSAPublicKey:
-    if not isinstance(public_key, rsa.RSAPublicKey):
-        raise CredentialError("the public key is not an RSA key")
-    return public_key
-
-
-@lru_cache(maxsize=16)
-def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
-    if algorithm.hash is None or algorithm.mgf_hash is None:
-        return padding.PKCS1v15()
-    mgf = padding.MGF1(_HASHES[algorithm.mgf_hash]())
-    return padding.OAEP(mgf, _HASHES[algorithm.hash](), algorithm.label or None)
+# --- who writes, and who reads -----------------------------------------------------------------
 
 
 class KeyTransportRecipient:
     """An RSA key that session keys are encrypted for; what is the same for each message is encoded once.
 
     Args:
-        public_key: the RSA key; or, from a plain certificate, its modulus: the key is then made when it is
-            first used, because who has the certificates of all colleagues seldom writes to all of them.
-        identifier: how the envelope names its owner, perhaps encoded already.
+        public_key: the RSA key.
+        identifier: how the envelope names its owner.
         algorithm: how to encrypt.
     """
 
     THREADS: ClassVar = 2
     """Threads with which wrapping for many becomes faster; that costs a third more of processor time."""
 
-    __slots__ = ("_padding", "_prefix", "_public_key", "_size", "_version")
+    __slots__ = ("_padding", "_prefix", "_public_key", "_version")
 
-    def __init__(
-        self, public_key: rsa.RSAPublicKey | bytes, identifier: RecipientIdentifier | bytes, algorithm: KeyTransport
-    ) -> None:
-        encoded = identifier if isinstance(identifier, bytes) else codec.recipient_identifier(identifier)
+    def __init__(self, public_key: PublicKey, identifier: RecipientIdentifier, algorithm: KeyTransport) -> None:
+        encoded = codec.recipient_identifier(identifier)
         self._public_key = public_key
-        self._size = len(public_key) if isinstance(public_key, bytes) else (public_key.key_size + 7) // 8
-        self._prefix = before_encrypted_key(encoded, algorithm, self._size)
+        self._prefix = before_encrypted_key(encoded, algorithm, (public_key.bits + 7) // 8)
         self._version = version_for(encoded)
         self._padding = _padding(algorithm)
 
@@ -349,75 +254,35 @@ class KeyTransportRecipient:
         Raises:
             RecipientError: the RSA key is broken, or too small for the algorithm.
         """
+        public_key = cast("rsa.RSAPublicKey", self._public_key.loaded())
         try:
-            encrypted = self._loaded_key().encrypt(key.octets, self._padding)
+            encrypted = public_key.encrypt(key.octets, self._padding)
         except ValueError as error:
             raise RecipientError((self._refusal(),)) from error
         return WrappedKey(self._prefix + encrypted, self._version, len(key))
 
-    def _loaded_key(self) -> rsa.RSAPublicKey:
-        if isinstance(self._public_key, bytes):
-            from smime_session.certificates.reader import EXPONENT  # loaded by whoever has the octets
-
-            modulus = int.from_bytes(self._public_key, "big")
-            self._public_key = rsa.RSAPublicNumbers(EXPONENT, modulus).public_key()
-        return self._public_key
-
     def _refusal(self) -> str:
-        (summary,) = summarize(WrappedKey(self._prefix + bytes(self._size), self._version, 0))
+        encrypted_key = bytes((self._public_key.bits + 7) // 8)
+        (summary,) = KIND.summarize(WrappedKey(self._prefix + encrypted_key, self._version, 0))
         return f"{summary.name} has an RSA key that {summary.algorithm} cannot use: it is broken or too small"
 
 
-class KeyTransportIdentity:
-    """An RSA private key, with or without the certificate that names its owner.
+@cache
+def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
+    if algorithm.hash is None or algorithm.mgf_hash is None:
+        return padding.PKCS1v15()
+    return padding.OAEP(padding.MGF1(_HASHES[algorithm.mgf_hash]()), _HASHES[algorithm.hash](), algorithm.label or None)
 
-    With a certificate it answers to that certificate's issuer and serial number and to its key
-    identifier. A bare key tries every recipient info whose encrypted key has its size.
 
-    Args:
-        private_key: the RSA key.
-        certificate: its certificate, or None.
-
-    Raises:
-        CredentialError: the private key is no RSA key.
-    """
+class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
+    """An RSA private key; a bare one tries every recipient info whose encrypted key has its size."""
 
     def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
-        if private_key.public_key.kind != "RSA":
-            raise CredentialError("the private key is not an RSA key")
-        self._private_key = private_key
+        super().__init__(private_key, certificate)
         self._size = (private_key.public_key.bits + 7) // 8
         self._rejection = _rejection(private_key)
-        self._names = OwnNames(private_key.public_key.loaded(), certificate)
-        self._bare = certificate is None
-
-    @property
-    def names(self) -> OwnNames:
-        """The names it goes by."""
-        return self._names
-
-    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
-        """Return those of ``wrapped`` that are addressed to this identity, judged by public fields alone.
-
-        Raises:
-            MessageError: one that may be is broken, or its algorithm is not spoken here.
-        """
-        return [candidate for candidate in wrapped if self._info(candidate)]
-
-    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
-        """Return the session key from the first that is addressed to this identity, or a decoy (RFC 3218).
-
-        Raises:
-            NoMatchError: none of them is.
-            MessageError: one that may be is broken, or its algorithm is not spoken here.
-        """
-        for candidate in wrapped:
-            if info := self._info(candidate):
-                return self._open(info, candidate.key_size)
-        raise NoMatchError(identities=[str(self)])
 
     def _info(self, wrapped: WrappedKey) -> KeyTransRecipientInfo | None:
-        """Decode a recipient info if it is for this identity."""
         if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
             return None
         found = fields(wrapped)
@@ -426,12 +291,7 @@ class KeyTransportIdentity:
         return interpret(found)
 
     def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
-        """Decrypt, or make a decoy of the right size, so that what follows is the same either way.
-
-        A decoy depends on the private key and the encrypted key alone: it stays the same when a message
-        is sent twice, as a real key would. It has nothing of what the library's own implicit rejection
-        answers a bad v1.5 padding with.
-        """
+        """Decrypt, or make a decoy; it has nothing of what the library's own implicit rejection answers with."""
         rejection = self._rejection.copy()
         rejection.update(info.encrypted_key)
         decoy = rejection.finalize()[:size]
@@ -451,12 +311,6 @@ class KeyTransportIdentity:
             return Proof.CHECKED if fits else Proof.REFUTED
         return Proof.NAMED if self._names.name(info.recipient) else Proof.NONE
 
-    def __str__(self) -> str:
-        return self._names.describe(f"RSA-{self._private_key.public_key.bits} private key")
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self}>"
-
 
 def _rejection(private_key: PrivateKey) -> hmac.HMAC:
     """Return what makes decoys: the same ones wherever and whenever this private key is loaded."""
@@ -465,3 +319,110 @@ def _rejection(private_key: PrivateKey) -> hmac.HMAC:
         return hmac.HMAC(secret, hashes.SHA512())
     finally:
         erase(secret)
+
+
+# --- the kind ----------------------------------------------------------------------------------
+
+
+class KeyTransportKind(KeyKind):
+    """RSA key transport."""
+
+    KEY_USAGE: ClassVar = "key_encipherment"
+
+    def unfit(self, public_key: PublicKey, profile: Profile) -> str | None:
+        """Say why ``profile`` must not use this RSA key, or None if it may (RFC 8551, 4.2)."""
+        bits = public_key.bits
+        least = _INSECURE_MIN_RSA_BITS if profile.insecure_key_size else MIN_RSA_BITS
+        if bits < least:
+            return f"has an RSA key of {bits} bits, under {least}"
+        if bits > MAX_RSA_BITS:
+            return f"has an RSA key of {bits} bits, over {MAX_RSA_BITS}"
+        return None if _is_sound(public_key) else "has a broken RSA key"
+
+    def recipient(
+        self, public_key: PublicKey, identifier: RecipientIdentifier, profile: Profile
+    ) -> KeyTransportRecipient:
+        """Make an RSA recipient."""
+        return KeyTransportRecipient(public_key, identifier, profile.rsa)
+
+    def identity(
+        self, private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+    ) -> KeyTransportIdentity:
+        """Make an identity from an RSA private key."""
+        return KeyTransportIdentity(private_key, certificate)
+
+    def identifier(self, part: WrappedKey) -> RecipientIdentifier:
+        """Return whose key it is."""
+        return fields(part).recipient
+
+    def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+        """Describe a KeyTransRecipientInfo."""
+        from smime_session.recipients.summary import RecipientSummary, identifier_fields
+
+        found = fields(wrapped)
+        oid = found.algorithm.oid
+        name, problem, parameters = name_of(oid) or oid, None, {}
+        try:
+            algorithm = algorithm_from(found.algorithm)
+        except MessageError as error:
+            problem = str(error)
+        else:
+            name = algorithm.name
+            if algorithm.hash is not None:
+                parameters = {"hash": algorithm.hash, "mgf": f"MGF1 with {algorithm.mgf_hash}"}
+            if algorithm.label:
+                parameters["label"] = algorithm.label.hex()
+        return (
+            RecipientSummary(
+                algorithm=name,
+                algorithm_oid=oid,
+                parameters=parameters,
+                encrypted_key_size=len(found.encrypted_key),
+                problem=problem,
+                **identifier_fields(found.recipient),
+            ),
+        )
+
+    def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
+        """Return what mail programs open."""
+        from smime_session.recipients.client_rules import KeyRule
+
+        demanded = "S/MIME demands RSAES-PKCS1-v1_5 of its readers"
+        pkcs1 = KeyRule(_is_pkcs1, "yes", demanded)
+        by_serial = KeyRule(lambda key: _is_pkcs1(key) and not key.by_key_identifier, "yes", demanded)
+        return {
+            "classic Outlook": (by_serial,),
+            "new Outlook and Outlook on the web": (pkcs1,),
+            "Apple Mail": (by_serial,),
+            "Thunderbird": (pkcs1, KeyRule(_is_oaep, "yes", "its library opens RSAES-OAEP since NSS 3.100")),
+            "Gmail": (by_serial,),
+            "gpgsm": (pkcs1, KeyRule(_is_oaep, "no", "it does not know RSAES-OAEP")),
+            "OpenSSL": (pkcs1, KeyRule(_is_oaep, "yes", "it opens RSAES-OAEP")),
+        }
+
+    def key_types(self) -> Mapping[str, KeyType]:
+        """Return RSA keys of the usual sizes."""
+        usage = frozenset({"digital_signature", "key_encipherment"})
+        return {
+            f"rsa{bits}": KeyType(partial(rsa.generate_private_key, 65537, bits), usage, signs=True)
+            for bits in (2048, 3072, 4096)
+        }
+
+
+def _is_sound(public_key: PublicKey) -> bool:
+    """Tell whether the numbers of an RSA key are odd, as they must be, without loading most keys."""
+    if public_key.info.endswith(_USUAL_EXPONENT):
+        return bool(public_key.info[-len(_USUAL_EXPONENT) - 1] % 2)
+    numbers = cast("rsa.RSAPublicKey", public_key.loaded()).public_numbers()
+    return bool(numbers.n % 2 and numbers.e % 2) and numbers.e >= _MIN_EXPONENT
+
+
+def _is_pkcs1(key: KeyTraits) -> bool:
+    return key.oid == RSAES_PKCS1_V1_5_OID
+
+
+def _is_oaep(key: KeyTraits) -> bool:
+    return key.oid == RSAES_OAEP_OID
+
+
+KIND: Final = KeyTransportKind()

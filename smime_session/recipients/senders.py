@@ -14,10 +14,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from smime_session.certificates.held import loaded
+from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import originator_info
 from smime_session.errors import MessageError
-from smime_session.recipients import curves
+from smime_session.recipients.curves import NAMED
 from smime_session.recipients.naming import OwnNames
 
 if TYPE_CHECKING:
@@ -29,22 +30,22 @@ if TYPE_CHECKING:
 
 class _Sender(NamedTuple):
     names: OwnNames
-    public_key: curves.PublicKey
+    public_key: PublicKey
 
 
 class Senders:
-    """The senders whose certificates are at hand; each is looked at once, when a message first names somebody.
+    """The senders whose certificates are at hand; each is read once, when a message first names one.
 
     Args:
         certificates: those that came with the private key.
-        info: the message's encoded OriginatorInfo, or None. It is not looked at for whom they name.
+        info: the message's encoded OriginatorInfo, or None. It is not read for those whom they name.
     """
 
     def __init__(self, certificates: Iterable[Certificate], info: bytes | None) -> None:
         self._certificates = certificates
         self._info = info
 
-    def key_of(self, name: RecipientIdentifier) -> curves.PublicKey | None:
+    def key_of(self, name: RecipientIdentifier) -> PublicKey | None:
         """Return the public key in the certificate that goes by ``name``, or None if it is not at hand.
 
         Raises:
@@ -62,13 +63,13 @@ class Senders:
         return () if self._info is None else _senders(_load(originator_info.certificates_in(self._info)))
 
 
-def _key_of(name: RecipientIdentifier, senders: Iterable[_Sender]) -> curves.PublicKey | None:
+def _key_of(name: RecipientIdentifier, senders: Iterable[_Sender]) -> PublicKey | None:
     return next((sender.public_key for sender in senders if sender.names.include(name)), None)
 
 
 @quietly()
 def _load(certificates: Iterable[bytes]) -> list[x509.Certificate]:
-    """Load what can be loaded: a broken certificate is nobody's, and hides no other."""
+    """Load what can be loaded: a broken certificate names no sender, and hides no other."""
     found = []
     for octets in certificates:
         try:
@@ -83,9 +84,9 @@ def _senders(certificates: Iterable[x509.Certificate]) -> tuple[_Sender, ...]:
     found = []
     for certificate in certificates:
         try:
-            public_key = certificate.public_key()
-            if isinstance(public_key, curves.PublicKey):
-                found.append(_Sender(OwnNames(public_key, certificate), public_key))
+            public_key = PublicKey.of(certificate.public_key())
+            if public_key.kind in NAMED:
+                found.append(_Sender(OwnNames(public_key.loaded(), certificate), public_key))
         except (ValueError, UnsupportedAlgorithm, MessageError):
             continue
     return tuple(found)

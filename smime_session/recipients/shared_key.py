@@ -9,34 +9,33 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
-from smime_session.algorithms import KEY_WRAPS, KeyWrap, name_of
+from smime_session.algorithms import KEY_WRAPS, name_of
 from smime_session.arguments import check_octets
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import (
     CredentialError,
-    LimitError,
     MalformedError,
     MessageError,
-    NoMatchError,
     RecipientError,
     UnsupportedAlgorithmError,
 )
-from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
-from smime_session.recipients import key_wrap
+from smime_session.recipients.key_wrap import check_size, unwrap
+from smime_session.recipients.kind import Kind, KindIdentity
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import Proof, SessionKey
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from smime_session.algorithms import KeyWrap
+    from smime_session.recipients.client_rules import KeyRule
 
 TAG: Final = codec.KEK_TAG
 VERSION: Final = 4  # RFC 5652, 6.2.3: always
 
 _GENERALIZED_TIME: Final = 0x18
-_WRAP_BLOCK: Final = 8  # octets in which the AES key wrap counts (RFC 3394, 2)
-_MIN_WRAPPED_SIZE: Final = 3 * _WRAP_BLOCK  # two blocks of key and one of check value (RFC 3394, 2.2.1)
 
 _WRAPS: Final = {wrap.key_size: wrap for wrap in KEY_WRAPS.values()}
 
@@ -70,7 +69,7 @@ class KekRecipientInfo(NamedTuple):
     Attributes:
         identifier: which key.
         wrap: how.
-        encrypted_key: the result, 8 octets longer than the session key.
+        encrypted_key: the result, 8 bytes longer than the session key.
     """
 
     identifier: KekIdentifier
@@ -78,7 +77,15 @@ class KekRecipientInfo(NamedTuple):
     encrypted_key: bytes
 
 
-def encode(info: KekRecipientInfo) -> WrappedKey:
+class Fields(NamedTuple):
+    """The same as it stands, whatever its algorithm is."""
+
+    identifier: KekIdentifier
+    algorithm: AlgorithmIdentifier
+    encrypted_key: bytes
+
+
+def encode(info: KekRecipientInfo, key_size: int = 0) -> WrappedKey:
     """Encode a KEKRecipientInfo whose identifier has no date; the wrap's parameters are absent (RFC 3565, 2.3.2)."""
     encoded = asn1.encode(
         TAG,
@@ -87,7 +94,7 @@ def encode(info: KekRecipientInfo) -> WrappedKey:
         codec.algorithm_identifier(AlgorithmIdentifier(info.wrap.oid)),
         asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
-    return WrappedKey(encoded, VERSION, 0)
+    return WrappedKey(encoded, VERSION, key_size)
 
 
 def decode(wrapped: WrappedKey) -> KekRecipientInfo:
@@ -95,35 +102,14 @@ def decode(wrapped: WrappedKey) -> KekRecipientInfo:
 
     Raises:
         MalformedError: it is none, or broken.
-        UnsupportedAlgorithmError: its algorithm is not spoken here.
+        UnsupportedAlgorithmError: its algorithm is not supported.
         LimitError: its encrypted key is larger than any is.
     """
-    identifier, algorithm, encrypted_key = fields(wrapped)
-    wrap = wrap_from(algorithm)
-    if len(encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
-    if len(encrypted_key) < _MIN_WRAPPED_SIZE or len(encrypted_key) % _WRAP_BLOCK:
-        raise MalformedError(f"{wrap.name} makes no encrypted key of {len(encrypted_key)} octets")
-    return KekRecipientInfo(identifier, wrap, encrypted_key)
+    return interpret(fields(wrapped))
 
 
-def wrap_from(identifier: AlgorithmIdentifier) -> KeyWrap:
-    """Read with what a session key was encrypted.
-
-    Raises:
-        UnsupportedAlgorithmError: it is no AES key wrap.
-        MalformedError: it has parameters.
-    """
-    wrap = KEY_WRAPS.get(identifier.oid)
-    if wrap is None:
-        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, name_of(identifier.oid))
-    if identifier.parameters not in (None, asn1.NULL):  # RFC 3565, 2.3.2: absent; some write NULL
-        raise MalformedError(f"the parameters of {wrap.name} are malformed")
-    return wrap
-
-
-def fields(wrapped: WrappedKey) -> tuple[KekIdentifier, AlgorithmIdentifier, bytes]:
-    """Return a KEKRecipientInfo's identifier, algorithm and encrypted key as they stand, whatever they are.
+def fields(wrapped: WrappedKey) -> Fields:
+    """Return a KEKRecipientInfo's fields as they stand, whatever they are.
 
     Raises:
         MalformedError: it is none, or broken.
@@ -131,11 +117,12 @@ def fields(wrapped: WrappedKey) -> tuple[KekIdentifier, AlgorithmIdentifier, byt
     children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 4:  # noqa: PLR2004  # version, identifier, algorithm, encrypted key
         raise MalformedError("a KEKRecipientInfo is malformed")
-    return _identifier_from(children[1]), codec.algorithm_identifier_from(children[2]), children[3].octets()
+    _, identifier, algorithm, encrypted_key = children
+    return Fields(_identifier_from(identifier), codec.algorithm_identifier_from(algorithm), encrypted_key.octets())
 
 
 def _identifier_from(element: asn1.Element) -> KekIdentifier:
-    """Decode a KEKIdentifier; its other attribute says nothing to whoever knows the key by its name."""
+    """Decode a KEKIdentifier; its other attribute says nothing about a key that is known by its name."""
     name, *rest = element.expect(asn1.SEQUENCE).children() or (None,)
     date = rest.pop(0) if rest and rest[0].tag == _GENERALIZED_TIME else None
     if name is None or len(rest) > 1 or any(other.tag != asn1.SEQUENCE for other in rest):
@@ -143,51 +130,40 @@ def _identifier_from(element: asn1.Element) -> KekIdentifier:
     return KekIdentifier(name.octets(), excerpt(date.contents.decode("ascii", "replace")) if date else None)
 
 
-# --- the kind ----------------------------------------------------------------------------------
-
-
-def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
-    """Describe a KEKRecipientInfo.
+def interpret(found: Fields) -> KekRecipientInfo:
+    """Give the fields of a KEKRecipientInfo their meaning.
 
     Raises:
-        MalformedError: it is broken.
+        MalformedError: its algorithm's parameters, or its encrypted key, are none of that algorithm.
+        UnsupportedAlgorithmError: its algorithm is not supported.
+        LimitError: its encrypted key is larger than any is.
     """
-    identifier, algorithm, encrypted_key = fields(wrapped)
-    problem = None
-    try:
-        decode(wrapped)
-    except MessageError as error:
-        problem = str(error)
-    return (
-        RecipientSummary(
-            technique="pre-shared key",
-            key_identifier=identifier.key_identifier.hex(),
-            algorithm=name_of(algorithm.oid) or algorithm.oid,
-            algorithm_oid=algorithm.oid,
-            parameters={"date": identifier.date} if identifier.date else {},
-            encrypted_key_size=len(encrypted_key),
-            problem=problem,
-        ),
-    )
+    oid, parameters = found.algorithm
+    wrap = KEY_WRAPS.get(oid)
+    if wrap is None:
+        raise UnsupportedAlgorithmError("key-encryption algorithm", oid, name_of(oid))
+    if parameters not in (None, asn1.NULL):  # RFC 3565, 2.3.2: absent; some write NULL
+        raise MalformedError(f"the parameters of {wrap.name} are malformed")
+    check_size(found.encrypted_key, wrap)
+    return KekRecipientInfo(found.identifier, wrap, found.encrypted_key)
 
 
-def legacy_algorithm(_wrapped: WrappedKey) -> None:
-    """Nothing that is read here is left to ``insecure_legacy``."""
+# --- who writes, and who reads -----------------------------------------------------------------
 
 
-class PresharedKey:
+class PresharedKey(KindIdentity[KekRecipientInfo]):
     """A key that both sides have, and the name they agreed on for it: a recipient and an identity.
 
     Its size chooses the wrap: AES-128, AES-192 or AES-256. It wraps no session key that is longer
     than itself, because RFC 3565, 2.3.2 forbids that; reading does not mind.
 
     Args:
-        key: 16, 24 or 32 octets; they are copied.
-        identifier: the name, any octets.
+        key: 16, 24 or 32 bytes; they are copied.
+        identifier: the name, any bytes.
 
     Raises:
         CredentialError: the key has another size, or its name is empty.
-        TypeError: one of them is not octets.
+        TypeError: one of them is not bytes.
     """
 
     __slots__ = ("_identifier", "_key", "_wrap")
@@ -214,47 +190,69 @@ class PresharedKey:
         if len(key) > len(self._key):
             raise RecipientError((f"{self} is shorter than the session key, which has {len(key) * 8} bits",))
         encrypted = aes_key_wrap(self._key, key.material)
-        encoded = encode(KekRecipientInfo(KekIdentifier(self._identifier), self._wrap, encrypted))
-        return WrappedKey(encoded.encoded, encoded.version, len(key))
-
-    def matching(self, wrapped: Sequence[WrappedKey]) -> list[WrappedKey]:
-        """Return those of ``wrapped`` that are encrypted with a key of this name and size.
-
-        Raises:
-            MessageError: one that is named so is broken, or its algorithm is not spoken here.
-        """
-        return [candidate for candidate in wrapped if self._info(candidate)]
-
-    def unwrap(self, wrapped: Sequence[WrappedKey]) -> SessionKey:
-        """Return the session key from the first that is encrypted with a key of this name and size, or a decoy.
-
-        Raises:
-            NoMatchError: none of them is.
-            MessageError: one that is named so is broken, or its algorithm is not spoken here.
-        """
-        for candidate in wrapped:
-            if info := self._info(candidate):
-                return self._open(info, candidate.key_size)
-        raise NoMatchError(identities=[str(self)])
+        return encode(KekRecipientInfo(KekIdentifier(self._identifier), self._wrap, encrypted), len(key))
 
     def _info(self, wrapped: WrappedKey) -> KekRecipientInfo | None:
-        """Decode a recipient info if it is for this key."""
-        if wrapped.encoded[0] != TAG or fields(wrapped)[0].key_identifier != self._identifier:
-            return None  # whatever its algorithm is: others may have one that is not spoken here
-        info = decode(wrapped)
+        """Decode a recipient info if it is encrypted with a key of this name and size."""
+        if wrapped.encoded[0] != TAG:
+            return None
+        found = fields(wrapped)
+        if found.identifier.key_identifier != self._identifier:
+            return None  # whatever its algorithm is: others may have one that is not supported
+        info = interpret(found)
         return info if info.wrap == self._wrap else None
 
     def _open(self, info: KekRecipientInfo, size: int) -> SessionKey:
-        """Unwrap, or make a decoy of the right size, the same one each time, as a real key would be."""
         decoy = hmac.digest(self._key, info.encrypted_key, "sha512")[:size]
-        opened = key_wrap.unwrap(info.wrap, self._key, info.encrypted_key, size)
+        opened = unwrap(info.wrap, self._key, info.encrypted_key, size)
         return SessionKey(bytearray(decoy), proof=Proof.REFUTED) if opened is None else opened
 
     def __str__(self) -> str:
         return f"pre-shared key of {len(self._key) * 8} bits, identifier {self._identifier.hex()}"
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self}>"
-
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError("a pre-shared key can be neither pickled nor copied")
+
+
+# --- the kind ----------------------------------------------------------------------------------
+
+
+class PresharedKeyKind(Kind):
+    """Keys that both sides have."""
+
+    def identifier(self, part: WrappedKey) -> tuple[KekIdentifier, AlgorithmIdentifier]:
+        """Return which key it is: keys of different sizes may go by one identifier."""
+        found = fields(part)
+        return found.identifier, found.algorithm
+
+    def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
+        """Describe a KEKRecipientInfo."""
+        found = fields(wrapped)
+        problem = None
+        try:
+            interpret(found)
+        except MessageError as error:
+            problem = str(error)
+        date = found.identifier.date
+        return (
+            RecipientSummary(
+                key_identifier=found.identifier.key_identifier.hex(),
+                algorithm=name_of(found.algorithm.oid) or found.algorithm.oid,
+                algorithm_oid=found.algorithm.oid,
+                parameters={"date": date} if date else {},
+                encrypted_key_size=len(found.encrypted_key),
+                problem=problem,
+                post_quantum=True,
+            ),
+        )
+
+    def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
+        """Return what mail programs open."""
+        from smime_session.recipients.client_rules import KeyRule
+
+        none = KeyRule(lambda _: True, "no", "it has no way to be given a pre-shared key")
+        opens = KeyRule(lambda _: True, "yes", "it opens messages for pre-shared keys")
+        return {"Thunderbird": (none,), "gpgsm": (none,), "OpenSSL": (opens,)}
+
+
+KIND: Final = PresharedKeyKind()

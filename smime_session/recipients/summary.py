@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
-from smime_session.algorithms import ML_KEM_OIDS
 from smime_session.cms import codec
 from smime_session.cms.values import IssuerAndSerialNumber
 from smime_session.text import excerpt
@@ -14,15 +13,12 @@ if TYPE_CHECKING:
     from smime_session.cms.values import RecipientIdentifier
 
 
-_SHARED_SECRETS: Final = (codec.TECHNIQUES[codec.KEK_TAG], codec.TECHNIQUES[codec.PASSWORD_TAG])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientSummary:
     """The public fields of one recipient.
 
     Attributes:
-        technique: ``key transport``, ``key agreement``, ...
+        technique: the kind of recipient, as the registry calls it: ``key transport``, ``key agreement``, ...
         issuer: the issuer's name, for a recipient named by issuer and serial number.
         serial_number: the serial number, hexadecimal.
         key_identifier: the key identifier, hexadecimal, for a recipient named by it.
@@ -31,9 +27,10 @@ class RecipientSummary:
         parameters: what the algorithm is given, by name.
         encrypted_key_size: octets of wrapped key.
         problem: why it could not be read, or used whatever the key; or None.
+        post_quantum: whether it withstands a quantum computer.
     """
 
-    technique: str
+    technique: str = ""
     issuer: str | None = None
     serial_number: str | None = None
     key_identifier: str | None = None
@@ -42,11 +39,7 @@ class RecipientSummary:
     parameters: dict[str, str] = field(default_factory=dict)
     encrypted_key_size: int | None = None
     problem: str | None = None
-
-    @property
-    def post_quantum(self) -> bool:
-        """Whether it withstands a quantum computer: ML-KEM, or a secret that was shared beforehand."""
-        return self.technique in _SHARED_SECRETS or self.algorithm_oid in ML_KEM_OIDS
+    post_quantum: bool = False
 
     @property
     def name(self) -> str:
@@ -58,13 +51,17 @@ class RecipientSummary:
         return f"a {self.technique} recipient" if self.technique != "other" else "a recipient of another kind"
 
     @property
+    def is_named(self) -> bool:
+        """Whether the recipient info says which of all recipients of its kind it is for."""
+        return self.serial_number is not None or self.key_identifier is not None
+
+    @property
     def description(self) -> str:
         """The same with the technique."""
-        nameless = self.serial_number is None and self.key_identifier is None
-        return self.name if nameless else f"{self.name} ({self.technique})"
+        return f"{self.name} ({self.technique})" if self.is_named else self.name
 
 
-def identifier_fields(recipient: RecipientIdentifier) -> dict[str, str]:
+def identifier_fields(recipient: RecipientIdentifier) -> dict[str, Any]:
     """Return the fields of a summary that name a recipient."""
     if isinstance(recipient, IssuerAndSerialNumber):
         return {"issuer": codec.name_text(recipient.issuer), "serial_number": f"{recipient.serial_number:#x}"}

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import smime_session
-from cli.commands import encrypt, identity
+from cli.commands import encrypt
 from cli.credentials import GUARDS
 from cli.failures import explain
 from cli.options import CIPHERS, RSA_ALGORITHMS, chosen_profile, limit_options
@@ -21,7 +21,6 @@ from cli.progress import progress_line
 from cli.root import SUBCOMMANDS, group, run
 from cli.streams import Source
 from cli.tree import render
-from smime_session.operations.new_identity import KEY_TYPES, MAX_DAYS
 from smime_session.profiles import MAX_HEADER_SIZE, MAX_RECIPIENTS, Profile
 from smime_session.text import printable
 
@@ -44,8 +43,6 @@ def test_choices_are_the_library_s() -> None:
     options = {parameter.name: parameter for parameter in encrypt.command.params}
     assert isinstance(options["profile"].type, click.Choice)
     assert set(options["profile"].type.choices) <= set(smime_session.PROFILES)
-    assert set(identity.KEY_TYPES) == set(KEY_TYPES)
-    assert identity.MAX_DAYS == MAX_DAYS
     assert {f"insecure_{guard}" for guard in GUARDS} == {
         each.name for each in fields(Profile) if "insecure" in each.name
     }

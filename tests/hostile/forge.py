@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from smime_session import DecryptionError, Identity, MessageError, NoMatchError, decrypt, decrypt_stream, inspect
 from smime_session.algorithms import AES_256_GCM, AUTH_ENVELOPED_DATA, DATA, RSAES_OAEP_SHA256, KeyTransport
 from smime_session.certificates.names import issuer_of
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1
 from smime_session.cms.values import IssuerAndSerialNumber
 from smime_session.recipients.rsa import KeyTransportRecipient
@@ -81,7 +82,8 @@ class Forgery:
 def recipient_info(person: Person, algorithm: KeyTransport = RSAES_OAEP_SHA256, key: bytes = KEY) -> bytes:
     """Return an honest recipient info that holds ``key``."""
     name = IssuerAndSerialNumber(issuer_of(person.certificate), person.certificate.serial_number)
-    return KeyTransportRecipient(person.key.public_key(), name, algorithm).wrap(SessionKey(bytearray(key))).encoded
+    recipient = KeyTransportRecipient(PublicKey.of(person.key.public_key()), name, algorithm)
+    return recipient.wrap(SessionKey(bytearray(key))).encoded
 
 
 def raw_info(person: Person, algorithm: bytes, encrypted_key: bytes = bytes(256)) -> bytes:

@@ -36,6 +36,7 @@ from smime_session.algorithms import (
     Curve,
     KeyTransport,
 )
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1
 from smime_session.cms.values import SubjectKeyIdentifier, WrappedKey
 from smime_session.keys.software import private_key
@@ -43,7 +44,6 @@ from smime_session.profiles import Policy
 from smime_session.recipients import curves
 from smime_session.recipients.ecdh import KeyAgreementIdentity
 from smime_session.recipients.kem import EncapsulationIdentity
-from smime_session.recipients.naming import key_identifier
 from smime_session.recipients.rsa import KeyTransportRecipient
 from tests.hostile.forge import KEY, TEXT, Forgery, recipient_info
 from tests.support import agreeing, encapsulating
@@ -178,9 +178,8 @@ def test_a_wrong_key_without_a_certificate_is_never_passed_on(alice: Person, bob
 def test_the_name_tells_the_right_key(alice: Person, algorithm: KeyTransport) -> None:
     """A recipient info that names the private key, by its certificate or by its own identifier, proves it."""
     key = SessionKey(bytearray(KEY))
-    by_key = KeyTransportRecipient(
-        alice.key.public_key(), SubjectKeyIdentifier(key_identifier(alice.key.public_key())), algorithm
-    )
+    public_key = PublicKey.of(alice.key.public_key())
+    by_key = KeyTransportRecipient(public_key, SubjectKeyIdentifier(public_key.key_identifier), algorithm)
     for infos, identity in (
         (recipient_info(alice, algorithm), alice.identity),
         (by_key.wrap(key).encoded, alice.identity),

@@ -27,6 +27,7 @@ from smime_session.algorithms import (
     KeyWrap,
 )
 from smime_session.certificates.names import issuer_of
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import (
     AlgorithmIdentifier,
@@ -36,7 +37,7 @@ from smime_session.cms.values import (
     WrappedKey,
 )
 from smime_session.keys.software import private_key
-from smime_session.recipients import curves, ecdh
+from smime_session.recipients import curves, ecdh_encoding
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
 from smime_session.recipients.naming import key_identifier
 from tests.support.making import certificate, key_usage
@@ -82,7 +83,7 @@ class Person(NamedTuple):
 
     def recipient(self, *, share: bool = True) -> KeyAgreementRecipient:
         """Whom to wrap for."""
-        return KeyAgreementRecipient(self.key.public_key(), self.by_serial, share_ephemeral=share)
+        return KeyAgreementRecipient(PublicKey.of(self.key.public_key()), self.by_serial, share_ephemeral=share)
 
 
 def person(name: str = "alice", curve: Curve = P_256) -> Person:
@@ -119,30 +120,29 @@ def sealed(  # every field that a sender fills in
     key_info: bytes | None = None,
 ) -> WrappedKey:
     """Write a recipient info the long way, with the library's key derivations."""
-    curve = curves.curve_of(reader.key.public_key())
-    assert curve is not None
+    curve = curves.NAMED[PublicKey.of(reader.key.public_key()).kind]
     sender = sender or curves.generate(curve)
-    key_info = key_info or ecdh.key_info(wrap)
+    key_info = key_info or ecdh_encoding.key_info(wrap)
     if originator is None:
         kind = AlgorithmIdentifier("1.2.840.10045.2.1" if curve.is_parameter else curve.oid)
-        octets = curves.point_of(sender.public_key()) if point is None else point
+        octets = curves.point_of(sender) if point is None else point
         originator = asn1.encode(0xA1, codec.algorithm_identifier(kind), asn1.encode(3, b"\0", octets))
     if encrypted is None:
-        secret = private_key(sender).exchange(curves.point_of(reader.key.public_key()))
-        info = ecdh.shared_info(key_info, ukm, wrap.key_size * 8)
+        secret = private_key(sender).exchange(curves.point_of(reader.key))
+        info = ecdh_encoding.shared_info(key_info, ukm, wrap.key_size * 8)
         digest = HASHES[algorithm.hash]()
         derivation = (
             HKDF(digest, wrap.key_size, ukm, info) if algorithm.kdf == "HKDF" else X963KDF(digest, wrap.key_size, info)
         )
         key = derivation.derive(secret)
         encrypted = triple_des_wrap(key, material) if wrap == TRIPLE_DES_WRAP else aes_key_wrap(key, material)
-    rid = ecdh.recipient_identifier(recipient or reader.by_serial)
+    rid = ecdh_encoding.recipient_identifier(recipient or reader.by_serial)
     fields = [
         asn1.integer(3),
         asn1.encode(0xA0, originator),
         b"" if ukm is None else asn1.encode(0xA1, asn1.encode(asn1.OCTET_STRING, ukm)),
         codec.algorithm_identifier(AlgorithmIdentifier(algorithm.oid, key_info)),
-        asn1.encode(asn1.SEQUENCE, ecdh.recipient_encrypted_key(rid, encrypted)),
+        asn1.encode(asn1.SEQUENCE, ecdh_encoding.recipient_encrypted_key(rid, encrypted)),
     ]
     return WrappedKey(asn1.encode(0xA1, *fields), 3, len(material))
 

@@ -31,12 +31,13 @@ from smime_session import (
     encrypt_stream,
 )
 from smime_session.algorithms import AES_128_GCM, CHACHA20_POLY1305
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms.values import SubjectKeyIdentifier
 from smime_session.keys.software import private_key
 from smime_session.recipients import ecdh as key_agreement
 from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.key_derivation import derive
-from smime_session.recipients.registry import technique_for
+from smime_session.recipients.registry import kind_for
 from smime_session.session_key import SessionKey
 from smime_session.streams import parallel
 
@@ -162,11 +163,12 @@ def parties() -> dict[str, tuple[Any, Any, Profile]]:
     }
     made: dict[str, tuple[Any, Any, Profile]] = {}
     for kind, key in [*keys.items(), ("RSA v1.5", keys["RSA"])]:
-        technique = technique_for(key.public_key())
+        public_key = PublicKey.of(key.public_key())
+        technique = kind_for(public_key)
         assert technique
         profile = replace(MODERN, rsa=COMPAT.rsa) if kind == "RSA v1.5" else MODERN
         made[kind] = (
-            technique.recipient(key.public_key(), name, profile),
+            technique.recipient(public_key, name, profile),
             technique.identity(private_key(key), None),
             profile,
         )

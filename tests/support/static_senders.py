@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import smime_session
 from smime_session import MODERN
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1, codec
 from smime_session.recipients import curves
 from tests.support.agreeing import Person, sealed
@@ -40,8 +41,7 @@ class FromStatic(NamedTuple):
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Wrap a session key of 32 octets."""
-        curve = curves.curve_of(self.reader.key.public_key())
-        assert curve is not None
+        curve = curves.NAMED[PublicKey.of(self.reader.key.public_key()).kind]
         originator = codec.recipient_identifier(self.name)
         material = bytes(key.material)
         return sealed(self.reader, material, algorithm=curve.agreement, sender=self.sender.key, originator=originator)

@@ -262,14 +262,19 @@ def test_those_who_share_a_recipient_info_are_counted_each() -> None:
         codec.recipient_infos(infos, 32, 4)
 
 
-def test_techniques_have_the_tags_of_the_standard() -> None:
+def test_recipient_infos_have_the_tags_of_the_standard() -> None:
     """RecipientInfo is a CHOICE whose alternatives asn1crypto numbers in the same way."""
-    kari, kekri, pwri, ori = 0xA1, 0xA2, 0xA3, 0xA4
-    assert codec.TECHNIQUES.keys() == {asn1.SEQUENCE, kari, kekri, pwri, ori}
+    ours = {
+        "kari": codec.KEY_AGREEMENT_TAG,
+        "kekri": codec.KEK_TAG,
+        "pwri": codec.PASSWORD_TAG,
+        "ori": codec.OTHER_TAG,
+    }
+    assert codec.KEY_TRANSPORT_TAG == asn1.SEQUENCE
     theirs = {
         name: number for name, _, options in cms.RecipientInfo._alternatives[1:] if (number := options["implicit"])
     }
-    assert theirs == {"kari": 1, "kekri": 2, "pwri": 3, "ori": 4}
+    assert ours == {name: 0xA0 | number for name, number in theirs.items()}
 
 
 # --- the envelope

@@ -15,7 +15,8 @@ from smime_session import MODERN, NoMatchError, Password, decrypt, encrypt
 from smime_session.inspection.explanation import MOST_COMPARED, Directory, closest
 from smime_session.keys.software import private_key
 from smime_session.recipients.fitness import recipient_for
-from smime_session.recipients.registry import summarize, technique_for
+from smime_session.recipients.identities import identity_for
+from smime_session.recipients.registry import summarize
 from smime_session.session_key import SessionKey
 from tests.support.making import DAY, NOW, rsa_key
 
@@ -48,9 +49,7 @@ def certificate(
 def identity(owner: x509.Certificate, key: PrivateKeyTypes | None = None) -> Identity:
     """Make the identity of a key and its certificate."""
     key = key or rsa_key()
-    technique = technique_for(key.public_key())
-    assert technique
-    return technique.identity(private_key(key), owner)
+    return identity_for(private_key(key), owner)
 
 
 def wrapped_for(*certificates: x509.Certificate, by_key: bool = False) -> list[WrappedKey]:
@@ -165,9 +164,7 @@ def test_what_speaks_against_the_certificate_is_told() -> None:
 def test_nothing_is_close_to_strangers() -> None:
     """No sentence is made up: not for others' certificates, a key without one, or a password."""
     assert closest(wrapped_for(CAROL), [identity(BOB)], [CAROL], at=NOW) is None
-    technique = technique_for(rsa_key().public_key())
-    assert technique
-    bare = technique.identity(private_key(rsa_key()), None)
+    bare = identity_for(private_key(rsa_key()))
     assert closest(wrapped_for(RENEWED), [bare, Password("a password", iterations=1000)], at=NOW) is None
     assert closest([], [identity(BOB)], at=NOW) is None
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session import Recipient as Addressee
-    from smime_session.inspection.clients import Answer
+    from smime_session.recipients.client_rules import Answer
 
 MAIL: Final = b"Subject: hello\r\n\r\ntext\r\n"
 ROOT: Final = Path(__file__).parents[3]

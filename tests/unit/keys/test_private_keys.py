@@ -351,11 +351,11 @@ def test_a_key_that_only_signs_is_refused(
     ("key", "kind"),
     [(ec.generate_private_key(ec.SECP256R1()), "P-256"), (x25519.X25519PrivateKey.generate(), "X25519")],
 )
-def test_a_key_without_a_technique_is_refused(
+def test_a_key_of_no_kind_of_recipient_is_refused(
     key: ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key whose kind no technique takes says so, with its kind."""
-    monkeypatch.setattr("smime_session.recipients.identities.technique_for", lambda _key: None)
+    """A key that makes no recipient is refused with its kind."""
+    monkeypatch.setattr("smime_session.recipients.identities.kind_for", lambda _key: None)
     data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     assert refusal(data) == f"this kind of key is not supported: {kind}"
 

@@ -37,9 +37,9 @@ from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
 from smime_session.errors import MalformedError, MessageError, NoMatchError
 from smime_session.keys.software import private_key
-from smime_session.recipients import curves, ecdh
-from smime_session.recipients import ecdh as key_agreement
-from smime_session.recipients.ecdh import OriginatorKey
+from smime_session.recipients import curves, ecdh_encoding
+from smime_session.recipients.ecdh import KeyAgreementIdentity
+from smime_session.recipients.ecdh_encoding import OriginatorKey
 from smime_session.recipients.fitness import recipients_for
 from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.registry import MOST_NAMED, MOST_TOGETHER, each, names_of, summarize, wrap_all
@@ -99,12 +99,12 @@ def test_what_we_wrap_others_unwrap(curve: Curve, size: int) -> None:
     """The key wrap is as large as the session key, and the derivation the one of the curve (RFC 8551, 2.3)."""
     alice = person(curve=curve)
     key = SessionKey.generate(size)
-    info = ecdh.decode(alice.recipient().wrap(key))
+    info = ecdh_encoding.decode(alice.recipient().wrap(key))
     assert info.algorithm == curve.agreement
     assert info.wrap.key_size == size
     assert isinstance(info.originator, OriginatorKey)
     secret = private_key(alice.key).exchange(info.originator.point)
-    shared = ecdh.shared_info(ecdh.key_info(info.wrap), None, size * 8)
+    shared = ecdh_encoding.shared_info(ecdh_encoding.key_info(info.wrap), None, size * 8)
     digest = HASHES[curve.agreement.hash]()
     other = HKDF(digest, size, None, shared) if curve.agreement.kdf == "HKDF" else X963KDF(digest, size, shared)
     assert aes_key_wrap(other.derive(secret), key.material) == info.encrypted_keys[0].encrypted_key
@@ -139,8 +139,8 @@ def test_null_parameters_are_derived_with_as_they_stand() -> None:
 def test_hkdf_without_salt_is_read() -> None:
     """Bouncy Castle 1.86 gives HKDF no salt where RFC 8418, 2.2 wants the sender's material."""
     alice, sender = person(curve=X25519), x25519.X25519PrivateKey.generate()
-    shared = ecdh.shared_info(ecdh.key_info(AES_256_WRAP), b"material", 256)
-    secret = private_key(sender).exchange(curves.point_of(alice.key.public_key()))
+    shared = ecdh_encoding.shared_info(ecdh_encoding.key_info(AES_256_WRAP), b"material", 256)
+    secret = private_key(sender).exchange(curves.point_of(alice.key))
     key = HKDF(hashes.SHA256(), 32, None, shared).derive(secret)
     wrapped = sealed(
         alice,
@@ -174,7 +174,7 @@ def test_a_sender_who_names_a_certificate(named: Callable[[Person], RecipientIde
     originator = codec.recipient_identifier(named(bob))
     wrapped = sealed(alice, bytes(32), sender=bob.key, originator=originator)
     others = [person("carol", P_384).certificate, alice.certificate, bob.certificate]
-    identity = key_agreement.identity(private_key(alice.key), alice.certificate, others if at_hand else others[:2])
+    identity = KeyAgreementIdentity(private_key(alice.key), alice.certificate, others if at_hand else others[:2])
     assert identity.matching([wrapped]) == [wrapped]
     if at_hand:
         assert identity.unwrap([wrapped]) == SessionKey(bytearray(32))
@@ -191,8 +191,8 @@ def test_recipients_on_one_curve_share_a_new_key() -> None:
     people = [person(name, curve) for curve in (P_256, X25519) for name in ("alice", "bob", "carol")]
     key = SessionKey.generate(32)
     wrapped = wrap_all([each.recipient() for each in people], key)
-    assert [len(ecdh.decode(info).encrypted_keys) for info in wrapped] == [3, 3]
-    assert len({member.encrypted_key for info in wrapped for member in ecdh.decode(info).encrypted_keys}) == 6
+    assert [len(ecdh_encoding.decode(info).encrypted_keys) for info in wrapped] == [3, 3]
+    assert len({member.encrypted_key for info in wrapped for member in ecdh_encoding.decode(info).encrypted_keys}) == 6
     for reader in people:
         assert reader.identity.unwrap(wrapped) == key
 
@@ -200,13 +200,13 @@ def test_recipients_on_one_curve_share_a_new_key() -> None:
 def test_not_sharing_makes_a_new_key_for_each() -> None:
     """One recipient info for each recipient, no public key twice."""
     wrapped = wrap_all([person(name).recipient(share=False) for name in ("alice", "bob")], SessionKey.generate(32))
-    assert len({ecdh.decode(info).originator for info in wrapped}) == 2
+    assert len({ecdh_encoding.decode(info).originator for info in wrapped}) == 2
 
 
 def test_each_message_has_a_new_key() -> None:
     """What is shared within one message is never used for the next (RFC 8418, 2)."""
     key = SessionKey.generate(32)
-    infos = [ecdh.decode(wrap_all([person().recipient()], key)[0]) for _ in range(2)]
+    infos = [ecdh_encoding.decode(wrap_all([person().recipient()], key)[0]) for _ in range(2)]
     assert infos[0].originator != infos[1].originator
 
 
@@ -260,12 +260,12 @@ def test_a_bare_key_finds_its_part() -> None:
 
 def test_others_broken_parts_are_no_concern_of_ours() -> None:
     """An encrypted key that is malformed stops the one it is for."""
-    whole = ecdh.encode(
+    whole = ecdh_encoding.encode(
         P_256,
-        curves.point_of(person("eve").key.public_key()),
+        curves.point_of(person("eve").key),
         AES_256_WRAP,
         [
-            ecdh.recipient_encrypted_key(ecdh.recipient_identifier(person(name).by_key), bytes(size))
+            ecdh_encoding.recipient_encrypted_key(ecdh_encoding.recipient_identifier(person(name).by_key), bytes(size))
             for name, size in (("alice", 40), ("bob", 41))
         ],
         32,

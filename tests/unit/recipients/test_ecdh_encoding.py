@@ -33,8 +33,8 @@ from smime_session.cms.values import (
 )
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RECIPIENTS
-from smime_session.recipients import ecdh
-from smime_session.recipients.ecdh import OriginatorKey
+from smime_session.recipients import ecdh_encoding as encoding
+from smime_session.recipients.ecdh_encoding import OriginatorKey
 
 NAME = x509.Name.build({"common_name": "Alice"})
 BY_SERIAL = IssuerAndSerialNumber(NAME.dump(), 7)
@@ -44,8 +44,8 @@ WRAPPED = bytes(range(24))
 
 VERSION = bytes.fromhex("020103")
 ORIGINATOR = bytes.fromhex("a012 a110 3009 06072a8648ce3d0201 0303 000405")
-ECDH_SHA256 = codec.algorithm_identifier(AlgorithmIdentifier(P_256.agreement.oid, ecdh.key_info(AES_128_WRAP)))
-MEMBER = ecdh.recipient_encrypted_key(ecdh.recipient_identifier(BY_KEY), WRAPPED)
+ECDH_SHA256 = codec.algorithm_identifier(AlgorithmIdentifier(P_256.agreement.oid, encoding.key_info(AES_128_WRAP)))
+MEMBER = encoding.recipient_encrypted_key(encoding.recipient_identifier(BY_KEY), WRAPPED)
 MEMBERS = asn1.encode(asn1.SEQUENCE, MEMBER)
 
 
@@ -56,17 +56,22 @@ def info(*fields: bytes) -> WrappedKey:
 
 def written(curve: Curve, wrap: KeyWrap, *recipients: RecipientIdentifier) -> WrappedKey:
     """Return what is written for these recipients."""
-    members = [ecdh.recipient_encrypted_key(ecdh.recipient_identifier(recipient), WRAPPED) for recipient in recipients]
-    return ecdh.encode(curve, POINT, wrap, members, wrap.key_size)
+    members = [
+        encoding.recipient_encrypted_key(encoding.recipient_identifier(recipient), WRAPPED) for recipient in recipients
+    ]
+    return encoding.encode(curve, POINT, wrap, members, wrap.key_size)
 
 
 def test_two_recipients_on_p_256_are_golden() -> None:
     """The curve is left to the recipients' keys, and the key wrap has no parameters (RFC 5753, 7.1.2 and 7.1.5)."""
-    wrapped = ecdh.encode(
+    wrapped = encoding.encode(
         P_256,
         b"\x04\x05",
         AES_128_WRAP,
-        [ecdh.recipient_encrypted_key(ecdh.recipient_identifier(each), b"\xab") for each in (BY_SERIAL, BY_KEY)],
+        [
+            encoding.recipient_encrypted_key(encoding.recipient_identifier(each), b"\xab")
+            for each in (BY_SERIAL, BY_KEY)
+        ],
         16,
     )
     assert (wrapped.version, wrapped.key_size) == (3, 16)
@@ -83,7 +88,7 @@ def test_two_recipients_on_p_256_are_golden() -> None:
 
 def test_the_originator_on_x25519_is_golden() -> None:
     """A key on X25519 has an algorithm of its own, without parameters, and HKDF (RFC 8410, 3; RFC 8418, 3.2)."""
-    wrapped = ecdh.encode(X25519, b"\x04\x05", AES_256_WRAP, [], 32)
+    wrapped = encoding.encode(X25519, b"\x04\x05", AES_256_WRAP, [], 32)
     assert wrapped.encoded == bytes.fromhex(
         "a131 020103"
         "a00e a10c 3005 06032b656e 0303 000405"
@@ -116,7 +121,7 @@ def test_infos_are_what_asn1crypto_reads(
 @pytest.mark.parametrize("curve", CURVES.values(), ids=lambda curve: curve.name)
 def test_what_is_written_is_read(curve: Curve, wrap: KeyWrap) -> None:
     """Every curve and key wrap comes back, and with it the encoding that the derivation takes in."""
-    decoded = ecdh.decode(written(curve, wrap, BY_SERIAL, BY_KEY))
+    decoded = encoding.decode(written(curve, wrap, BY_SERIAL, BY_KEY))
     assert decoded.originator == OriginatorKey(None if curve.is_parameter else curve, POINT)
     assert (decoded.algorithm, decoded.wrap, decoded.user_keying_material) == (curve.agreement, wrap, None)
     assert decoded.key_info == codec.algorithm_identifier(AlgorithmIdentifier(wrap.oid))
@@ -126,7 +131,7 @@ def test_what_is_written_is_read(curve: Curve, wrap: KeyWrap) -> None:
 @given(st.binary(max_size=70), st.sampled_from((*KEY_WRAPS.values(), TRIPLE_DES_WRAP)))
 def test_shared_info_is_as_its_rfc_has_it(ukm: bytes, wrap: KeyWrap) -> None:
     """The key wrap, the sender's material and the size in bits are tied to the derived key (RFC 5753, 7.2)."""
-    encoded = ecdh.shared_info(ecdh.key_info(wrap), ukm, wrap.key_size * 8)
+    encoded = encoding.shared_info(encoding.key_info(wrap), ukm, wrap.key_size * 8)
     first, second, third = asn1.parse(encoded).children()
     assert codec.algorithm_identifier_from(first).oid == wrap.oid
     assert (second.tag, second.children()[0].octets()) == (0xA0, ukm)
@@ -135,13 +140,13 @@ def test_shared_info_is_as_its_rfc_has_it(ukm: bytes, wrap: KeyWrap) -> None:
 
 def test_shared_info_without_material_is_golden() -> None:
     """An absent field is left out: this is what AES-256 key wrap gives."""
-    encoded = ecdh.shared_info(ecdh.key_info(AES_256_WRAP), None, 256)
+    encoded = encoding.shared_info(encoding.key_info(AES_256_WRAP), None, 256)
     assert encoded == bytes.fromhex("3015 300b 060960864801650304012d a206 0404 00000100")
 
 
 def test_a_triple_des_wrap_has_null_parameters() -> None:
     """So it stands in ECC-CMS-SharedInfo too (RFC 5753, 7.2)."""
-    assert ecdh.key_info(TRIPLE_DES_WRAP) == bytes.fromhex("300f 060b2a864886f70d0109100306 0500")
+    assert encoding.key_info(TRIPLE_DES_WRAP) == bytes.fromhex("300f 060b2a864886f70d0109100306 0500")
 
 
 # --- several recipients ------------------------------------------------------------------------
@@ -151,23 +156,23 @@ def test_a_triple_des_wrap_has_null_parameters() -> None:
 def test_splitting_gives_each_recipient_one(recipients: list[RecipientIdentifier]) -> None:
     """Each part reads like the whole, with one encrypted key."""
     whole = written(P_384, AES_256_WRAP, *recipients)
-    parts = list(ecdh.split(whole))
-    decoded = [ecdh.decode(part) for part in parts]
+    parts = list(encoding.split(whole))
+    decoded = [encoding.decode(part) for part in parts]
     assert [each.encrypted_keys[0].recipient for each in decoded] == recipients
-    assert {each.originator for each in decoded} == {ecdh.decode(whole).originator}
+    assert {each.originator for each in decoded} == {encoding.decode(whole).originator}
     assert all(part.key_size == whole.key_size and part.version == whole.version for part in parts)
 
 
 def test_splitting_one_recipient_changes_nothing() -> None:
     """What has one recipient stays the very same octets."""
     whole = written(P_256, AES_128_WRAP, BY_KEY)
-    assert list(ecdh.split(whole)) == [whole]
+    assert list(encoding.split(whole)) == [whole]
 
 
 def test_as_many_recipients_as_allowed_are_read() -> None:
     """The limit of whoever walks the envelope is the one there is; nothing more is counted than it takes."""
     many = info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER * (MAX_RECIPIENTS + 1)))
-    assert len(ecdh.fields(many).encrypted_keys) == MAX_RECIPIENTS + 1
+    assert len(encoding.fields(many).encrypted_keys) == MAX_RECIPIENTS + 1
     infos = asn1.parse(asn1.encode(asn1.SET, many.encoded))
     assert codec.recipient_infos(infos, 16, MAX_RECIPIENTS + 1) == (many,)
     with pytest.raises(LimitError, match="the number of recipients exceeds the limit of 20,000"):
@@ -183,7 +188,7 @@ def test_what_many_recipients_share_is_small() -> None:
     """Each part repeats it: a large one would turn a message into many times its size."""
     ukm = asn1.encode(0xA1, asn1.encode(asn1.OCTET_STRING, bytes(4096)))
     with pytest.raises(LimitError, match="without its encrypted keys"):
-        list(ecdh.split(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER * 2))))
+        list(encoding.split(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, MEMBER * 2))))
 
 
 # --- what others write -------------------------------------------------------------------------
@@ -196,8 +201,8 @@ OTHER = "300b 0609608648016503040105"
 def test_hints_beside_a_key_identifier_are_read_over(hint: str) -> None:
     """A RecipientKeyIdentifier may say more, which is not needed (RFC 5652, 6.2.2)."""
     rid = asn1.encode(0xA0, asn1.encode(asn1.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
-    member = ecdh.recipient_encrypted_key(rid, WRAPPED)
-    found = ecdh.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, member)))
+    member = encoding.recipient_encrypted_key(rid, WRAPPED)
+    found = encoding.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, member)))
     assert found.encrypted_keys[0].recipient == BY_KEY
 
 
@@ -205,9 +210,9 @@ def test_hints_beside_a_key_identifier_are_read_over(hint: str) -> None:
 def test_anything_else_beside_a_key_identifier_is_refused(hint: str) -> None:
     """A date and another attribute may follow it, in this order and once each."""
     rid = asn1.encode(0xA0, asn1.encode(asn1.OCTET_STRING, BY_KEY.value), bytes.fromhex(hint))
-    member = ecdh.recipient_encrypted_key(rid, WRAPPED)
+    member = encoding.recipient_encrypted_key(rid, WRAPPED)
     with pytest.raises(MalformedError, match="a RecipientKeyIdentifier is malformed"):
-        ecdh.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, member)))
+        encoding.fields(info(VERSION, ORIGINATOR, ECDH_SHA256, asn1.encode(asn1.SEQUENCE, member)))
 
 
 @pytest.mark.parametrize("algorithm", KEY_AGREEMENTS.values(), ids=lambda algorithm: algorithm.name)
@@ -219,21 +224,21 @@ def test_every_agreement_is_read_with_every_wrap(
     """The key wrap's encoding is kept as it stands, parameters or none: the sender derived with it."""
     encoded = codec.algorithm_identifier(AlgorithmIdentifier(wrap.oid, parameters))
     identifier = AlgorithmIdentifier(algorithm.oid, encoded)
-    assert ecdh.algorithms_from(identifier) == (algorithm, wrap, encoded)
+    assert encoding.algorithms_from(identifier) == (algorithm, wrap, encoded)
 
 
 def test_an_indefinite_key_wrap_is_derived_with_as_der() -> None:
     """ECC-CMS-SharedInfo is DER whatever the message is (RFC 5753, 7.2)."""
     encoded = b"\x30\x80" + asn1.object_identifier(AES_128_WRAP.oid) + asn1.END_OF_CONTENTS
-    _, _, found = ecdh.algorithms_from(AlgorithmIdentifier(P_256.agreement.oid, encoded))
-    assert found == ecdh.key_info(AES_128_WRAP)
+    _, _, found = encoding.algorithms_from(AlgorithmIdentifier(P_256.agreement.oid, encoded))
+    assert found == encoding.key_info(AES_128_WRAP)
 
 
 @pytest.mark.parametrize("parameters", ["", "0500", "06082a8648ce3d030107"], ids=["absent", "NULL", "named"])
 def test_parameters_of_an_ec_originator(parameters: str) -> None:
     """Absent, NULL as in the RFC before, or the curve by name (RFC 5753, 3.1.1)."""
     curve = P_256 if parameters.startswith("06") else None
-    assert ecdh.originator_from(originator(EC_PUBLIC_KEY_OID, parameters)) == OriginatorKey(curve, b"\x04\x05")
+    assert encoding.originator_from(originator(EC_PUBLIC_KEY_OID, parameters)) == OriginatorKey(curve, b"\x04\x05")
 
 
 def originator(oid: str, parameters: str = "", point: str = "0303 000405") -> asn1.Element:
@@ -246,13 +251,13 @@ def originator(oid: str, parameters: str = "", point: str = "0303 000405") -> as
 def test_an_originator_may_be_named(identifier: RecipientIdentifier) -> None:
     """A sender may name a certificate instead of giving a key (RFC 5652, 6.2.2)."""
     named = asn1.encode(0xA0, codec.recipient_identifier(identifier))
-    assert ecdh.decode(info(VERSION, named, ECDH_SHA256, MEMBERS)).originator == identifier
+    assert encoding.decode(info(VERSION, named, ECDH_SHA256, MEMBERS)).originator == identifier
 
 
 def test_user_keying_material_is_read() -> None:
     """Readers must take it (RFC 5652, 6.2.2)."""
     ukm = asn1.encode(0xA1, asn1.encode(asn1.OCTET_STRING, b"material"))
-    found = ecdh.decode(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, MEMBERS))
+    found = encoding.decode(info(VERSION, ORIGINATOR, ukm, ECDH_SHA256, MEMBERS))
     assert found.user_keying_material == b"material"
 
 
@@ -280,7 +285,7 @@ def test_user_keying_material_is_read() -> None:
 def test_broken_fields_are_refused(fields: tuple[bytes, ...]) -> None:
     """A field that is missing, doubled, out of place or of another kind is malformed."""
     with pytest.raises(MalformedError):
-        ecdh.decode(info(*fields))
+        encoding.decode(info(*fields))
 
 
 @pytest.mark.parametrize(
@@ -303,10 +308,10 @@ def test_broken_fields_are_refused(fields: tuple[bytes, ...]) -> None:
 def test_originators_that_are_refused(element: asn1.Element, error: type[MessageError], words: str) -> None:
     """A key of another kind, or on another curve, is named; one that is broken is malformed."""
     with pytest.raises(error, match=words):
-        ecdh.originator_from(element)
+        encoding.originator_from(element)
 
 
-WRAP = ecdh.key_info(AES_128_WRAP)
+WRAP = encoding.key_info(AES_128_WRAP)
 
 
 @pytest.mark.parametrize(
@@ -330,13 +335,13 @@ WRAP = ecdh.key_info(AES_128_WRAP)
 def test_algorithms_that_are_refused(oid: str, parameters: bytes | None, error: type[MessageError], words: str) -> None:
     """What is not spoken here is named; parameters that are wrong are never guessed around."""
     with pytest.raises(error, match=words):
-        ecdh.algorithms_from(AlgorithmIdentifier(oid, parameters))
+        encoding.algorithms_from(AlgorithmIdentifier(oid, parameters))
 
 
 def sized(wrap: KeyWrap, size: int) -> WrappedKey:
     """Return an info whose encrypted key has ``size`` octets."""
-    algorithm = codec.algorithm_identifier(AlgorithmIdentifier(P_256.agreement.oid, ecdh.key_info(wrap)))
-    member = ecdh.recipient_encrypted_key(ecdh.recipient_identifier(BY_KEY), bytes(size))
+    algorithm = codec.algorithm_identifier(AlgorithmIdentifier(P_256.agreement.oid, encoding.key_info(wrap)))
+    member = encoding.recipient_encrypted_key(encoding.recipient_identifier(BY_KEY), bytes(size))
     return info(VERSION, ORIGINATOR, algorithm, asn1.encode(asn1.SEQUENCE, member))
 
 
@@ -344,34 +349,34 @@ def sized(wrap: KeyWrap, size: int) -> WrappedKey:
 def test_sizes_of_what_aes_wraps(size: int, wrap: KeyWrap) -> None:
     """Three blocks of eight octets at least, and whole ones (RFC 3394, 2.2.1)."""
     if size >= 24 and size % 8 == 0:
-        assert len(ecdh.decode(sized(wrap, size)).encrypted_keys[0].encrypted_key) == size
+        assert len(encoding.decode(sized(wrap, size)).encrypted_keys[0].encrypted_key) == size
     else:
         with pytest.raises(MalformedError, match=f"{size} octets is none that {wrap.name} makes"):
-            ecdh.decode(sized(wrap, size))
+            encoding.decode(sized(wrap, size))
 
 
 @pytest.mark.parametrize("size", [0, 32, 39, 40, 41, 48])
 def test_sizes_of_what_triple_des_wraps(size: int) -> None:
     """Always 40 octets (RFC 3217, 3.1)."""
     if size == 40:
-        assert ecdh.decode(sized(TRIPLE_DES_WRAP, size)).wrap == TRIPLE_DES_WRAP
+        assert encoding.decode(sized(TRIPLE_DES_WRAP, size)).wrap == TRIPLE_DES_WRAP
     else:
         with pytest.raises(MalformedError, match="Triple-DES key wrap"):
-            ecdh.decode(sized(TRIPLE_DES_WRAP, size))
+            encoding.decode(sized(TRIPLE_DES_WRAP, size))
 
 
 @pytest.mark.parametrize("size", [MAX_ENCRYPTED_KEY_SIZE + 8, 1 << 20])
 def test_a_huge_encrypted_key_exceeds_a_limit(size: int) -> None:
     """Its size is looked at before anything else is."""
     with pytest.raises(LimitError, match="encrypted key"):
-        ecdh.decode(sized(AES_256_WRAP, size))
+        encoding.decode(sized(AES_256_WRAP, size))
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_refused_by_our_own_errors(noise: bytes) -> None:
     """No other exception comes out, whatever goes in."""
     with pytest.raises(MessageError):
-        ecdh.decode(WrappedKey(noise, 3, 32))
+        encoding.decode(WrappedKey(noise, 3, 32))
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
@@ -380,7 +385,7 @@ def test_an_altered_octet_is_read_or_refused(at: int, octet: int) -> None:
     encoded = bytearray(written(P_256, AES_128_WRAP, BY_SERIAL, BY_KEY).encoded)
     encoded[at % len(encoded)] = octet
     try:
-        found = ecdh.decode(WrappedKey(bytes(encoded), 3, 16))
+        found = encoding.decode(WrappedKey(bytes(encoded), 3, 16))
     except MessageError:
         return
     assert found.encrypted_keys is not None

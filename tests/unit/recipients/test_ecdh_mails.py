@@ -53,7 +53,7 @@ def test_a_summary_holds_every_public_field() -> None:
 )
 def test_a_point_tells_its_curve(curve: Curve) -> None:
     """A point lies on one of the curves that are spoken here; what is no point lies on none."""
-    point = curves.point_of(curves.generate(curve).public_key())
+    point = curves.point_of(curves.generate(curve))
     assert curves.curve_through(point) == curve
     assert curves.curve_through(point[:-1] + bytes((point[-1] ^ 1,))) is None
     assert curves.curve_through(b"") is None

@@ -11,19 +11,20 @@ from hypothesis import strategies as st
 
 from smime_session import MODERN, PQ
 from smime_session.algorithms import AES_256_WRAP, CURVES, P_256, P_384, TRIPLE_DES_WRAP, X448, X25519, Curve, KeyWrap
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError, MalformedError
 from smime_session.keys.software import private_key
-from smime_session.recipients import curves
-from smime_session.recipients import ecdh as key_agreement
+from smime_session.recipients import curves, ecdh
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
 from smime_session.recipients.fitness import reasons_against
+from smime_session.recipients.identities import identity_for
 from smime_session.recipients.key_wrap import unwrap
-from smime_session.recipients.registry import technique_for
+from smime_session.recipients.registry import kind_for
 from smime_session.session_key import Proof, SessionKey
 from tests.support.agreeing import person, sealed, triple_des_wrap
-from tests.support.making import certificate, rsa_key
+from tests.support.making import certificate
 
 # --- what tells nothing ------------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ def test_a_key_on_another_curve_is_refused(curve: Curve) -> None:
     """With our name on it, it is malformed; a bare key takes it for somebody else's."""
     other = X25519 if curve == P_256 else P_256
     kind = AlgorithmIdentifier("1.2.840.10045.2.1" if other.is_parameter else other.oid)
-    point = curves.point_of(curves.generate(other).public_key())
+    point = curves.point_of(curves.generate(other))
     originator = asn1.encode(0xA1, codec.algorithm_identifier(kind), asn1.encode(3, b"\0", point))
     wrapped = sealed(person(curve=curve), bytes(32), encrypted=bytes(40), originator=originator)
     with pytest.raises(MalformedError, match=f"not (one )?on {curve.name}"):
@@ -161,8 +162,9 @@ def test_a_static_key_on_another_curve_is_refused() -> None:
 @pytest.mark.parametrize(("curve", "point"), LOW_ORDER, ids=str)
 def test_low_order_keys_are_unfit(curve: Curve, point: bytes) -> None:
     """A certificate with such a key would give everybody the session key."""
-    key = curves.public_key_from(curve, point)
-    assert key_agreement.unfit(key, MODERN) == f"has an {curve.name} key that agrees on no secret with any other"
+    info = codec.algorithm_identifier(AlgorithmIdentifier(curve.oid)) + asn1.encode(0x03, b"\0", point)
+    key = PublicKey.from_info(asn1.encode(asn1.SEQUENCE, info))
+    assert ecdh.KIND.unfit(key, MODERN) == f"has an {curve.name} key that agrees on no secret with any other"
     with pytest.raises(MalformedError):
         KeyAgreementRecipient(key, person().by_key).wrap(SessionKey.generate(32))
 
@@ -171,15 +173,15 @@ def test_unknown_curves_are_unfit() -> None:
     """They are named in a refusal, for encrypting and for decrypting."""
     key = ec.generate_private_key(ec.SECP256K1())
     made = certificate(public_key=key.public_key())
-    assert "has an EC key on a curve that is not supported: secp256k1" in reasons_against(made)
-    with pytest.raises(CredentialError, match="secp256k1"):
-        key_agreement.identity(private_key(key), None)
+    assert "has a kind of key that is not supported: secp256k1" in reasons_against(made)
+    with pytest.raises(CredentialError, match="this kind of key is not supported: secp256k1"):
+        identity_for(private_key(key))
 
 
 def test_post_quantum_readers_get_no_curves() -> None:
     """A profile that wants post-quantum keys alone refuses these."""
-    reason = key_agreement.unfit(person().key.public_key(), PQ)
-    assert reason == "has no post-quantum key (P-256), which profile pq requires"
+    reason = "has no post-quantum key (P-256), which profile pq requires"
+    assert reason in reasons_against(person().certificate, profile=PQ)
 
 
 def test_key_usage_must_allow_agreement() -> None:
@@ -189,20 +191,9 @@ def test_key_usage_must_allow_agreement() -> None:
     assert "is not for encrypting keys: its key usage lacks keyAgreement" in reasons_against(made)
 
 
-@pytest.mark.parametrize(
-    "key", [curves.generate(curve) for curve in CURVES.values()], ids=lambda key: type(key).__name__
-)
-def test_the_technique_of_these_keys(key: curves.PrivateKey) -> None:
-    """They belong here and fit."""
-    assert technique_for(key.public_key()) is key_agreement
-    assert key_agreement.unfit(key.public_key(), MODERN) is None
-
-
-@pytest.mark.parametrize("thing", [None, b"key"])
-def test_other_things_are_no_keys(thing: object) -> None:
-    """The error says what was wanted."""
-    assert not key_agreement.accepts(thing)
-    with pytest.raises(CredentialError, match="private key is not an EC, X25519 or X448 key"):
-        key_agreement.identity(private_key(rsa_key()), None)
-    with pytest.raises(CredentialError, match="public key is not an EC, X25519 or X448 key"):
-        key_agreement.recipient(thing, person().by_key, MODERN)
+@pytest.mark.parametrize("curve", CURVES.values(), ids=lambda curve: curve.name)
+def test_keys_on_every_curve_make_recipients(curve: Curve) -> None:
+    """They are of this kind, and any profile may use them."""
+    key = PublicKey.of(curves.generate(curve).public_key())
+    assert kind_for(key) is ecdh.KIND
+    assert ecdh.KIND.unfit(key, MODERN) is None

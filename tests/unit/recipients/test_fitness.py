@@ -63,9 +63,8 @@ def reasons(subject: x509.Certificate, profile: Profile = MODERN, at: datetime =
 def identifier_in(monkeypatch: pytest.MonkeyPatch, subject: x509.Certificate, profile: Profile) -> RecipientIdentifier:
     """Return how a recipient made of a certificate is named."""
     seen: list[RecipientIdentifier] = []
-    monkeypatch.setattr(
-        "smime_session.recipients.rsa.recipient", lambda _key, identifier, _profile: seen.append(identifier)
-    )
+    kind = "smime_session.recipients.rsa.KeyTransportKind"
+    monkeypatch.setattr(f"{kind}.recipient", lambda _kind, _key, identifier, _profile: seen.append(identifier))
     recipient_for(subject, profile=profile, at=NOW)
     return seen[0]
 
@@ -152,11 +151,10 @@ def test_a_key_for_pss_is_not_for_mail(openssl: Callable[..., bytes]) -> None:
     assert reasons_against(subject) == ["has a kind of key that only signs: RSASSA-PSS"]
 
 
-def test_a_key_without_a_technique_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate whose kind of key no technique takes says which kind."""
-    monkeypatch.setattr("smime_session.recipients.fitness.technique_for", lambda _key: None)
-    subject = certificate(public_key=ec.generate_private_key(ec.SECP256R1()).public_key())
-    assert reasons(subject) == ["has a kind of key that is not supported: EC"]
+def test_a_key_of_no_kind_of_recipient_is_named() -> None:
+    """A certificate whose kind of key is not supported says which it is."""
+    subject = certificate(public_key=ec.generate_private_key(ec.SECP256K1()).public_key())
+    assert reasons(subject) == ["has a kind of key that is not supported: secp256k1"]
 
 
 @pytest.mark.parametrize(

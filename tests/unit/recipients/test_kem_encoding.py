@@ -171,7 +171,7 @@ def test_altering_nothing_is_harmless() -> None:
         ({"key_size": asn1.integer(1 << 2000)}, "announced is not that of AES-256 key wrap"),
         ({"key_size": octets(1)}, "the tag 0x02 was expected"),
         ({"wrap": algorithm(AES_128_WRAP.oid)}, "announced is not that of AES-128 key wrap"),
-        ({"encrypted_key": octets(0)}, "an encrypted key of 0 octets is not of AES-256 key wrap"),
+        ({"encrypted_key": octets(0)}, "an encrypted key of 0 octets is none that AES-256 key wrap makes"),
         ({"encrypted_key": octets(16)}, "an encrypted key of 16 octets"),
         ({"encrypted_key": octets(39)}, "an encrypted key of 39 octets"),
         ({"material": octets(8)}, "the tag 0xa0 was expected"),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 from cryptography import x509
@@ -17,12 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session import COMPAT, MODERN, PQ, load_certificates, load_identities, load_recipients
-from smime_session.algorithms import CURVES, P_256
 from smime_session.certificates.files import Kind, certificates_alone
 from smime_session.certificates.files import read as pieces_of
 from smime_session.errors import CredentialError, RecipientError
 from smime_session.keys.software import private_key
-from smime_session.recipients import curves
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
 from smime_session.recipients.fitness import recipients_for
 from smime_session.recipients.rsa import KeyTransportIdentity, KeyTransportRecipient
@@ -32,6 +30,8 @@ from tests.support.making import DAY, NOW, altered, certificate, der, pem, rsa_k
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Recipient
@@ -64,12 +64,11 @@ def made_of(recipients: Sequence[Recipient]) -> list[object]:
     found: list[object] = []
     for each in recipients:
         if isinstance(each, KeyTransportRecipient):
-            numbers = each._loaded_key().public_numbers()
+            numbers = cast("RSAPublicKey", each._public_key.loaded()).public_numbers()
             found.append((each._prefix, each._version, each._padding.name, numbers.n, numbers.e))
         else:
             assert isinstance(each, KeyAgreementRecipient)
-            point = curves.point_of(each.public_key)
-            found.append((each.encoded_identifier, each.curve, each.group, point))
+            found.append((each.encoded_identifier, each.curve, each.group, each.public_key))
     return found
 
 
@@ -227,28 +226,6 @@ def test_what_is_prepared_is_opened() -> None:
         for _ in range(2):
             key = SessionKey.generate(32)
             assert identity.unwrap([recipient.wrap(key)]).material == key.material
-
-
-@pytest.mark.parametrize("curve", [each for each in CURVES.values() if each.name.startswith("P-")], ids=str)
-def test_only_points_of_a_curve_are_on_it(curve: curves.Curve) -> None:  # type: ignore[name-defined]
-    """A point that is on its curve is no longer when one of its numbers changes, or grows by the prime."""
-    point = curves.point_of(curves.generate(curve).public_key())
-    assert curves.is_on(curve, point)
-    width = len(point) // 2
-    for place in (1, width, width + 1, 2 * width):
-        other = bytearray(point)
-        other[place] ^= 1
-        assert not curves.is_on(curve, bytes(other))
-    assert not curves.is_on(curve, b"\x04" + bytes(2 * width))
-    assert not curves.is_on(curve, b"\x04" + b"\xff" * (2 * width))
-
-
-def test_a_number_of_a_point_is_smaller_than_the_prime() -> None:
-    """The same point in other numbers is refused, as the library does."""
-    prime, b = curves._EQUATIONS[P_256.name]
-    y = pow(b, (prime + 1) // 4, prime)
-    assert curves.is_on(P_256, b"\x04" + bytes(32) + y.to_bytes(32, "big"))
-    assert not curves.is_on(P_256, b"\x04" + prime.to_bytes(32, "big") + y.to_bytes(32, "big"))
 
 
 _ROUND_TRIP: Final = """

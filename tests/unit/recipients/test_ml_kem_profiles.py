@@ -48,7 +48,7 @@ def test_a_post_quantum_message_has_no_other_recipients(alice: RsaPerson) -> Non
     rsa, elliptic = caught.value.refused
     assert rsa.endswith("has no post-quantum key (RSA), which profile pq requires")
     assert "Alice" in rsa
-    assert elliptic.endswith("has no post-quantum key (EC), which profile pq requires")
+    assert elliptic.endswith("has no post-quantum key (P-256), which profile pq requires")
     assert "bob@example.org" in elliptic
 
 
@@ -73,9 +73,9 @@ def test_shared_secrets_are_not_ml_kem() -> None:
     with pytest.raises(RecipientError) as caught:
         encrypt(MAIL, everybody, profile=TODAY["pq"])
     by_password, preshared = caught.value.refused
-    words = "has no ML-KEM key (PWRI-KEK with AES-256-CBC), which profile pq requires"
+    words = "has no post-quantum public key (PWRI-KEK with AES-256-CBC), which profile pq requires"
     assert by_password == f"a password recipient {words}"
-    assert preshared.startswith("key identifier 7573 has no ML-KEM key (")
+    assert preshared.startswith("key identifier 7573 has no post-quantum public key (")
 
 
 def test_a_prepared_classical_recipient_stops_encrypting(alice: RsaPerson) -> None:

@@ -15,18 +15,20 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from smime_session import MODERN, decrypt, encrypt, inspect
 from smime_session.algorithms import (
     AES_128_CBC,
+    AES_128_WRAP,
     AES_192_GCM,
     HKDF_OIDS,
     KEM_RECIPIENT_OID,
     KEY_WRAPS,
+    ML_KEM_768,
     ML_KEM_1024,
     Kem,
     KeyWrap,
 )
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import (
-    CredentialError,
     DecryptionError,
     MalformedError,
     NoMatchError,
@@ -34,13 +36,11 @@ from smime_session.errors import (
 )
 from smime_session.keys.software import private_key
 from smime_session.recipients import kem
-from smime_session.recipients import kem as encapsulation
 from smime_session.recipients.fitness import recipient_for
-from smime_session.recipients.kem import EncapsulationIdentity, EncapsulationRecipient
-from smime_session.recipients.registry import is_selective, legacy_algorithm, summarize, technique_for
+from smime_session.recipients.kem import EncapsulationIdentity, EncapsulationRecipient, KemRecipientInfo
+from smime_session.recipients.registry import is_selective, kind_for, legacy_algorithm, summarize
 from smime_session.session_key import Proof, SessionKey
 from tests.support.encapsulating import ALICE, BOB, BOTH, CAROL, MAIL, TODAY, Person, wrapped_for
-from tests.support.making import rsa_key
 from tests.support.refusing import refusal
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def key() -> SessionKey:
 def test_what_is_wrapped_is_unwrapped(person: Person, size: int, *, by_key: bool, bare: bool) -> None:
     """A session key comes back whatever the recipient's name and the identity."""
     key = SessionKey.generate(size)
-    recipient = EncapsulationRecipient(person.key.public_key(), person.by_key if by_key else person.by_serial)
+    recipient = EncapsulationRecipient(
+        PublicKey.of(person.key.public_key()), person.by_key if by_key else person.by_serial
+    )
     identity = EncapsulationIdentity(private_key(person.key), None if bare else person.certificate)
     wrapped = recipient.wrap(key)
     assert (wrapped.version, wrapped.key_size) == (0, size)
@@ -79,7 +81,9 @@ def test_what_is_wrapped_is_unwrapped(person: Person, size: int, *, by_key: bool
 @pytest.mark.parametrize("size", [16, 24, 32])
 def test_what_is_wrapped_is_what_the_standards_say(person: Person, size: int) -> None:
     """HKDF with SHA-256, AES-256 key wrap whatever is wrapped, no user keying material, and nothing left over."""
-    wrapped = EncapsulationRecipient(person.key.public_key(), person.by_serial).wrap(SessionKey(bytearray(size)))
+    wrapped = EncapsulationRecipient(PublicKey.of(person.key.public_key()), person.by_serial).wrap(
+        SessionKey(bytearray(size))
+    )
     info = kem.decode(wrapped)
     assert kem.encode(info).encoded == wrapped.encoded
     assert (info.kem, info.hash, info.wrap.key_size) == (person.mechanism, "SHA-256", 32)
@@ -91,7 +95,7 @@ def test_what_is_wrapped_is_what_the_standards_say(person: Person, size: int) ->
 
 def test_every_wrap_has_a_secret_of_its_own(key: SessionKey) -> None:
     """No shared secret is used twice (RFC 9629, 7): what differs is the ciphertext and what follows from it."""
-    recipient = EncapsulationRecipient(ALICE.key.public_key(), ALICE.by_serial)
+    recipient = EncapsulationRecipient(PublicKey.of(ALICE.key.public_key()), ALICE.by_serial)
     one, other = (kem.decode(recipient.wrap(key)) for _ in range(2))
     assert one.ciphertext != other.ciphertext
     assert one.encrypted_key != other.encrypted_key
@@ -116,9 +120,10 @@ def test_what_other_programs_choose_is_read(
 def test_the_example_of_the_standard() -> None:
     """Shared secret, key-encryption key, session key and content are those of RFC 9936, Appendix C."""
     secret = bytes.fromhex("7df12d412ae299a24fde6d7c3bb8e3194c80ad3c733dcf2775e09fe8bedb86d8")
-    other_info = bytes.fromhex("3010300b0609608648016503040105020110")
+    info = KemRecipientInfo(ALICE.by_key, ML_KEM_768, b"", "SHA-256", AES_128_WRAP, b"")
+    assert kem.other_info(info) == bytes.fromhex("3010300b0609608648016503040105020110")
     wrapped = bytes.fromhex("c050e4392f9c14dd0ac2220203f317d701f94f9dd92778f5")
-    with encapsulation._key_encryption_key(secret, "SHA-256", 16, other_info) as wrapping_key:
+    with kem._key_encryption_key(secret, info) as wrapping_key:
         assert wrapping_key.material.hex() == "cf453a3e2bae0a78701b8206c185a008"
         material = aes_key_unwrap(wrapping_key.material, wrapped)
     assert material.hex() == "c5153005588269a0a59f3c01943fdd56"
@@ -286,19 +291,14 @@ def test_an_identity_says_who_it_is_and_keeps_its_secret() -> None:
     assert ALICE.by_key.value.hex() in str(EncapsulationIdentity(private_key(ALICE.key)))
 
 
-# --- as a technique
+# --- as a kind
 
 
 @BOTH
-def test_the_technique_for_ml_kem(person: Person) -> None:
-    """ML-KEM keys find their technique; others are not taken."""
-    assert technique_for(person.key.public_key()) is encapsulation
-    assert is_selective(encapsulation.identity(private_key(person.key), None))
-    assert not encapsulation.accepts(person.key)
-    with pytest.raises(CredentialError, match="the private key is not an ML-KEM key"):
-        encapsulation.identity(private_key(rsa_key()), None)
-    with pytest.raises(CredentialError, match="the public key is not an ML-KEM key"):
-        encapsulation.recipient(person.key, person.by_key, MODERN)
+def test_the_kind_of_ml_kem_keys(person: Person) -> None:
+    """ML-KEM keys find their kind."""
+    assert kind_for(PublicKey.of(person.key.public_key())) is kem.KIND
+    assert is_selective(kem.KIND.identity(private_key(person.key), None))
 
 
 def test_a_summary_names_everything() -> None:

@@ -362,7 +362,7 @@ def test_summary_of_what_is_not_spoken() -> None:
     info = AlgorithmIdentifier("1.2.3")
     encoded = asn1.parse(_quick(b"word", _key(bytes(32))).encoded).children()
     odd = [each.encoded for each in encoded[:2]] + [codec.algorithm_identifier(info), encoded[3].encoded]
-    (found,) = password.summarize(WrappedKey(asn1.encode(password.TAG, *odd), 0, 32))
+    (found,) = summarize(WrappedKey(asn1.encode(password.TAG, *odd), 0, 32))
     assert (found.technique, found.algorithm, found.algorithm_oid) == ("password", "1.2.3", "1.2.3")
     assert (found.parameters, found.encrypted_key_size) == ({}, encoded[3].end - encoded[3].start - 2)
     assert found.problem == "the key-encryption algorithm (1.2.3) is not supported"

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from smime_session.algorithms import OAEP, RSAES_OAEP_SHA1, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5, KeyTransport
+from smime_session.algorithms import (
+    OAEP,
+    RSAES_OAEP_SHA1,
+    RSAES_OAEP_SHA256,
+    RSAES_PKCS1_V1_5,
+    RSAES_PKCS1_V1_5_OID,
+    KeyTransport,
+)
 from smime_session.certificates.names import issuer_of
-from smime_session.cms import asn1
-from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier, WrappedKey
+from smime_session.certificates.public_key import PublicKey
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier, IssuerAndSerialNumber, SubjectKeyIdentifier, WrappedKey
 from smime_session.errors import (
     CredentialError,
     LimitError,
@@ -25,7 +33,7 @@ from smime_session.keys.software import private_key
 from smime_session.profiles import COMPAT, MODERN
 from smime_session.recipients import rsa as key_transport
 from smime_session.recipients.naming import key_identifier
-from smime_session.recipients.registry import is_selective, legacy_algorithm, technique_for
+from smime_session.recipients.registry import is_selective, kind_for, legacy_algorithm, summarize
 from smime_session.recipients.rsa import KeyTransportIdentity, KeyTransportRecipient
 from smime_session.session_key import Proof, SessionKey
 
@@ -49,7 +57,7 @@ def _wrapped(
     person: Person, key: SessionKey, algorithm: KeyTransport = RSAES_OAEP_SHA256, *, by_key: bool = False
 ) -> WrappedKey:
     identifier = _by_key(person) if by_key else _by_serial(person)
-    return KeyTransportRecipient(person.key.public_key(), identifier, algorithm).wrap(key)
+    return KeyTransportRecipient(PublicKey.of(person.key.public_key()), identifier, algorithm).wrap(key)
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ def test_what_is_wrapped_is_what_the_library_decrypts(alice: Person, key: Sessio
 @ONE_OF_EACH
 def test_wrapping_twice_gives_other_octets(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """The padding is random, so that nobody sees that two messages have one key."""
-    recipient = KeyTransportRecipient(alice.key.public_key(), _by_serial(alice), algorithm)
+    recipient = KeyTransportRecipient(PublicKey.of(alice.key.public_key()), _by_serial(alice), algorithm)
     assert recipient.wrap(key).encoded != recipient.wrap(key).encoded
 
 
@@ -166,7 +174,7 @@ def test_a_key_for_somebody_else_gives_a_decoy(
     alice: Person, bob: Person, key: SessionKey, algorithm: KeyTransport
 ) -> None:
     """A key wrapped with another RSA key under our name is not told apart either."""
-    recipient = KeyTransportRecipient(bob.key.public_key(), _by_serial(alice), algorithm)
+    recipient = KeyTransportRecipient(PublicKey.of(bob.key.public_key()), _by_serial(alice), algorithm)
     decoy = alice.identity.unwrap([recipient.wrap(key)])
     assert len(decoy) == 32
     assert decoy != key
@@ -274,27 +282,15 @@ def test_the_numbers_may_come_in_either_order(alice: Person, key: SessionKey) ->
     assert KeyTransportIdentity(private_key(numbers.private_key())).unwrap([_wrapped(alice, key)]) == key
 
 
-def test_keys_of_other_kinds_are_refused() -> None:
-    """The technique takes RSA keys and nothing else."""
-    other = ec.generate_private_key(ec.SECP256R1())
-    assert not key_transport.accepts(other.public_key())
-    for use in (
-        lambda: key_transport.identity(private_key(other), None),
-        lambda: key_transport.recipient(other.public_key(), SubjectKeyIdentifier(b""), MODERN),
-        lambda: key_transport.unfit(other.public_key(), MODERN),
-    ):
-        with pytest.raises(CredentialError, match="is not an RSA key"):
-            use()
-
-
-def test_the_technique_for_rsa_keys(alice: Person, key: SessionKey) -> None:
-    """An RSA key finds its technique, which makes recipients as the profile says and identities that open them."""
-    technique = technique_for(alice.key.public_key())
-    assert technique is key_transport
-    identity = technique.identity(private_key(alice.key), alice.certificate)
+def test_the_kind_of_rsa_keys(alice: Person, key: SessionKey) -> None:
+    """An RSA key finds its kind, which makes recipients as the profile says and identities that open them."""
+    public_key = PublicKey.of(alice.key.public_key())
+    kind = kind_for(public_key)
+    assert kind is key_transport.KIND
+    identity = kind.identity(private_key(alice.key), alice.certificate)
     assert is_selective(identity)
     for profile in (MODERN, COMPAT):
-        wrapped = technique.recipient(alice.key.public_key(), _by_serial(alice), profile).wrap(key)
+        wrapped = kind.recipient(public_key, _by_serial(alice), profile).wrap(key)
         assert key_transport.decode(wrapped).algorithm == profile.rsa
         assert identity.unwrap([wrapped]) == key
         assert legacy_algorithm(wrapped) is None
@@ -315,31 +311,42 @@ def test_the_technique_for_rsa_keys(alice: Person, key: SessionKey) -> None:
 )
 def test_the_size_of_a_key_makes_it_fit(bits: int, *, insecure: bool, reason: str | None) -> None:
     """RSA keys have 2048 to 8192 bits (RFC 8551, 4.2), and 1024 for whoever writes that it is insecure."""
-    public_key = rsa.RSAPublicNumbers(65537, (1 << bits - 1) + 1).public_key()
-    assert key_transport.unfit(public_key, replace(MODERN, insecure_key_size=insecure)) == reason
+    public_key = _public_key((1 << bits - 1) + 1, 65537)
+    assert key_transport.KIND.unfit(public_key, replace(MODERN, insecure_key_size=insecure)) == reason
 
 
-@pytest.mark.parametrize(("exponent", "even"), [(65537, True), (1, False), (2, False), (65536, False)])
+def _public_key(modulus: int, exponent: int) -> PublicKey:
+    numbers = asn1.encode(asn1.SEQUENCE, *(asn1.encode(2, asn1.integer_octets(each)) for each in (modulus, exponent)))
+    algorithm = codec.algorithm_identifier(AlgorithmIdentifier(RSAES_PKCS1_V1_5_OID, asn1.NULL))
+    return PublicKey.from_info(asn1.encode(asn1.SEQUENCE, algorithm, asn1.encode(3, b"\0", numbers)))
+
+
+@pytest.mark.parametrize(("exponent", "even"), [(65537, True), (3, True), (65539, True)])
 def test_a_broken_public_key_is_unfit(exponent: int, *, even: bool) -> None:
-    """A modulus or exponent that is even, or an exponent under 3, is no RSA key; the library may take it for one."""
+    """A modulus that is even is no RSA key's; the library may take it for one."""
+    assert key_transport.KIND.unfit(_public_key((1 << 2047) + (not even), exponent), MODERN) == "has a broken RSA key"
 
-    @rsa.RSAPublicKey.register
-    class Loaded:
-        def public_numbers(self) -> rsa.RSAPublicNumbers:
-            return rsa.RSAPublicNumbers(exponent, (1 << 2047) + (not even))
 
-    assert key_transport.unfit(Loaded(), MODERN) == "has a broken RSA key"
+@pytest.mark.parametrize("exponent", [1, 2, 65536])
+def test_a_broken_exponent_is_unfit(exponent: int) -> None:
+    """An exponent that is even or under 3 is none, whether or not the library loads such a key."""
+    try:
+        reason = key_transport.KIND.unfit(_public_key((1 << 2047) + 1, exponent), MODERN)
+    except CredentialError as error:
+        reason = str(error)
+    assert reason in {"has a broken RSA key", "the public key is broken, or of a kind that is not supported"}
 
 
 def test_a_small_exponent_is_fit() -> None:
     """3 is the least that there is, and old keys have it."""
-    assert key_transport.unfit(rsa.generate_private_key(3, 2048).public_key(), MODERN) is None
+    public_key = PublicKey.of(rsa.generate_private_key(3, 2048).public_key())
+    assert key_transport.KIND.unfit(public_key, MODERN) is None
 
 
 def test_a_key_that_cannot_encrypt_is_refused_by_name(key: SessionKey) -> None:
     """What the library refuses only when it encrypts is an unusable recipient, whoever prepared it."""
     even = rsa.RSAPublicNumbers(65537, 1 << 2047).public_key()
-    recipient = KeyTransportRecipient(even, SubjectKeyIdentifier(b"us"), RSAES_OAEP_SHA256)
+    recipient = KeyTransportRecipient(PublicKey.of(even), SubjectKeyIdentifier(b"us"), RSAES_OAEP_SHA256)
     with pytest.raises(RecipientError) as caught:
         recipient.wrap(key)
     words = "has an RSA key that RSAES-OAEP with SHA-256 cannot use: it is broken or too small"
@@ -363,7 +370,7 @@ def test_an_identity_shows_public_facts(alice: Person, show: type[str]) -> None:
 
 def test_a_recipient_info_is_summarised(alice: Person, key: SessionKey) -> None:
     """The public fields of a recipient info are told by name."""
-    (by_serial,) = key_transport.summarize(_wrapped(alice, key, LABELLED))
+    (by_serial,) = summarize(_wrapped(alice, key, LABELLED))
     assert by_serial.technique == "key transport"
     assert by_serial.issuer == "CN=Alice"
     assert by_serial.serial_number == f"{alice.certificate.serial_number:#x}"
@@ -374,7 +381,7 @@ def test_a_recipient_info_is_summarised(alice: Person, key: SessionKey) -> None:
     assert by_serial.encrypted_key_size == 256
     assert by_serial.problem is None
     assert by_serial.name == f"serial {alice.certificate.serial_number:#x} of CN=Alice"
-    (by_key,) = key_transport.summarize(_wrapped(alice, key, RSAES_PKCS1_V1_5, by_key=True))
+    (by_key,) = summarize(_wrapped(alice, key, RSAES_PKCS1_V1_5, by_key=True))
     assert by_key.name == f"key identifier {key_identifier(alice.key.public_key()).hex()}"
     assert (by_key.issuer, by_key.serial_number, by_key.parameters) == (None, None, {})
 
@@ -383,7 +390,7 @@ def test_what_is_wrong_with_a_recipient_info_is_summarised(alice: Person, key: S
     """Of a recipient info whose algorithm cannot be used the rest is told, with the problem."""
     hashed = asn1.object_identifier("2.16.840.1.101.3.4.2.1")
     encoded = _wrapped(alice, key).encoded.replace(hashed, asn1.object_identifier("2.16.840.1.101.3.4.2.9"))
-    (summary,) = key_transport.summarize(WrappedKey(encoded, 0, 32))
+    (summary,) = summarize(WrappedKey(encoded, 0, 32))
     assert summary.algorithm == "RSAES-OAEP"
     assert summary.issuer == "CN=Alice"
     assert "the hash function of RSAES-OAEP" in (summary.problem or "")
@@ -391,5 +398,5 @@ def test_what_is_wrong_with_a_recipient_info_is_summarised(alice: Person, key: S
 
 def test_oaep_with_sha1_is_summarised(alice: Person, key: SessionKey) -> None:
     """Parameters that are defaults, and so not written, are told all the same."""
-    (summary,) = key_transport.summarize(_wrapped(alice, key, RSAES_OAEP_SHA1))
+    (summary,) = summarize(_wrapped(alice, key, RSAES_OAEP_SHA1))
     assert summary.parameters == {"hash": "SHA-1", "mgf": "MGF1 with SHA-1"}

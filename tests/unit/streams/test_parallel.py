@@ -9,9 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from smime_session import MODERN
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms.values import SubjectKeyIdentifier
 from smime_session.keys.software import private_key
-from smime_session.recipients.registry import each, summarize, technique_for, wrap_all
+from smime_session.recipients.registry import each, kind_for, summarize, wrap_all
 from smime_session.session_key import SessionKey
 from smime_session.streams import parallel
 from smime_session.streams.parallel import in_parts
@@ -80,13 +81,14 @@ def test_each_recipient_gets_the_key_whichever_thread_wraps_it(
 ) -> None:
     """Wrapped in several threads, the session key is the same for all, who are named in their order."""
     names = [SubjectKeyIdentifier(bytes((number,)) * 20) for number in range(9)]
-    technique = technique_for(key.public_key())
-    assert technique
-    recipients = [technique.recipient(key.public_key(), name, MODERN) for name in names]
+    public_key = PublicKey.of(key.public_key())
+    kind = kind_for(public_key)
+    assert kind
+    recipients = [kind.recipient(public_key, name, MODERN) for name in names]
     session_key = SessionKey.generate(32)
     wrapped = [one for info in wrap_all(recipients, session_key) for one in each(info)]
     assert [summary.key_identifier for one in wrapped for summary in summarize(one)] == [
         name.value.hex() for name in names
     ]
-    identity = technique.identity(private_key(key), None)
+    identity = kind.identity(private_key(key), None)
     assert [identity.unwrap((one,)) for one in wrapped] == [session_key] * 9

@@ -171,8 +171,8 @@ def test_a_profile_is_no_name(wrong: Any, *, reseal: bool) -> None:  # noqa: ANN
     [
         (RSA, r"serial 0x[0-9a-f]+ of CN=rsa@example.org has no post-quantum key"),
         (EC, r"serial 0x[0-9a-f]+ of CN=ec@example.org has no post-quantum key"),
-        (PASSWORD, "a password recipient has no ML-KEM key"),
-        (SHARED, "key identifier 6f757273 has no ML-KEM key"),
+        (PASSWORD, "a password recipient has no post-quantum public key"),
+        (SHARED, "key identifier 6f757273 has no post-quantum public key"),
     ],
     ids=lambda each: each.name if isinstance(each, Reader) else "",
 )
@@ -194,7 +194,7 @@ def test_everybody_who_is_in_the_way_is_named() -> None:
 
 
 def test_a_message_becomes_post_quantum() -> None:
-    """Who has no ML-KEM key may be replaced under profile pq, by those who do."""
+    """Who has no post-quantum public key may be replaced under profile pq, by those who do."""
     leaving = [RSA.certificate, EC.certificate]
     changed = rewrap(sealed_for(RSA, EC), RSA.identities, add=[ML_KEM.recipient], remove=leaving, profile=PQ)
     assert inspect(changed).post_quantum
