@@ -49,14 +49,19 @@ def length(size: int) -> bytes:
     """Return the DER length octets of ``size`` (X.690, 10.1)."""
     if size < _LONG_FORM:
         return OCTETS[size]
-    width = (size.bit_length() + 7) // 8
+    width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else (size.bit_length() + 7) // 8
     return OCTETS[_LONG_FORM | width] + size.to_bytes(width, "big")
+
+
+def begin(tag: int, size: int) -> bytes:
+    """Return the identifier and length octets of a DER value with ``size`` octets of contents."""
+    return OCTETS[tag] + length(size)
 
 
 def encode(tag: int, *contents: Buffer) -> bytes:
     """Return one DER value with the joined ``contents``."""
     body = b"".join(contents)
-    return b"".join((OCTETS[tag], length(len(body)), body))
+    return begin(tag, len(body)) + body
 
 
 @lru_cache(maxsize=64)  # versions and sizes are the same in every message

@@ -27,6 +27,7 @@ from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorith
 from smime_session.text import printable
 
 _CONTEXT_0: Final = 0x80
+_CONTEXT_0_CONSTRUCTED: Final = 0xA0
 _CONTEXT_1_CONSTRUCTED: Final = 0xA1
 
 KEY_TRANSPORT_TAG: Final = asn1.SEQUENCE
@@ -183,33 +184,36 @@ def envelope_start(header: EnvelopeHeader, ciphertext_size: int | None, trailer_
             ciphertext then follows in separate OCTET STRINGs.
         trailer_size: octets that :func:`envelope_end` will return.
     """
-    infos = asn1.encode(asn1.SET, *sorted(wrapped.encoded for wrapped in header.wrapped_keys))  # DER sorts a SET OF
+    infos = asn1.encode(asn1.SET, *sorted([wrapped.encoded for wrapped in header.wrapped_keys]))  # DER sorts a SET OF
     before = b"".join((asn1.integer(header.version), header.originator_info or b"", infos))
     sealed = asn1.object_identifier(header.inner_content_type) + algorithm_identifier(header.content_encryption)
     outer = asn1.object_identifier(header.content_type)
     if ciphertext_size is None:
         return b"".join((b"\x30\x80", outer, b"\xa0\x80\x30\x80", before, b"\x30\x80", sealed, b"\xa0\x80"))
-    sealed += b"\x80" + asn1.length(ciphertext_size)
-    size = len(sealed) + ciphertext_size
-    before += b"\x30" + asn1.length(size) + sealed
-    size = len(before) + ciphertext_size + trailer_size
-    before = b"\x30" + asn1.length(size) + before
-    size = len(before) + ciphertext_size + trailer_size
-    before = b"".join((outer, b"\xa0", asn1.length(size), before))
-    return b"".join((b"\x30", asn1.length(len(before) + ciphertext_size + trailer_size), before))
+    sealed += asn1.begin(_CONTEXT_0, ciphertext_size)
+    before += asn1.begin(asn1.SEQUENCE, len(sealed) + ciphertext_size) + sealed
+    after = ciphertext_size + trailer_size
+    before = asn1.begin(asn1.SEQUENCE, len(before) + after) + before
+    before = b"".join((outer, asn1.begin(_CONTEXT_0_CONSTRUCTED, len(before) + after), before))
+    return asn1.begin(asn1.SEQUENCE, len(before) + after) + before
 
 
 def envelope_end(trailer: EnvelopeTrailer, *, authenticated: bool, indefinite: bool) -> bytes:
     """Encode all that stands after the ciphertext."""
     attributes = trailer.authenticated_attributes
-    parts = [
-        asn1.END_OF_CONTENTS * 2 if indefinite else b"",
-        bytes((_CONTEXT_1_CONSTRUCTED,)) + attributes[1:] if attributes else b"",
+    parts = (
+        asn1.OCTETS[_CONTEXT_1_CONSTRUCTED] + attributes[1:] if attributes else b"",
         asn1.encode(asn1.OCTET_STRING, trailer.tag) if authenticated else b"",
         trailer.unauthenticated_attributes,
-        asn1.END_OF_CONTENTS * 3 if indefinite else b"",
-    ]
-    return b"".join(parts)
+    )
+    end = b"".join(parts)
+    return asn1.END_OF_CONTENTS * 2 + end + asn1.END_OF_CONTENTS * 3 if indefinite else end
+
+
+def envelope(header: EnvelopeHeader, ciphertext: asn1.Buffer, trailer: EnvelopeTrailer) -> bytes:
+    """Encode an envelope whose content is in memory."""
+    end = envelope_end(trailer, authenticated=header.content_type == algorithms.AUTH_ENVELOPED_DATA, indefinite=False)
+    return b"".join((envelope_start(header, len(ciphertext), len(end)), ciphertext, end))
 
 
 def attributes_for_tag(attributes: asn1.Element) -> bytes:

@@ -8,7 +8,6 @@ is there to hide (RFC 5322, 3.6.3).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from smime_session.errors import LimitError, NotMailError
@@ -38,6 +37,7 @@ CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mim
 
 _ENVELOPED: Final = frozenset({"enveloped-data", "authenveloped-data"})
 _CONTENT: Final = "content-"
+_VERSION: Final = "mime-version"
 _BARE_RETURN: Final = re.compile(rb"\r(?!\n)")
 _TELLING_FIELDS: Final = frozenset({"from", "date", "sender", "received", "message-id"})
 
@@ -119,14 +119,11 @@ class MailHead(NamedTuple):
         return self._outer({*self.hidden, *names} if there else self.hidden)
 
     def _outer(self, dropped: Collection[str]) -> bytes:
-        kept = [self.mbox_line]
-        versioned = "mime-version" in dropped
-        for name, raw in self.fields:
-            if not (name.startswith(_CONTENT) or name in dropped):
-                kept.append(raw)
-                versioned = versioned or name == "mime-version"
-        outer = _ended(b"".join(kept), self.eol)
-        return outer if versioned else b"".join((outer, b"MIME-Version: 1.0", self.eol))
+        kept = [raw for name, raw in self.fields if not (name in dropped or name.startswith(_CONTENT))]
+        outer = _ended(b"".join((self.mbox_line, *kept)), self.eol)
+        if _VERSION in dropped or _VERSION in [name for name, _ in self.fields]:
+            return outer
+        return b"".join((outer, b"MIME-Version: 1.0", self.eol))
 
 
 def is_composite(fields: tuple[Field, ...]) -> bool:
@@ -212,11 +209,10 @@ def require_mail(raw_head: bytes, head: MailHead) -> None:
         raise NotMailError("no blank line ends the mail header")
 
 
-@lru_cache(maxsize=4)
 def envelope_fields(smime_type: Literal["enveloped-data", "authEnveloped-data"], eol: bytes = CRLF) -> bytes:
     """Return the ``Content-*`` fields of an encrypted mail and the blank line (RFC 8551, 3.2 to 3.4)."""
     lines = (
-        f"Content-Type: application/pkcs7-mime; smime-type={smime_type};".encode("ascii"),
+        b"Content-Type: application/pkcs7-mime; smime-type=" + smime_type.encode("ascii") + b";",
         b' name="smime.p7m"',
         b"Content-Transfer-Encoding: base64",
         b'Content-Disposition: attachment; filename="smime.p7m"',

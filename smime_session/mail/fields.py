@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 _NAME: Final = rb"(?>[!-9;-~]+)"
 _COLON: Final = rb"(?>[ \t]*):"
 _VALUE: Final = rb"(?>[^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)"
-_FIELD: Final = re.compile(rb"((" + _NAME + rb")" + _COLON + _VALUE + rb")")
-_FIELDS: Final = re.compile(rb"(?>(?:" + _NAME + _COLON + _VALUE + rb")*)")
+_FIELD_OR_REST: Final = re.compile(rb"((" + _NAME + rb")" + _COLON + _VALUE + rb")|((?s:.+))")
 _FIELD_START: Final = re.compile(_NAME + _COLON)
 _MBOX_LINE: Final = re.compile(rb">?From [^\n]*\n")
 _PARSED: Final = 4096  # characters of a value that are parsed; real ones are under a hundred
@@ -44,9 +43,6 @@ class Field(NamedTuple):
         """The value unfolded and stripped; octets outside UTF-8 are replaced."""
         text = self.raw.partition(b":")[2].decode("utf-8", "replace")
         return text.replace("\r", "").replace("\n", "").strip()
-
-
-_made: Final = tuple.__new__  # what a named tuple's own calls in the end: every field of every mail is made here
 
 
 def begins_like_mail(text: bytes) -> bool:
@@ -109,14 +105,14 @@ def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
         if line == 1 and not begins_like_mail(head):
             raise no_mail(head)
         raise NotMailError(f"line {line} is not a line of a mail header: it holds a NUL octet")
-    end = match.end() if (match := _FIELDS.match(head)) else 0
-    if not end or head[end:] not in (b"", b"\n", b"\r\n"):
-        line = first_line + head.count(b"\n", 0, end)
+    found = _FIELD_OR_REST.findall(head)
+    rest = found.pop()[2] if found and found[-1][2] else b""
+    if not found or rest not in (b"", b"\n", b"\r\n"):
+        line = first_line + head.count(b"\n", 0, len(head) - len(rest))
         if line == 1:
             raise no_mail(head)
         raise NotMailError(f"line {line} is not a mail header field")
-    found = _FIELD.findall(head, 0, end)
-    return tuple([_made(Field, (name.decode("ascii").lower(), raw)) for raw, name in found])
+    return tuple([Field(name.decode("ascii").lower(), raw) for raw, name, _ in found])
 
 
 def parse_fields_leniently(head: bytes) -> tuple[Field, ...]:

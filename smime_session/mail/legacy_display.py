@@ -329,9 +329,9 @@ def _change_base64(beginning: bytes, *, last: bool, find: Find, exactly: bool) -
         content = binascii.a2b_base64(lines)
     except binascii.Error:
         return None
-    if exactly and encode_base64((content,), length, eol).rstrip() != lines:
+    if exactly and encode_base64(content, length, eol).rstrip() != lines:
         return None
     if (edit := find(content, last=last)) is None:
         return None
     parts = (content[: edit.begin], edit.new, content[edit.end :])
-    return Edit(0, len(lines), encode_base64(parts, length, eol).removesuffix(eol))
+    return Edit(0, len(lines), encode_base64(b"".join(parts), length, eol).removesuffix(eol))

@@ -20,7 +20,7 @@ LF: Final = b"\n"
 _MARK: Final = rb"(?i)\ncontent-transfer-encoding[ \t]*:[ \t]*binary"  # compiled when it is first used
 _LONGEST_MARK: Final = 64  # octets: with more blanks than anybody writes
 _FEW: Final = 16  # lines
-_SHORT: Final = 1024  # octets in which counting is faster than anything clever
+_SHORT: Final = 1024  # bytes
 _WITHOUT_BARE: Final = (None, "\r", "\r\n", ("\r", "\r\n"))  # line endings that are no bare line feed
 
 
@@ -74,34 +74,31 @@ class Canonicaliser:
         self._binary_parts = BinaryParts() if composite else None
 
     def count(self, block: Block) -> int:
-        """Return how many line feeds of ``block`` are bare: how many octets converting adds."""
-        return self._examine(bytes(block))[0]
+        """Return how many line feeds of ``block`` are bare: how many bytes converting adds."""
+        text = bytes(block)
+        start, end = self._lines(text)
+        text = text[start:end]
+        if b"\r" not in text:
+            return text.count(LF)
+        return 0 if is_canonical(text) else text.count(LF) - text.count(CRLF)
 
     def convert(self, block: Block) -> Block:
         """Return the next ``block`` in canonical form; the same object where nothing changes."""
-        head, text = b"", bytes(block)
-        after_return = self._after_return
-        bare, end = self._examine(text)
-        if not bare:
+        text = bytes(block)
+        start, end = self._lines(text)
+        lines = text[start:end]
+        converted = _with_returns(lines)
+        if converted is lines:
             return block
-        text, rest = text[:end], text[end:]
-        if after_return and text.startswith(LF):
-            head, text = LF, text[1:]
-        if bare != text.count(LF):
-            text = text.replace(CRLF, LF)
-        return b"".join((head, text.replace(LF, CRLF), rest))
+        return b"".join((text[:start], converted, text[end:])) if len(lines) < len(text) else converted
 
-    def _examine(self, text: bytes) -> tuple[int, int]:
-        """Return how many line feeds are bare that are to be converted, and where those end."""
-        if not text:
-            return 0, 0
-        split = self._after_return and text.startswith(LF)
-        self._after_return = text.endswith(b"\r")
-        end = len(text)
-        if self._binary_parts is not None:
-            end = self._binary_parts.begin(text, _count_uniform_lines(text))
-            text = text[:end]
-        return _count_bare_line_feeds(text) - (split and end > 0), end
+    def _lines(self, text: bytes) -> tuple[int, int]:
+        """Return where those line feeds of the next ``text`` begin and end of which one may have to be converted."""
+        start = int(self._after_return and text.startswith(LF))
+        self._after_return = text.endswith(b"\r") if text else self._after_return
+        uniform = _count_uniform_lines(text)
+        end = self._binary_parts.begin(text, uniform) if self._binary_parts else len(text)
+        return (start, max(start, end)) if not uniform else (end, end)
 
 
 class LineFeeds:
@@ -138,10 +135,15 @@ def canonical(text: bytes, *, composite: bool = False) -> bytes:
         text: all of it.
         composite: whether it has parts, of which one may be binary.
     """
-    if not _count_bare_line_feeds(text):
-        return text
-    converted = Canonicaliser(composite=composite).convert(text)
-    return converted if isinstance(converted, bytes) else bytes(converted)
+    if composite and (end := BinaryParts().begin(text)) < len(text):
+        return _with_returns(text[:end]) + text[end:]
+    return _with_returns(text)
+
+
+def _with_returns(text: bytes) -> bytes:
+    if b"\r" not in text:
+        return text.replace(LF, CRLF)
+    return text if is_canonical(text) else text.replace(CRLF, LF).replace(LF, CRLF)
 
 
 def with_line_feeds(text: bytes, *, composite: bool = False) -> bytes:
@@ -170,18 +172,10 @@ def _search(text: bytes) -> re.Match[bytes] | None:
     return re.search(_MARK, text) if b"inary" in text or b"INARY" in text else None
 
 
-def _count_bare_line_feeds(text: bytes) -> int:
-    if b"\r" not in text:
-        return text.count(LF)
+def is_canonical(text: bytes) -> bool:
+    """Tell whether no line feed is bare, as the reader of text files does: faster than counting, in long text."""
     if len(text) < _SHORT:
-        return text.count(LF) - text.count(CRLF)
-    if _count_uniform_lines(text) or _is_canonical(text):
-        return 0
-    return text.count(LF) - text.count(CRLF)
-
-
-def _is_canonical(text: bytes) -> bool:
-    """Tell whether no line feed is bare, as the reader of text files does, which is faster than counting."""
+        return text.count(LF) == text.count(CRLF)
     seen = IncrementalNewlineDecoder(None, translate=False)
     seen.decode(text.decode("latin-1"))
     return seen.newlines in _WITHOUT_BARE

@@ -84,7 +84,7 @@ def check_writable(target: object) -> None:
 
 def like(original: M, octets: bytes) -> M:
     """Return ``octets`` as the type that ``original`` has."""
-    if isinstance(original, bytes | bytearray | memoryview):
+    if isinstance(original, (bytes, bytearray, memoryview)):
         return octets
     from email import message_from_bytes
 

@@ -3,7 +3,7 @@
 Reading is strict, because text that a gateway damaged must not pass for an envelope. Yet nearly
 all base64 is lines of one length, and for those being strict costs nothing: what is decoded
 leniently has the full size only if every character was one of the alphabet. In a large message,
-putting lines into a text and taking them out costs more than base64 itself; there
+putting text into lines costs more than base64 itself; there
 :mod:`~smime_session.streams.strided` does it.
 """
 
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from functools import lru_cache
-from struct import Struct, unpack
+from struct import unpack
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pybase64 import b64decode, b64encode
@@ -22,10 +21,8 @@ from smime_session.mail.line_endings import CRLF
 from smime_session.streams.sources import LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from smime_session.mail.blocks import Block, NextBlock
-    from smime_session.streams.strided import LineGatherer, LineSpreader
+    from smime_session.streams.strided import LineSpreader
 
 ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 MIME_LINE: Final = 76  # characters: RFC 2045, 6.8
@@ -46,45 +43,21 @@ class Target(Protocol):
         ...
 
 
-def _line_spreader(length: int, eol: bytes) -> LineSpreader | None:
-    """Return what puts many lines in place faster, or None where the interpreter has no means for it."""
-    try:
-        from smime_session.streams.strided import LineSpreader
-    except ImportError:
-        return None
-    return LineSpreader(length, eol)
-
-
-def _line_gatherer() -> LineGatherer | None:
-    """Return what takes many lines from their places faster, or None where the interpreter has no means for it."""
-    try:
-        from smime_session.streams.strided import LineGatherer
-    except ImportError:
-        return None
-    return LineGatherer()
-
-
-def encode_base64(parts: Sequence[Block], line_length: int = MIME_LINE, eol: bytes = CRLF) -> bytes:
-    """Return the octets of all ``parts``, one after the other, as base64 lines, each with its ending.
+def encode_base64(data: Block | bytearray, line_length: int = MIME_LINE, eol: bytes = CRLF) -> bytes:
+    """Return ``data`` as base64 lines, each with its ending.
 
     Args:
-        parts: the octets.
+        data: the bytes.
         line_length: characters of a line, a multiple of four.
         eol: the line ending.
     """
-    text = b64encode(b"".join(parts))
-    if not text:
-        return b""
-    if len(text) > LARGE and (spreader := _line_spreader(line_length, eol)):
-        end = len(text) - len(text) % line_length
-        return b"".join((spreader.lines(memoryview(text)[:end]), text[end:], eol if end < len(text) else b""))
+    text = b64encode(data)
     full, rest = divmod(len(text), line_length)
-    lines = unpack(f"{line_length}s" * full + f"{rest}s" * bool(rest), text)
-    return eol.join((*lines, b""))
+    return eol.join(unpack(f"{line_length}s" * full + f"{rest}s" * bool(rest) + "0s", text))
 
 
 class Base64Writer:
-    """Write octets as lines of base64.
+    """Write bytes as lines of base64.
 
     Only :meth:`finish` writes the last line: after an exception the text stays cut off.
 
@@ -104,7 +77,7 @@ class Base64Writer:
         self._spreader: LineSpreader | None = None
 
     def write(self, data: Block | bytearray) -> None:
-        """Take the next octets."""
+        """Take the next bytes."""
         with memoryview(data) as view:
             taken = 0
             if self._pending:
@@ -124,28 +97,29 @@ class Base64Writer:
         rest = bytes(self._pending)
         self._pending.clear()
         if rest:
-            self._target.write(encode_base64((rest,), self._line_length, self._eol))
+            self._target.write(encode_base64(rest, self._line_length, self._eol))
 
-    def _write_lines(self, octets: bytearray | memoryview) -> None:
-        """Write octets that fill their lines."""
+    def _write_lines(self, data: bytearray | memoryview) -> None:
+        """Write bytes that fill their lines."""
         if self._spreader is not None:
-            self._target.write(self._spreader.lines(b64encode(octets)))
+            self._target.write(self._spreader.lines(b64encode(data)))
             return
         at_once = self._octets * _LINES
-        for at in range(0, len(octets), at_once):
-            text = b64encode(octets[at : at + at_once])
-            lines = _lines(self._line_length, len(text) // self._line_length)
-            self._target.write(self._eol.join(lines.unpack(text)))
+        for at in range(0, len(data), at_once):
+            self._target.write(encode_base64(data[at : at + at_once], self._line_length, self._eol))
         if self._left >= 0:
-            self._left -= len(octets)
+            self._left -= len(data)
             if self._left < 0:
                 self._spreader = _line_spreader(self._line_length, self._eol)
 
 
-@lru_cache(maxsize=16)
-def _lines(length: int, count: int) -> Struct:
-    """Return how lines lie one after the other, with an empty one after them, so that joining ends the last."""
-    return Struct(f"{length}s" * count + "0s")
+def _line_spreader(length: int, eol: bytes) -> LineSpreader | None:
+    """Return what puts many lines in place faster, or None where the interpreter has no means for it."""
+    try:
+        from smime_session.streams.strided import LineSpreader  # a small message does without
+    except ImportError:
+        return None
+    return LineSpreader(length, eol)
 
 
 class Base64Decoder:
@@ -163,8 +137,6 @@ class Base64Decoder:
         self._rest = b""
         self._padded = False
         self._at_end = False
-        self._left = LARGE
-        self._gatherer: LineGatherer | None = None
 
     def __call__(self) -> bytes:
         """Return the next octets, none at the end.
@@ -196,19 +168,12 @@ class Base64Decoder:
         if width < feed and text[width:end:stride] != b"\r" * rows:
             return b""
         try:
-            if self._gatherer is None:
-                decoded = b64decode(memoryview(text)[:end])
-            else:
-                decoded = b64decode(self._gatherer.characters(text, rows, width, stride), validate=True)
+            decoded = b64decode(memoryview(text)[:end])
         except binascii.Error:
             return b""
         if len(decoded) != rows * width // 4 * 3:
             return b""
         self._rest = text[end:]
-        if self._left >= 0:
-            self._left -= end
-            if self._left < 0:
-                self._gatherer = _line_gatherer()
         return decoded
 
     def _decode(self, text: bytes) -> bytes:

@@ -17,7 +17,8 @@ from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import Pass
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.registry import summarize
-from smime_session.streams.sources import Outlet, Replay, Whole, is_seekable
+from smime_session.streams.outlets import Outlet, Whole
+from smime_session.streams.sources import Replay, is_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

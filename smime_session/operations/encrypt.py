@@ -6,16 +6,17 @@ Either every recipient can be used or nothing is encrypted at all.
 
 from __future__ import annotations
 
-import io
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from smime_session.cms import codec
 from smime_session.cms.values import EnvelopeTrailer
 from smime_session.content import seal, sealed_size
 from smime_session.mail.charset import charset_of
-from smime_session.mail.entity import envelope_fields, read_head
+from smime_session.mail.entity import envelope_fields
+from smime_session.mail.fields import find_body
 from smime_session.mail.line_endings import canonical
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.mail.pem import PemWriter
@@ -27,11 +28,12 @@ from smime_session.operations.outgoing import (
     outgoing_head,
     plain_content,
 )
-from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, prepare
-from smime_session.profiles import MODERN, Profile
+from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, envelope_header
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE, MODERN, Profile
 from smime_session.recipients.fitness import recipients_for
 from smime_session.session_key import SessionKey
-from smime_session.streams.sources import Outlet, is_seekable
+from smime_session.streams.outlets import Outlet, Whole
+from smime_session.streams.sources import LARGE, is_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,19 +90,26 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
         TypeError: an argument is of a kind that is not accepted.
     """
     ready = recipients_for(recipients, profile=profile)
-    raw = octets_of(message)
-    raw_head, body = read_head(io.BytesIO(raw).read)
+    mail = octets_of(message)
+    begin = find_body(mail)
+    if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE:
+        return like(message, _encrypt_unusual(mail, ready, profile))
+    raw_head, body = mail[:begin], mail[begin:]
     head = outgoing_head(raw_head, lambda: charset_of(body))
-    content = b"".join((head.inner, body if head.binary else canonical(bytes(body), composite=head.composite)))
+    content = head.inner + (body if head.binary else canonical(body, composite=head.composite))
     with SessionKey.generate(profile.content.key_size) as key:
-        header, parameters = prepare(key, ready, profile)
+        header, parameters = envelope_header(key, ready, profile)
         ciphertext, tag = seal(parameters, key, content)
-    trailer = EnvelopeTrailer(bytes(tag))
-    end = codec.envelope_end(trailer, authenticated=profile.content.authenticated, indefinite=False)
-    start = codec.envelope_start(header, len(ciphertext), len(end))
+    envelope = codec.envelope(header, ciphertext, EnvelopeTrailer(tag))
     fields = envelope_fields(SMIME_TYPES[header.content_type], head.eol)
-    text = encode_base64((start, ciphertext, end), eol=head.eol)
-    return like(message, b"".join((head.outer, fields, text)))
+    return like(message, b"".join((head.outer, fields, encode_base64(envelope, eol=head.eol))))
+
+
+def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile) -> bytes:
+    """Encrypt a mail that is in memory and large, or has a head without an end, or with one that is far away."""
+    with BytesIO() as target:
+        encrypt_stream(BytesIO(mail), target, ready, profile=profile, transactional=True)
+        return target.getvalue()
 
 
 def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
@@ -163,22 +172,23 @@ def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
     """Encrypt what ``find_content`` finds in the source, with a new session key."""
     with ExitStack() as on_end:
         content = find_content(source, on_end)
-        out = on_end.enter_context(Outlet(target))
         key = on_end.enter_context(SessionKey.generate(profile.content.key_size))
-        header, parameters = prepare(key, ready, profile)
+        header, parameters = envelope_header(key, ready, profile)
+        whole = Whole(target)
         if form == "mail" and content.head:
-            out.write(content.head.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
-            armour: Base64Writer | None = Base64Writer(out, eol=content.head.eol)
+            whole.write(content.head.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
+            armour: Base64Writer | None = Base64Writer(whole, eol=content.head.eol)
         else:
-            armour = PemWriter(out) if form == "pem" else None
+            armour = PemWriter(whole) if form == "pem" else None
+        out = on_end.enter_context(Outlet(target, armour))
         size = None if content.size is None else sealed_size(parameters.algorithm, content.size)
-        with SealingWriter(armour or out, header, parameters, key, size) as writer:
+        with SealingWriter(out, header, parameters, key, size) as writer:
             for block in content.blocks:
                 writer.write(block)
             writer.finish()
+        out.flush()
         if armour:
             armour.finish()
-        out.flush()
     return Sealed(
         content_encryption=profile.content.name,
         recipients=len(ready),

@@ -13,9 +13,9 @@ from smime_session.errors import MessageError
 from smime_session.mail.armour import armour_of, for_kind
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import Pass, prove
-from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, prepare
+from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, envelope_header
 from smime_session.session_key import SessionKey
-from smime_session.streams.sources import Whole
+from smime_session.streams.outlets import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class Resealing:
         """Open the content with one key and seal it with a new one; None if other attributes follow than expected."""
         reading, incoming = self._reading, self._reading.incoming
         with SessionKey.generate(self._profile.content.key_size) as key:
-            header, parameters = prepare(key, self._recipients, self._profile)
+            header, parameters = envelope_header(key, self._recipients, self._profile)
             trailer = self._carried(expected)
             header = header._replace(
                 inner_content_type=self._old.inner_content_type, originator_info=self._old.originator_info

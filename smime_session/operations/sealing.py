@@ -36,7 +36,7 @@ SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] =
 _ALL_BUT_RECIPIENTS: Final = 1024  # octets of a header without recipients and originator; real ones are under 200
 
 
-def prepare(
+def envelope_header(
     key: SessionKey, recipients: Sequence[Recipient], profile: Profile
 ) -> tuple[EnvelopeHeader, ContentParameters]:
     """Wrap the session key for everybody and draw the message's nonce.

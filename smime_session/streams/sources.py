@@ -1,24 +1,18 @@
-"""Where octets come from and go to: sources that can be read twice, the second time proven to be the same.
+"""Where bytes come from: sources that can be read twice, the second time proven to be the same.
 
 Decrypting reads its input twice: the first pass checks the tag, the second releases plaintext on
 the strength of it. A file that changes between the passes would slip unchecked plaintext through,
 so the first pass keeps a short tag of each block and the second compares.
-
-Once a message turns out to be large, what can seek is read and written in threads beside the work
-(:mod:`~smime_session.streams.threads`), in larger blocks. A small one never loads what that takes.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from io import BytesIO, RawIOBase
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from io import BytesIO
+from typing import BinaryIO, Final, Self
 
 from smime_session.errors import MalformedError
-
-if TYPE_CHECKING:
-    from smime_session.streams.threads import ReadAhead, WriteBehind
 
 BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
 LARGE_BLOCK_SIZE: Final = 512 << 10  # octets: drowns the cost of handing a block from thread to thread
@@ -27,106 +21,9 @@ SPOOL_MEMORY: Final = 1 << 20  # octets of a pipe kept in memory: most mails; wh
 _TAG_SIZE: Final = 16
 
 
-class Whole:
-    """Writes all it is given to a target that may take less at a time, as an unbuffered file does.
-
-    Args:
-        target: where to write; it is never closed here.
-    """
-
-    def __init__(self, target: BinaryIO) -> None:
-        self._target = target
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Write all of ``data``.
-
-        Raises:
-            BlockingIOError: the target is not ready and does not wait.
-        """
-        rest = memoryview(data)
-        while rest:
-            written = self._target.write(rest)
-            if written is None and isinstance(self._target, RawIOBase):
-                raise BlockingIOError("the target is not ready for writing")
-            if written is None:  # no file of Python's, but an object that writes all or raises
-                return
-            rest = rest[written:]
-
-
-class Outlet(Whole):
-    """Writes all it is given to a target; once that is much, in a thread beside the work.
-
-    Only :meth:`flush` makes sure that all of it was written. The ``with`` block ends the thread, and
-    drops what was not flushed.
-
-    Args:
-        target: where to write; it is never closed here.
-    """
-
-    def __init__(self, target: BinaryIO) -> None:
-        super().__init__(target)
-        self._left = LARGE
-        self._behind: WriteBehind | None = None
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Write all of ``data``, now or soon; it may be overwritten as soon as this returns.
-
-        Raises:
-            BlockingIOError: the target is not ready and does not wait.
-        """
-        if self._behind is not None:
-            self._behind.write(data)
-            return
-        super().write(data)
-        if self._left >= 0:
-            self._left -= len(data)
-            if self._left < 0:
-                self._write_behind()
-
-    def flush(self) -> None:
-        """Return when the target has got everything."""
-        if self._behind is not None:
-            self._behind.flush()
-
-    def close(self) -> None:
-        """Drop what was not flushed; the target stays open, and nothing writes to it any more."""
-        if self._behind is not None:
-            self._behind.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
-    def _write_behind(self) -> None:
-        if not _gains_by_threads(self._target):
-            return
-        from smime_session.streams.threads import WriteBehind
-
-        behind = WriteBehind(super().write)
-        self._behind = behind  # before it starts, so that whatever interrupts that finds it there to be closed
-        try:
-            behind.start()
-        except RuntimeError:
-            self._behind = None
-
-
 def is_seekable(source: bytes | BinaryIO) -> bool:
     """Tell whether ``source`` can be read again without keeping a copy of it."""
     return isinstance(source, bytes) or (hasattr(source, "seekable") and source.seekable())
-
-
-def _gains_by_threads(stream: BinaryIO) -> bool:
-    """Tell whether a thread may use ``stream`` and gains by it.
-
-    A pipe could keep it waiting, memory needs no wait, and an object of somebody's own may want to stay in its thread.
-    """
-    try:
-        stream.fileno()
-    except (AttributeError, OSError):
-        return False
-    return is_seekable(stream)
 
 
 class Replay:
@@ -151,8 +48,6 @@ class Replay:
         self._source = BytesIO() if isinstance(source, bytes) else source
         self._tags: _BlockTags | None = None
         self._spool: _Spool | None = None
-        self._ahead: ReadAhead | None = None
-        self._may_read_ahead = True
         self._start = 0
         if replayable and self._memory is None:
             self._tags = _BlockTags()
@@ -171,13 +66,7 @@ class Replay:
             block = self._memory[self._position : self._position + BLOCK_SIZE]
             self._position += len(block)
             return block
-        if self._ahead is not None:
-            return self._ahead()
-        block = self._read_from_file()
-        if self._position >= LARGE and self._may_read_ahead:
-            self._may_read_ahead = False
-            self._read_ahead()
-        return block
+        return self._read_from_file()
 
     def _read_from_file(self) -> bytes:
         """Read the next block; where it ends depends on nothing but where it begins."""
@@ -192,24 +81,6 @@ class Replay:
         self._position += len(block)
         return block
 
-    def _read_ahead(self) -> None:
-        if not _gains_by_threads(self._source):
-            return
-        from smime_session.streams.threads import ReadAhead
-
-        ahead = ReadAhead(self._read_from_file)
-        self._ahead = ahead  # before it starts, so that whatever interrupts that finds it there to be closed
-        try:
-            ahead.start()
-        except RuntimeError:
-            self._ahead = None
-
-    def _stop_reading_ahead(self) -> None:
-        if self._ahead is not None:
-            self._ahead.close()
-            self._ahead = None
-        self._may_read_ahead = True
-
     def rewind(self) -> None:
         """Go back to the beginning; what the first pass left unread is read first, so that it is known too.
 
@@ -219,7 +90,6 @@ class Replay:
         """
         if not self._replayable:
             raise RuntimeError("the source was opened for a single pass")
-        self._stop_reading_ahead()
         while self._tags is not None and not self._tags.complete:
             self._read_from_file()
         self._position = 0
@@ -232,7 +102,6 @@ class Replay:
 
     def close(self) -> None:
         """Drop what was kept of a pipe; the caller's source stays open, and nothing reads it any more."""
-        self._stop_reading_ahead()
         if self._spool is not None:
             self._spool.close()
 

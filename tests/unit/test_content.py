@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmap import mmap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,18 +94,6 @@ def test_sealing_is_what_the_cipher_says(algorithm: ContentEncryption, size: int
         assert ciphertext == encryptor.update(padder.update(plaintext) + padder.finalize()) + encryptor.finalize()
     assert len(ciphertext) == sealed_size(algorithm, size)
     assert len(tag) == algorithm.tag_size
-
-
-def test_more_than_the_library_seals_in_one_call_is_sealed_in_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit of one call is not one of the content: beyond it the result is the same."""
-    parameters, key = _parameters(AES_256_GCM), _key(AES_256_GCM)
-    sealed = AESGCM(key.material).encrypt(parameters.nonce, b"x" * 101, None)
-    monkeypatch.setattr(content, "_MAX_AT_ONCE", 100)
-    assert b"".join(seal(parameters, key, b"x" * 100))[:100] == sealed[:100]
-    monkeypatch.delattr(content, "AESGCM")
-    assert b"".join(seal(parameters, key, b"x" * 101)) == sealed
-    with pytest.raises(NameError):
-        seal(parameters, key, b"x" * 100)
 
 
 @given(
@@ -250,15 +237,6 @@ def test_a_key_of_another_size_does_not_open(size: int, derivation_info: bytes) 
         with pytest.raises(DecryptionError):
             stream.finish(bytes(algorithm.tag_size))
     assert buffer == bytes(100)
-
-
-def test_content_too_large_for_one_call_is_sealed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the library does not take at once, from two gigabytes on, is sealed as a stream, to the same octets."""
-    with mmap(-1, content._MAX_AT_ONCE + 1) as too_large, pytest.raises(OverflowError), memoryview(too_large) as view:
-        AESGCM(bytes(16)).encrypt(bytes(12), view, None)
-    expected = seal(_parameters(GCM[0]), _key(GCM[0]), b"text")
-    monkeypatch.setattr(content, "_MAX_AT_ONCE", 3)
-    assert seal(_parameters(GCM[0]), _key(GCM[0]), b"text") == expected
 
 
 @EVERY_ALGORITHM

@@ -45,8 +45,8 @@ def test_every_form_is_recognised(cms: bytes) -> None:
     for form, data in {
         "der": cms,
         "pem": encode_pem((cms,)),
-        "base64": encode_base64((cms,)),
-        "mail": DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\n" + encode_base64((cms,)),
+        "base64": encode_base64(cms),
+        "mail": DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\n" + encode_base64(cms),
     }.items():
         incoming = open_bytes(data)
         assert incoming.form == form
@@ -58,7 +58,7 @@ def test_every_form_is_recognised(cms: bytes) -> None:
 def test_a_base64_body_needs_no_correct_header(encoding: bytes) -> None:
     """Text that is base64 of a CMS object is decoded whatever the encoding field says."""
     field = b"Content-Transfer-Encoding: " + encoding + b"\r\n" if encoding else b""
-    assert octets(open_bytes(DECLARED + field + b"\r\n" + encode_base64((CMS,)))) == CMS
+    assert octets(open_bytes(DECLARED + field + b"\r\n" + encode_base64(CMS))) == CMS
 
 
 @pytest.mark.parametrize("encoding", [b"base64", b"7bit", b"8bit", b"binary"])
@@ -73,7 +73,7 @@ def test_a_quoted_printable_body_is_decoded() -> None:
     mail = DECLARED + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     quoted = b"".join(b"=%02X" % octet + b"=\r\n" * (at % 20 == 19) for at, octet in enumerate(CMS))
     assert octets(open_bytes(mail + quoted)) == CMS
-    assert octets(open_bytes(mail + encode_base64((CMS,)).replace(b"=", b"=3D"))) == CMS
+    assert octets(open_bytes(mail + encode_base64(CMS).replace(b"=", b"=3D"))) == CMS
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_a_quoted_printable_body_is_decoded() -> None:
 def test_the_object_decides_and_not_the_media_type(media_type: bytes) -> None:
     """A body that is a CMS object is one under any name."""
     mail = b"From: a\r\nContent-Type: " + media_type + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    assert octets(open_bytes(mail + encode_base64((CMS,)))) == CMS
+    assert octets(open_bytes(mail + encode_base64(CMS))) == CMS
 
 
 def test_short_lines_of_base64_are_decoded_where_announced() -> None:
     """What is too short to be recognised is still decoded by its encoding field."""
-    mail = DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\n" + encode_base64((CMS,), 4, b"\n")
+    mail = DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\n" + encode_base64(CMS, 4, b"\n")
     assert octets(open_bytes(mail)) == CMS
 
 
@@ -99,8 +99,8 @@ def test_a_pem_body_is_opened() -> None:
 @pytest.mark.parametrize("lead", [b"\xef\xbb\xbf", b"\r\n\n", b"\xef\xbb\xbf\n"])
 def test_what_editors_put_first_is_skipped(lead: bytes) -> None:
     """A byte order mark and blank lines hide nothing, and are no part of the head."""
-    mail = DECLARED + b"\r\n" + encode_base64((CMS,))
-    for data in (mail, encode_pem((CMS,)), encode_base64((CMS,))):
+    mail = DECLARED + b"\r\n" + encode_base64(CMS)
+    for data in (mail, encode_pem((CMS,)), encode_base64(CMS)):
         assert octets(open_bytes(lead + data)) == CMS
     assert open_bytes(lead + mail).raw_head == DECLARED + b"\r\n"
 
@@ -113,7 +113,7 @@ def test_text_before_pem_is_skipped() -> None:
 
 def test_the_facts_of_the_head_are_there() -> None:
     """The head is kept whole, blind copies too, and tells what the mail says of its body."""
-    incoming = open_bytes(b"Bcc: b\r\n" + DECLARED + b"\r\n" + encode_base64((CMS,)))
+    incoming = open_bytes(b"Bcc: b\r\n" + DECLARED + b"\r\n" + encode_base64(CMS))
     assert incoming.raw_head == b"Bcc: b\r\n" + DECLARED + b"\r\n"
     assert incoming.smime_type == "enveloped-data"
     assert incoming.head is not None
@@ -149,7 +149,7 @@ def test_the_facts_of_the_head_are_there() -> None:
         ),
         (
             b"Content-Type: application/x-pkcs12\nContent-Transfer-Encoding: base64\n",
-            encode_base64((b"\x30\x82\x01\x00\x02\x01\x03" + bytes(99),)),
+            encode_base64(b"\x30\x82\x01\x00\x02\x01\x03" + bytes(99)),
             "a PKCS#12 file",
         ),
     ],
@@ -206,7 +206,7 @@ def test_a_damaged_body_of_a_declared_envelope_is_malformed() -> None:
         open_bytes(DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\nMIIB\x1bAA\r\n")
 
 
-@pytest.mark.parametrize("data", [CMS, encode_pem((CMS,)), DECLARED + b"\r\n" + encode_base64((CMS,))])
+@pytest.mark.parametrize("data", [CMS, encode_pem((CMS,)), DECLARED + b"\r\n" + encode_base64(CMS)])
 @pytest.mark.parametrize("step", [1, 7, 4096])
 def test_the_first_read_may_be_short(data: bytes, step: int) -> None:
     """A pipe that delivers little at a time is recognised all the same."""

@@ -1,4 +1,4 @@
-"""Large messages take other ways through the same code: threads, larger blocks, lines moved by the interpreter."""
+"""Large messages take other ways through the same code: a thread, larger blocks, lines moved by the interpreter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from smime_session import (
 )
 from smime_session.errors import DecryptionError, MalformedError
 from smime_session.mail import transfer
-from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE, Outlet, Replay
+from smime_session.streams.outlets import Outlet
+from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE, Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def no_thread_left() -> Iterator[None]:
 
 
 def set_large(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
-    for module in ("streams.sources", "mail.transfer"):
+    for module in ("streams.sources", "streams.outlets", "mail.transfer", "operations.encrypt"):
         monkeypatch.setattr(f"smime_session.{module}.LARGE", large)
 
 
@@ -172,7 +173,7 @@ def test_only_large_files_get_threads(tmp_path: Path, threads: list[str]) -> Non
                     pass
     assert threads == []
     sealed_in_files(tmp_path, a_mail(3 * LARGE), "mail", MODERN)
-    assert threads == ["read-ahead", "read-ahead", "write-behind"]
+    assert threads == ["write-behind"]
 
 
 def test_without_threads_the_work_is_done_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -187,10 +188,9 @@ def test_without_threads_the_work_is_done_all_the_same(monkeypatch: pytest.Monke
 
 
 def test_without_the_interpreters_help_the_lines_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where there is no ctypes, large base64 is written and read the other way."""
+    """Where there is no ctypes, large base64 is written the other way."""
     monkeypatch.setitem(sys.modules, "smime_session.streams.strided", None)
     assert transfer._line_spreader(76, b"\n") is None
-    assert transfer._line_gatherer() is None
     data = a_mail(5 * LARGE)
     sealed = sealed_in_files(tmp_path, data, "pem", MODERN)
     assert opened_in_files(tmp_path, sealed, transactional=True) == data
@@ -232,7 +232,7 @@ def test_an_interruption_of_the_work_ends_the_threads(
     monkeypatch.setattr("smime_session.mail.transfer.b64encode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sealed_in_files(tmp_path, data, "mail", MODERN)
-    assert threads == ["read-ahead", "read-ahead", "write-behind"]
+    assert threads == ["write-behind"]
 
 
 def test_a_large_mail_that_was_altered_is_refused(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_large_mail_that_was_altered_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", [0, LARGE - 1, LARGE, LARGE + LARGE_BLOCK_SIZE, -1])
 def test_a_change_of_a_large_file_between_the_passes_is_noticed(tmp_path: Path, place: int) -> None:
-    """Blocks that are read ahead are compared like others, and the first pass may have been left anywhere."""
+    """Larger blocks are compared like others, and the first pass may have been left anywhere."""
     data = bytearray(os.urandom(LARGE + 3 * LARGE_BLOCK_SIZE))
     path = tmp_path / "message"
     for taken in (1, 3, NEVER):
@@ -265,7 +265,7 @@ def test_a_change_of_a_large_file_between_the_passes_is_noticed(tmp_path: Path, 
 
 
 def test_a_large_message_gets_other_recipients(tmp_path: Path) -> None:
-    """Rewrapping reads large files ahead too, twice."""
+    """Rewrapping reads large files in larger blocks too, twice."""
     data = a_mail(6 * LARGE_BLOCK_SIZE)
     (tmp_path / "first").write_bytes(sealed_in_files(tmp_path, data, "mail", MODERN))
     other = PresharedKey(bytes(31) + b"1", b"other")

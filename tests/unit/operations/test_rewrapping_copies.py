@@ -66,7 +66,7 @@ def test_the_form_stays(form: str, eol: bytes) -> None:
     elif form == "pem":
         message = encode_pem([der], label="PKCS7", eol=eol)
     else:
-        message = encode_base64([der], eol=eol) if form == "base64" else der
+        message = encode_base64(der, eol=eol) if form == "base64" else der
     narrower = rewrap(message, remove=[EC.certificate])
     assert decrypt(narrower, RSA.identities).form == form
     assert inspect(narrower).recipients[0].summary.technique == "key transport"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from io import BytesIO, RawIOBase, UnsupportedOperation
+from io import BytesIO, RawIOBase
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from smime_session import PresharedKey, decrypt_stream, encrypt_stream
 from smime_session.errors import MalformedError
-from smime_session.streams import sources
-from smime_session.streams.sources import BLOCK_SIZE, SPOOL_MEMORY, Replay, Whole, is_seekable
+from smime_session.streams.sources import BLOCK_SIZE, SPOOL_MEMORY, Replay, is_seekable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,34 +191,6 @@ def test_seekable_sources_are_known() -> None:
     assert not is_seekable(pipe(b""))
 
 
-class Narrow(RawIOBase):
-    """Takes at most three octets at a time, as a raw file may, or none when it is not ready."""
-
-    def __init__(self, *, ready: bool = True) -> None:
-        self.taken = bytearray()
-        self._ready = ready
-
-    def write(self, data: bytes, /) -> int | None:  # type: ignore[override]  # all that is needed of it
-        """Take some of ``data``."""
-        if not self._ready:
-            return None
-        self.taken += bytes(data)[:3]
-        return min(3, len(bytes(data)))
-
-
-def test_a_target_that_takes_little_at_a_time_gets_all() -> None:
-    """What an unbuffered target leaves over is written until nothing is left."""
-    target = Narrow()
-    Whole(cast("BinaryIO", target)).write(bytearray(b"0123456789"))
-    assert target.taken == b"0123456789"
-
-
-def test_a_target_that_does_not_wait_is_an_error() -> None:
-    """A target that takes nothing and says so ends the writing instead of losing octets."""
-    with pytest.raises(BlockingIOError):
-        Whole(cast("BinaryIO", Narrow(ready=False))).write(b"0")
-
-
 def test_a_full_disk_is_told_by_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a pipe delivers is kept in a file without a name; where there is no room for it is said."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -228,39 +198,3 @@ def test_a_full_disk_is_told_by_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(OSError, match="No space left") as caught, Replay(pipe(bytes(2 * SPOOL_MEMORY))) as replay:
         drain(replay)
     assert caught.value.filename == str(tmp_path)
-
-
-class _Bare:
-    """Writes and reads, and has nothing else that files have; it does not say how much it took."""
-
-    def __init__(self, content: bytes = b"") -> None:
-        self._content = BytesIO(content)
-        self.taken = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next octets."""
-        return self._content.read(size)
-
-    def write(self, data: bytes) -> None:
-        """Take all of ``data``."""
-        self.taken += bytes(data)
-
-
-def test_reading_and_writing_is_all_that_is_needed() -> None:
-    """An object that is nearly a file, as a web framework's response, serves as one."""
-    mail, reader = b"Subject: x\r\nContent-Type: text/plain\r\n\r\ntext\r\n", PresharedKey(bytes(32), b"x")
-    sealed, opened = _Bare(), _Bare()
-    encrypt_stream(cast("BinaryIO", _Bare(mail)), cast("BinaryIO", sealed), [reader])
-    decrypt_stream(cast("BinaryIO", _Bare(sealed.taken)), cast("BinaryIO", opened), [reader])
-    assert opened.taken == mail.replace(b"\r\nContent", b"\r\nMIME-Version: 1.0\r\nContent")
-
-
-@pytest.mark.parametrize("failure", [AttributeError, OSError, UnsupportedOperation])
-def test_an_object_that_is_no_file_is_used_without_threads(failure: type[Exception]) -> None:
-    """It may have no descriptor, or not even a way to ask for one."""
-
-    class Own(BytesIO):
-        def fileno(self) -> int:
-            raise failure
-
-    assert not sources._gains_by_threads(Own())

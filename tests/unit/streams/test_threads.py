@@ -1,4 +1,4 @@
-"""Threads beside the work: everything in order, every failure where it is looked for, no thread left behind."""
+"""A thread beside the work: everything in order, every failure where it is looked for, no thread left behind."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smime_session.streams.threads import BEHIND_BLOCK, ReadAhead, WriteBehind
+from smime_session.streams.threads import BEHIND_BLOCK, WriteBehind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -21,24 +21,6 @@ def no_thread_left() -> Iterator[None]:
     before = threading.active_count()
     yield
     assert threading.active_count() == before
-
-
-class Source:
-    """Hands out blocks and notes how many; an exception among them is raised in its turn."""
-
-    def __init__(self, blocks: Iterable[bytes | BaseException]) -> None:
-        self.blocks = iter(blocks)
-        self.calls = 0
-        self.called = threading.Semaphore(0)
-
-    def __call__(self) -> bytes:
-        """Return the next block."""
-        self.calls += 1
-        block = next(self.blocks, b"")
-        self.called.release()
-        if isinstance(block, BaseException):
-            raise block
-        return block
 
 
 class Target:
@@ -59,56 +41,6 @@ class Target:
         self.taken += data
         if self.limit is not None and len(self.taken) > self.limit:
             raise self.failure
-
-
-@given(st.lists(st.binary(min_size=1, max_size=20), max_size=40))
-def test_blocks_come_in_the_order_in_which_they_are_read(blocks: list[bytes]) -> None:
-    """Reading ahead changes nothing of what is read; the end stays the end."""
-    ahead = ReadAhead(Source(blocks))
-    ahead.start()
-    assert list(iter(ahead, b"")) == blocks
-    assert ahead() == ahead() == b""
-    ahead.close()
-
-
-@pytest.mark.parametrize("failure", [OSError("the disk is broken"), KeyboardInterrupt(), ValueError("closed")])
-def test_what_reading_raises_comes_after_the_blocks_before_it(failure: BaseException) -> None:
-    """A failure is raised when its block is asked for, not before, and again whenever one is."""
-    ahead = ReadAhead(Source([b"one", b"two", failure, b"never"]))
-    ahead.start()
-    assert [ahead(), ahead()] == [b"one", b"two"]
-    for _ in range(2):
-        with pytest.raises(type(failure)) as raised:
-            ahead()
-        assert raised.value is failure
-    ahead.close()
-
-
-def test_reading_goes_only_a_little_ahead() -> None:
-    """However slow the work, three blocks are read and no more: memory stays flat."""
-    source = Source([b"block"] * 100)
-    ahead = ReadAhead(source)
-    ahead.start()
-    for _ in range(3):
-        source.called.acquire()
-    assert not source.called.acquire(timeout=0.05)
-    ahead()
-    source.called.acquire()
-    assert source.calls == 4
-    ahead.close()
-    assert source.calls == 4
-
-
-def test_reading_can_be_left_at_any_time() -> None:
-    """Closing ends the thread: before it starts, after it has, at the end of the source, and twice."""
-    ReadAhead(Source([])).close()
-    for taken in (0, 1, 5):
-        ahead = ReadAhead(Source([b"block"] * 4))
-        ahead.start()
-        for _ in range(taken):
-            ahead()
-        ahead.close()
-        ahead.close()
 
 
 SIZES = [0, 1, 1000, BEHIND_BLOCK - 1, BEHIND_BLOCK, BEHIND_BLOCK + 1, 3 * BEHIND_BLOCK, 5 * BEHIND_BLOCK + 7]
