@@ -168,7 +168,7 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
     for number, public_key in enumerate(public_keys, 1):
         numbers.setdefault(public_key, []).append(number)
     owners = {key.found.public_key for key in keys if key.found}
-    unknown = None if any(key.found is None and key.use is None for key in keys) else False
+    unknown = None if any(key.found is None and None in (key.name, key.use) for key in keys) else False
     return Listing(
         private_keys=tuple(_listed_key(key, numbers) for key in keys),
         certificates=tuple(

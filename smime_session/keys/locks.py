@@ -159,9 +159,9 @@ def lock_from(scheme: Any, library: Collection[str], budget: Budget) -> Lock:  #
         if scheme["algorithm"].dotted != PBES2_OID:
             _check(scheme, "lock", library)
             budget.spend(scheme["parameters"]["iterations"].native)
-            return Lock(_name(scheme))
+            return Lock(name_in(scheme))
         how, what = scheme["parameters"]["key_derivation_func"], scheme["parameters"]["encryption_scheme"]
-        name, cipher = _name(what), _CIPHERS.get(what["algorithm"].dotted)
+        name, cipher = name_in(what), _CIPHERS.get(what["algorithm"].dotted)
         if cipher is None:
             _check(what, "cipher", library)
             budget.spend(how["parameters"]["iteration_count"].native)
@@ -222,9 +222,9 @@ def _scrypt(parameters: Any, size: int, passphrase: bytearray) -> SessionKey:  #
 
 def _check(algorithm: Any, role: str, library: Collection[str]) -> None:  # noqa: ANN401  # untyped
     if (oid := algorithm["algorithm"].dotted) not in library:
-        raise UnsupportedAlgorithmError(role, oid, _name(algorithm))
+        raise UnsupportedAlgorithmError(role, oid, name_in(algorithm))
 
 
-def _name(algorithm: Any) -> str:  # noqa: ANN401  # untyped
+def name_in(algorithm: Any) -> str:  # noqa: ANN401  # untyped
     """Name an AlgorithmIdentifier's algorithm, at worst by its object identifier."""
     return name_of(algorithm["algorithm"].dotted) or str(algorithm["algorithm"].native)[:_MAX_NAME]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from asn1crypto.algos import HmacAlgorithm, KdfAlgorithm
 from asn1crypto.core import ObjectIdentifier, OctetString, Sequence
 from asn1crypto.pkcs12 import AuthenticatedSafe, Pfx, SafeContents
 
-from smime_session.algorithms import DATA, HASH_OIDS, PBMAC1_OID, PRFS, name_of
+from smime_session.algorithms import DATA, HASH_OIDS, PBMAC1_OID
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys import locks, pkcs8, software
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MAX_SIZE: Final = 4 << 20  # bytes: a thousand keys with certificates; millions of small values take many seconds
 _MAX_PARTS: Final = 4096  # of an OCTET STRING, in each of which programs put a thousand bytes
 
+_SEQUENCE: Final = bytes((asn1.SEQUENCE,))
 _MAC_PURPOSE: Final = 3  # RFC 7292, B.3: the derived key is for a MAC
 _MAC_WORK: Final = 3  # iterations of PBKDF2 that take as long as one of a MAC's, which Python counts
 _MAC_HASHES: Final = frozenset(
@@ -58,12 +60,14 @@ class _Attempt(NamedTuple):
     Attributes:
         text: it.
         big: the same as a BMPString that ends with a NUL (RFC 7292, B.1), or without the NUL if it is empty.
-        proven: whether the MAC of the file says that it is right.
+        proven: whether the MAC of the file has said that it is right.
+        budget: what locks inside of others are paid from.
     """
 
     text: bytes
     big: bytes
-    proven: bool = False
+    proven: bool
+    budget: locks.Budget
 
 
 class _Bag(NamedTuple):
@@ -104,13 +108,11 @@ def load(data: bytes, passphrase: bytes | None) -> list[Found]:
         with locks.reading():
             bags = [bag for part in _parsed(AuthenticatedSafe, content) for bag in _bags_in(part, budget)]
             fits = _mac_from(mac_data, content, budget)
-        for attempt in _attempts(passphrase):
-            proven = attempt._replace(proven=fits is not None and fits(attempt))
-            try:
-                if fits is None or proven.proven:
-                    return [each for bag in bags for each in _opened(bag, proven, budget)]
-            except _WrongPassphraseError:
-                continue
+        for text, big in _spellings(passphrase):
+            attempt = _Attempt(text, big, fits is not None, budget)
+            with suppress(_WrongPassphraseError):
+                if fits is None or fits(attempt):
+                    return [each for bag in bags for each in _opened(bag, attempt)]
     except UnsupportedAlgorithmError as error:
         raise UnsupportedLockError("the PKCS#12 file", "PKCS#12", error.name or error.oid) from error
     except LimitError as error:
@@ -120,16 +122,13 @@ def load(data: bytes, passphrase: bytes | None) -> list[Found]:
     raise not_unlocked(missing=not passphrase)
 
 
-def _attempts(passphrase: bytes | None) -> Iterator[_Attempt]:
-    """Yield the passphrase if it is text without NUL, and the empty one, which programs take for two things."""
-    try:
-        text = (passphrase or b"").decode()
-    except UnicodeDecodeError:
-        text = ""
-    if text and "\0" not in text:
-        yield _Attempt(text.encode(), text.encode("utf-16-be") + b"\0\0")
-    yield _Attempt(b"", b"\0\0")
-    yield _Attempt(b"", b"")
+def _spellings(passphrase: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the passphrase, if it is text without NUL, and as a BMPString; then the empty one, which has two."""
+    with suppress(UnicodeDecodeError):
+        if passphrase and b"\0" not in passphrase:
+            yield passphrase, passphrase.decode().encode("utf-16-be") + b"\0\0"
+    yield b"", b"\0\0"
+    yield b"", b""
 
 
 # --- the file ------------------------------------------------------------------------------------
@@ -194,17 +193,19 @@ def _bags(contents: bytes, budget: locks.Budget) -> Iterator[_Bag]:
                 yield from _bags(value.untag().dump(), budget)
 
 
-def _opened(bag: _Bag, attempt: _Attempt, budget: locks.Budget) -> Iterator[Found]:
+def _opened(bag: _Bag, attempt: _Attempt) -> Iterator[Found]:
     """Yield the private keys and certificates in a bag, and what is wrong with others."""
     if bag.lock is None:
-        yield from _unlocked(bag.kind, bag.octets, attempt, budget)
+        yield from _unlocked(bag.kind, bag.octets, attempt)
     elif bag.lock.cipher is None:
         yield from _opened_by_library(bag, attempt) or [_refusal(bag, attempt)]
-    elif opened := bag.lock.open(bag.octets, attempt.text):
-        with opened, lent(opened.material) as octets:
-            yield from _unlocked(bag.kind, octets, attempt, budget)
-    else:
+    elif (opened := bag.lock.open(bag.octets, attempt.text)) is None:
         yield _refusal(bag, attempt)
+    else:
+        with opened, lent(opened.material) as octets:
+            if not attempt.proven and not octets.startswith(_SEQUENCE):  # one wrong passphrase in 256 leaves a padding
+                raise _WrongPassphraseError
+            yield from _unlocked(bag.kind, octets, attempt)
 
 
 def _refusal(bag: _Bag, attempt: _Attempt) -> CredentialError:
@@ -221,14 +222,14 @@ def _refusal(bag: _Bag, attempt: _Attempt) -> CredentialError:
     return error if bag.kind == "key" else CredentialError(str(error))
 
 
-def _unlocked(kind: str, octets: bytes, attempt: _Attempt, budget: locks.Budget) -> Iterator[Found]:
+def _unlocked(kind: str, octets: bytes, attempt: _Attempt) -> Iterator[Found]:
     from cryptography import x509
 
     if kind == "contents":
         with locks.reading():
-            bags = list(_bags(octets, budget))
+            bags = list(_bags(octets, attempt.budget))
         for bag in bags:
-            yield from _opened(bag, attempt, budget)
+            yield from _opened(bag, attempt)
         return
     try:
         yield pkcs8.key_from(octets) if kind == "key" else x509.load_der_x509_certificate(octets)
@@ -286,25 +287,23 @@ def _mac_from(
     if not mac_data.native:
         return None
     algorithm, expected = mac_data["mac"]["digest_algorithm"], mac_data["mac"]["digest"].native
+    parameters = None
     if algorithm["algorithm"].dotted == PBMAC1_OID:  # RFC 9579, 4
         parameters = _Pbmac1Params.load(algorithm["parameters"].dump(), strict=True)
         algorithm = parameters["scheme"]
-        name = PRFS.get(algorithm["algorithm"].dotted, "").replace("-", "").lower()
-        size = hashlib.new(name).digest_size if name else 0
-        derive = locks.derivation_from(parameters["derivation"], size, "PBMAC1", budget)
+    name = algorithm["algorithm"].native
+    if name not in _MAC_HASHES:
+        raise UnsupportedAlgorithmError("MAC", algorithm["algorithm"].dotted, locks.name_in(algorithm))
+    if parameters is not None:
+        derive = locks.derivation_from(parameters["derivation"], hashlib.new(name).digest_size, "PBMAC1", budget)
     else:
-        name = algorithm["algorithm"].native
         salt, iterations = mac_data["mac_salt"].native, mac_data["iterations"].native
         budget.spend(_MAC_WORK * iterations)
-        derive = None
-    if name not in _MAC_HASHES:
-        oid = algorithm["algorithm"].dotted
-        raise UnsupportedAlgorithmError("MAC", oid, name_of(oid) or algorithm["algorithm"].native)
 
     def fits(attempt: _Attempt) -> bool:
         with (
             SessionKey(bytearray(attempt.text)) as text,
-            derive(text.material) if derive else mac_key(attempt.big, salt, iterations, name) as key,
+            derive(text.material) if parameters is not None else mac_key(attempt.big, salt, iterations, name) as key,
         ):
             return hmac.compare_digest(hmac.digest(key.material, content, name), expected)
 

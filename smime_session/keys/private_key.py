@@ -33,8 +33,8 @@ class UnsupportedLockError(UnusableKeyError):
     """
 
     def __init__(self, what: str, container: Literal["PKCS#8", "PKCS#12", "PEM"], algorithm: str) -> None:
-        use = f"locked with {algorithm}, which is not supported"
-        super().__init__(f"{what} is {use}", name=None, use=use)
+        problem = f"locked with {algorithm}, which is not supported"
+        super().__init__(f"{what} is {problem}", name=None, use=f"not usable: {problem}")
         self.container = container
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12 as library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smime_session.algorithms import DATA, HASH_OIDS
+from smime_session.algorithms import DATA, HASH_OIDS, PRF_OIDS
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.inspection.listing import list_credentials
@@ -274,6 +274,24 @@ def test_all_pairs_are_read(mac: bytes | None, count: int, order: random.Random)
         *range(1, count + 1)
     ]
     assert all(each.has_private_key for each in listed.certificates)
+
+
+def test_without_a_mac_a_wrong_passphrase_is_told_as_one() -> None:
+    """However far it comes: of 256, one leaves what looks like a padding."""
+    for parts in ([locking.plain_part(shrouded())], [locking.locked_part(b"pw", BAG, locking.bag(1, BOTH))]):
+        data = locking.pkcs12(parts, None, b"pw")
+        assert not any(locked(data, b"other %d" % number) for number in range(1500))
+        assert len(load_identities(data, b"pw")) == 1
+
+
+@pytest.mark.parametrize("find", [bytes.find, bytes.rfind])
+def test_a_pbmac1_that_is_not_supported_is_named(find: Callable[[bytes, bytes], int]) -> None:
+    """The pseudorandom function that makes its key, or the one that it goes on with, may be another."""
+    *others, mac_data = (part.encoded for part in asn1.parse(chest(b"new")).children())
+    at = find(mac_data, asn1.object_identifier(PRF_OIDS["SHA-256"])) + 9
+    assert mac_data[at] == 9
+    changed = mac_data[:at] + b"\x7f" + mac_data[at + 1 :]
+    assert refusal(locking.sequence(*others, changed)).endswith("1.2.840.113549.2.127, which is not supported")
 
 
 def test_safe_contents_may_be_within_others() -> None:
