@@ -16,7 +16,7 @@ from smime_session.errors import CredentialError
 from smime_session.keys import pkcs8, software
 from smime_session.keys.private_key import UnsupportedLockError, UnusableKeyError, not_unlocked
 from smime_session.keys.software import SoftwareKey
-from smime_session.text import printable
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -154,7 +154,7 @@ def _from_older_pem(pem: bytes, passphrase: bytes | None) -> SoftwareKey:
         raise CredentialError("the private key is broken")
     for cipher, vector in found:
         if cipher not in _BLOCK_SIZES:
-            raise UnsupportedLockError("the private key", "PEM", printable(cipher.decode("ascii", "replace")))
+            raise UnsupportedLockError("the private key", "PEM", excerpt(cipher.decode("ascii", "replace")))
         if len(vector) != 2 * _BLOCK_SIZES[cipher]:  # the library does not check it
             raise CredentialError("the private key is broken")
     if not passphrase:

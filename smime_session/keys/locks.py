@@ -31,6 +31,7 @@ from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import LimitError, MalformedError, UnsupportedAlgorithmError
 from smime_session.keys.passwords import decrypt_blocks, derive
 from smime_session.session_key import SessionKey
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 MAX_WORK: Final = 10_000_000  # iterations for all locks of a file: seconds; programs write up to a million for each
 MAX_SCRYPT_MEMORY: Final = 64 << 20  # bytes: twice what OpenSSL grants, so that nobody locks a key with more
 
-_MAX_NAME: Final = 64  # characters of an object identifier in an error; those in use have 30
 _SCRYPT_WORK: Final = 2  # iterations of PBKDF2 that take as long as one block of scrypt
 _CIPHERS: Final = {cipher.oid: cipher for cipher in (AES_256_CBC, AES_192_CBC, AES_128_CBC, DES_EDE3_CBC)}
 
@@ -227,4 +227,4 @@ def _check(algorithm: Any, role: str, library: Collection[str]) -> None:  # noqa
 
 def name_in(algorithm: Any) -> str:  # noqa: ANN401  # untyped
     """Name an AlgorithmIdentifier's algorithm, at worst by its object identifier."""
-    return name_of(algorithm["algorithm"].dotted) or str(algorithm["algorithm"].native)[:_MAX_NAME]
+    return name_of(algorithm["algorithm"].dotted) or excerpt(algorithm["algorithm"].native)
