@@ -1,4 +1,4 @@
-"""Every algorithm that is spoken here, once: its name, object identifier and sizes.
+"""Every algorithm that is supported, once: its name, object identifier and sizes.
 
 What may be written is a matter of :mod:`~smime_session.profiles`; ``legacy`` marks what may only
 be read, and only when asked for by name.
@@ -55,7 +55,7 @@ class ContentEncryption(NamedTuple):
 
     @property
     def authenticated(self) -> bool:
-        """Whether opening proves that nobody changed the content."""
+        """Whether opening proves that the content was not changed."""
         return self.tag_size > 0
 
 
@@ -223,10 +223,10 @@ ML_KEM_1024: Final = Kem("ML-KEM-1024", "2.16.840.1.101.3.4.4.3", 1568)
 KEMS: Final = {kem.oid: kem for kem in (ML_KEM_768, ML_KEM_1024)}
 """Key encapsulation mechanisms by object identifier."""
 ML_KEM_512_OID: Final = "2.16.840.1.101.3.4.4.1"
-"""Named but not spoken: the library underneath has none of its keys."""
+"""Named but not supported: the library underneath has none of its keys."""
 ML_KEM_OIDS: Final = frozenset((*KEMS, ML_KEM_512_OID))
 RSA_KEM_OID: Final = "1.0.18033.2.2.4"
-"""Named but not spoken (RFC 9690): it wants RSA's bare private operation."""
+"""Named but not supported (RFC 9690): it wants RSA's bare private operation."""
 
 KEM_RECIPIENT_OID: Final = "1.2.840.113549.1.9.16.13.3"
 """Marks an OtherRecipientInfo as a KEMRecipientInfo (RFC 9629, 3)."""
@@ -404,7 +404,7 @@ OTHER_NAMES: Final = {
     "1.2.840.113549.1.12.1.5": "PBE with SHA-1 and RC2 of 128 bits",
     "1.2.840.113549.1.12.1.6": "PBE with SHA-1 and RC2 of 40 bits",
 }
-"""Names of what is met in the field but not spoken here, for errors and inspection."""
+"""Names of what is met in the field but not supported, for errors and inspection."""
 
 
 def name_of(oid: str) -> str | None:

@@ -10,10 +10,10 @@
     │   ├── NotMailError                it is not a mail at all
     │   ├── NotEnvelopeError            it is a message, but not an encrypted one
     │   ├── MalformedError              it is cut off or breaks its own encoding
-    │   ├── UnsupportedAlgorithmError   it names an algorithm that is not spoken here
+    │   ├── UnsupportedAlgorithmError   it names an algorithm that is not supported
     │   ├── PolicyError                 it can be read, but the policy forbids it
     │   └── LimitError                  it exceeds a named limit
-    ├── NoMatchError                    it is addressed to nobody whose identity was given
+    ├── NoMatchError                    it is addressed to none of the identities
     ├── OtherMessageError               the session key that was saved belongs to another message
     └── DecryptionError                 it did not open: the one failure of all that depends on a private key
 
@@ -146,7 +146,7 @@ class LimitError(MessageError):
 
 
 class NoMatchError(SmimeError):
-    """The message is addressed to nobody whose identity was given; made of public fields only.
+    """The message is addressed to none of the identities; made of public fields only.
 
     Attributes:
         addressed_to: to whom it is addressed, a description each.
@@ -157,7 +157,7 @@ class NoMatchError(SmimeError):
     def __init__(
         self, addressed_to: Sequence[str] = (), identities: Sequence[str] = (), closest: str | None = None
     ) -> None:
-        to = "; ".join(addressed_to) or "nobody"
+        to = "; ".join(addressed_to) or "no recipient"
         given = "; ".join(identities) or "none"
         sentence = f"no given identity can open the message: it is addressed to {to}; given: {given}"
         super().__init__(f"{sentence}; closest: {closest}" if closest else sentence)

@@ -62,7 +62,7 @@ def erase(octets: bytes) -> None:
     """Overwrite ``bytes`` that hold a secret, though Python says that they never change.
 
     That is safe for an object which a call has just returned, or which was just made, and which
-    nobody else holds: no other code can have relied on its value, used it as a dictionary key or
+    no other code holds: none can have relied on its value, used it as a dictionary key or
     taken its hash. It is not safe for anything else: a literal is shared by all that runs the same
     code. Python itself shares objects of one octet and of none, which are therefore left alone.
     """

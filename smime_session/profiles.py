@@ -34,7 +34,7 @@ MAX_ENCRYPTED_KEY_SIZE: Final = 4096  # octets of one wrapped key: RSA-8192 make
 MAX_ORIGINATOR_CERTIFICATES: Final = 32  # in a message whose sender names one: a chain or two; each is loaded
 MAX_ORIGINATOR_CERTIFICATE_SIZE: Final = 64 << 10  # octets of one; real ones have 2,000, post-quantum ones 50,000
 
-# A private key without its certificate tries whatever may be for it, and whoever writes a message chooses how much
+# A private key without its certificate tries whatever may be for it, and the author of a message chooses how much
 # that is. One trial is a private-key operation (0.2 ms with RSA-2048, 1.2 ms with RSA-4096, 22 ms with RSA-8192, less
 # than 1 ms with any curve) and one pass of the cipher over the content: MAX_TRIALS are seconds of work with the
 # slowest key there is, or with 25 MB of content. A trial of a password costs hundreds of times as much, and so
@@ -69,7 +69,7 @@ class Profile:
             keeps anybody from exchanging the algorithm (RFC 9709); older readers cannot open it.
         encapsulation: whether keys of ML-KEM may be used; older readers do not know them.
         post_quantum_only: refuse every recipient without a key of ML-KEM, those with a password or a shared
-            key too: one key that a quantum computer breaks gives the message away to whoever records it today.
+            key too: one key that a quantum computer breaks gives the message away to those who record it today.
         insecure_expired: accept a certificate outside its validity period.
         insecure_key_usage: accept a certificate whose key usage does not allow encrypting keys, and a certificate
             authority's.
@@ -124,7 +124,7 @@ COMPAT: Final = Profile(
 PQ: Final = Profile(
     name="pq", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256, derived_content_key=True, post_quantum_only=True
 )
-"""Mail that is recorded today to be read by a quantum computer: nobody but ML-KEM keys (RFC 9936), RFC 9709."""
+"""Mail that is recorded today to be read by a quantum computer: ML-KEM keys alone (RFC 9936), RFC 9709."""
 
 PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT, PQ)}
 """The profiles by name."""

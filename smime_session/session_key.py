@@ -38,7 +38,7 @@ class SessionKey:
             ...
 
     It is also an :class:`~smime_session.recipients.Identity`: :meth:`unwrap` answers with a copy of
-    itself, whoever the message is addressed to. What a user saves is
+    itself, whatever the recipients. What a user saves is
     :class:`~smime_session.operations.saved_key.SavedSessionKey`, which is tied to its message besides.
 
     Args:
@@ -63,7 +63,7 @@ class SessionKey:
 
     @classmethod
     def adopt(cls, octets: bytes, *, proof: Proof = Proof.NONE) -> Self:
-        """Make a key of octets that a call has just returned, and overwrite those: nobody else may hold them."""
+        """Make a key of octets that a call has just returned, and overwrite those: no other code may hold them."""
         key = cls(bytearray(octets), proof=proof)
         erase(octets)
         return key

@@ -71,7 +71,7 @@ def hash_from(identifier: AlgorithmIdentifier, role: str) -> algorithms.HashName
     """Return the hash function that ``identifier`` names; ``role`` says what for.
 
     Raises:
-        UnsupportedAlgorithmError: it is not spoken here.
+        UnsupportedAlgorithmError: it is not supported.
         MalformedError: it has parameters.
     """
     name = algorithms.HASHES.get(identifier.oid)
@@ -158,7 +158,7 @@ def _recipients_in(info: asn1.Element, most: int) -> int:
     try:
         recipients = info.last_child(_KEY_AGREEMENT_FIELDS)
         return max(1, recipients.count(most)) if recipients else 1
-    except MalformedError:  # broken: whoever decodes it hears of it then
+    except MalformedError:  # broken: decoding it raises
         return 1
 
 

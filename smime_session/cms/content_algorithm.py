@@ -38,7 +38,7 @@ def _around_nonce(mode: str, nonce_size: int, tag_size: int) -> tuple[bytes, byt
 
 
 def with_derived_key(parameters: ContentParameters) -> ContentParameters:
-    """Return the same with a content key bound to them, so that nobody can exchange the algorithm (RFC 9709)."""
+    """Return the same with a content key bound to them, so that the algorithm cannot be exchanged (RFC 9709)."""
     return parameters._replace(derivation_info=codec.algorithm_identifier(encode(parameters)))
 
 
@@ -107,7 +107,7 @@ def parameters_from(identifier: AlgorithmIdentifier) -> ContentParameters:
     """Read how content is sealed; limits and policies look at the algorithm that is returned, the inner one.
 
     Raises:
-        UnsupportedAlgorithmError: the algorithm is not spoken here.
+        UnsupportedAlgorithmError: the algorithm is not supported.
         MalformedError: its parameters are not as its RFC has them.
     """
     if identifier.oid == algorithms.CEK_HKDF_SHA256_OID:

@@ -1,6 +1,6 @@
 """Comparing encoded Names as RFC 5280, 7.1 does, where their octets may differ.
 
-Whoever writes a message chooses the names in it, many and long ones, so that this has to be fast: text is prepared
+The author of a message chooses the names in it, many and long ones, so that this has to be fast: text is prepared
 (RFC 4518, 2) by what Python has for it, and one's own name only once.
 """
 

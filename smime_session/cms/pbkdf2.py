@@ -1,6 +1,6 @@
 """PBKDF2: how a key is made of a password (RFC 8018, 5.2 and A.2).
 
-Whoever writes it down decides how much work its reader does, so every field is held against its
+Its author decides how much work its reader does, so every field is held against its
 limits before anything is made of it.
 """
 
@@ -53,7 +53,7 @@ def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str) -> Pbk
 
     Raises:
         MalformedError: the parameters are broken.
-        UnsupportedAlgorithmError: it is not PBKDF2, or its pseudorandom function is not spoken here.
+        UnsupportedAlgorithmError: it is not PBKDF2, or its pseudorandom function is not supported.
         LimitError: it asks for more work than any honest one does.
     """
     if identifier.oid != algorithms.PBKDF2_OID:

@@ -1,6 +1,6 @@
 """CMS values as named tuples: no behaviour, nothing to fill in later.
 
-Encodings are octets as they stand in a message, so that whoever keeps them keeps every byte.
+Encodings are octets as they stand in a message, so that who keeps them keeps every byte.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _matches(own: _Own, summaries: Iterable[RecipientSummary], directory: Direct
             yield _Match(Closeness.SAME_ADDRESS, f"{other}: an earlier or later certificate")
         elif summary.issuer == own.name[0]:
             other = f"has the same issuer, but the message names serial number {excerpt(summary.serial_number or '')}"
-            yield _Match(Closeness.SAME_ISSUER, f"{other}: an earlier or later certificate, or somebody else's")
+            yield _Match(Closeness.SAME_ISSUER, f"{other}: an earlier or later certificate, or another person's")
 
 
 def _compared(own: _Own, known: x509.Certificate) -> Iterator[_Match]:

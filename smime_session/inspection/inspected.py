@@ -17,7 +17,7 @@ class InspectedContent:
         type: what is sealed, mostly ``data``.
         algorithm: the content-encryption algorithm, by name; its object identifier if it has no name here.
         algorithm_oid: the same, dotted.
-        key_bits: size of the session key; None for an algorithm that is not spoken here.
+        key_bits: size of the session key; None for an algorithm that is not supported.
         key_derivation: how the content key is derived from the session key (RFC 9709); None if they are the same.
         nonce_size: size of the nonce or initialisation vector.
         tag_size: size of the authentication tag; 0 without authentication.

@@ -1,4 +1,4 @@
-"""What an input wears around its CMS object, so that another object can wear the same.
+"""What stands around the CMS object in an input, so that another object can take its place.
 
 The fields of a mail stay octet for octet, PEM keeps its label, text its line ending. Only the
 lines of base64 get their usual length.
@@ -59,7 +59,7 @@ class Beginning(Replay):
 
 
 class Writer(Protocol):
-    """Takes the octets of a CMS object; :meth:`finish` completes what it wears."""
+    """Takes the octets of a CMS object; :meth:`finish` completes what stands around it."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> object:
         """Write the next octets."""
@@ -108,7 +108,7 @@ class _Bare:
 
 
 def armour_of(incoming: Incoming, beginning: bytes) -> Armour:
-    """Return what an input wears.
+    """Return what stands around the object in an input.
 
     Args:
         incoming: what the input is.
@@ -132,7 +132,7 @@ def _mail_armour(raw_head: bytes, head: MailHead, body: bytes) -> Armour:
             return Armour(raw_head, "base64", head.eol)
         case "binary":
             return Armour(raw_head)
-        case "quoted-printable":  # three times as long as the object: nobody misses it
+        case "quoted-printable":  # three times as long as the object: base64 is better
             return Armour(_as_base64(raw_head, head), "base64", head.eol)
     return replace(_text_armour(body, head.eol), head=raw_head)
 

@@ -1,4 +1,4 @@
-"""The character set of a body that nobody named, told from its octets (RFC 2045, 5.2; RFC 1428)."""
+"""The character set of a body that the mail does not name, told from its octets (RFC 2045, 5.2; RFC 1428)."""
 
 from __future__ import annotations
 

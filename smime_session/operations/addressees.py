@@ -1,6 +1,6 @@
 """From the addresses of a mail to certificates, and to one message for each envelope.
 
-Whoever has no certificate that can be used is named with the reason, and then nothing is encrypted for anybody. A
+An address without a usable certificate is named with the reason, and then nothing is encrypted. A
 blind recipient gets a message of their own: neither its header nor its recipient infos show another blind one, and
 no other message shows them.
 """

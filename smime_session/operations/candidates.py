@@ -39,7 +39,7 @@ class Candidates:
 
     Raises:
         NoMatchError: the message is addressed to none of the identities.
-        MessageError: every recipient info that is addressed to one is broken, not spoken here, or
+        MessageError: every recipient info that is addressed to one is broken, not supported, or
             against the policy.
         LimitError: there are more than the policy allows to try.
         TypeError: something else was given as an identity.
@@ -124,7 +124,7 @@ def _without_certificate(identity: Identity) -> bool:
 
 
 def _with_senders(identities: Sequence[Identity], originator_info: bytes) -> list[Identity]:
-    """Hand the certificates in the message to those who may need them; nobody looks at them before that."""
+    """Hand the certificates in the message to those who may need them; they are not looked at before that."""
     return [
         identity.with_originator_info(originator_info) if may_need_senders(identity) else identity
         for identity in identities

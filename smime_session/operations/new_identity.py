@@ -52,7 +52,7 @@ class NewIdentity:
         private_key_pem: the private key as PKCS#8 in PEM, encrypted if a passphrase was given.
         certificate_pem: the certificate in PEM.
         certificate: the same.
-        issuer_certificate_pem: the certificate of its issuer in PEM, for whoever wants a chain; None if it is
+        issuer_certificate_pem: the certificate of its issuer in PEM, for callers that want a chain; None if it is
             its own issuer.
     """
 

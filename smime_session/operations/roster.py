@@ -145,7 +145,7 @@ class Roster:
             who, own = _certificates_of(selector, certificates)
             matching = [member for certificate in own for member in self.of(certificate)]
         if not matching:
-            there = "; ".join(names_of(self.wrapped_keys)) or "nobody"
+            there = "; ".join(names_of(self.wrapped_keys)) or "no recipient"
             raise RecipientError((f"{who} is not a recipient: the message is addressed to {there}",))
         return matching
 
@@ -220,10 +220,10 @@ class Change:
             self._present += there
             self.newcomers += [] if there else [one]
         if not wanted and not leaving:
-            raise RecipientError(("there is nobody to add and nobody to remove",))
+            raise RecipientError(("there is no recipient to add and none to remove",))
         if not wanted and not self._staying.members:
             names = "; ".join(names_of([member.part for member in self._leaving]))
-            raise RecipientError((f"nobody would be left to read the message without {names}",))
+            raise RecipientError((f"no recipient would be left without {names}",))
 
     @property
     def kept(self) -> int:
@@ -327,7 +327,7 @@ def _certificates_of(
     if isinstance(selector, str):
         having = [each for each in certificates if any(same_mailbox(selector, one) for one in addresses_of(each))]
         if not having:
-            raise RecipientError((f"{selector} is in none of the certificates that were given, so it names nobody",))
+            raise RecipientError((f"{selector} is in none of the certificates that were given, so it names no recipient",))
         return selector, having
     from cryptography import x509
 

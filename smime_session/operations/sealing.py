@@ -119,7 +119,7 @@ class SealingWriter:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        """Drop the key schedule, which an exception that somebody keeps would keep too; nothing is finished by that."""
+        """Drop the key schedule, which an exception that is kept would keep too; nothing is finished by that."""
         self._stream.close()
 
     def write(self, content: Block) -> None:

@@ -31,7 +31,7 @@ class Replay:
 
     Octets in memory are handed out as views. A seekable source is read again from where it stood.
     What comes from a pipe is kept, in memory or in a private file without a name: it must be
-    ciphertext, so whoever encrypts reads a pipe with ``replayable=False``.
+    ciphertext, so encrypting reads a pipe with ``replayable=False``.
 
     Args:
         source: octets, or a binary file to read them from; it is never closed here.
@@ -113,7 +113,7 @@ class Replay:
 
 
 class _BlockTags:
-    """Proof that every pass sees the same blocks: an AES-GMAC tag of each, under a key nobody else has.
+    """Proof that every pass sees the same blocks: an AES-GMAC tag of each, under a key that never leaves it.
 
     Attributes:
         complete: whether the first pass came to the end.
@@ -147,7 +147,7 @@ class _BlockTags:
 
     @property
     def _nonce(self) -> bytes:
-        # Each pass uses the same nonces again. That would help somebody who sees tags; none leaves this object.
+        # Each pass uses the same nonces again. That would help an attacker who sees tags; none leaves this object.
         return self._count.to_bytes(12, "big")
 
     def _is_known(self, block: bytes) -> bool:
@@ -215,7 +215,7 @@ class _Spool:
 
 
 def _name_folder(error: OSError) -> None:
-    """Say where there is no room, if nobody said so: the file has no name, but its folder has."""
+    """Say where there is no room, if the error does not: the file has no name, but its folder has."""
     from tempfile import gettempdir
 
     error.filename = error.filename or gettempdir()

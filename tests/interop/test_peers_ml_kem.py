@@ -168,7 +168,7 @@ def test_a_mixed_message(peer: Peer, reader: Reader, alice: Keypair) -> None:
 
 @with_openssl
 def test_a_recipient_with_ml_kem_512_is_no_obstacle(peer: Peer, reader: Reader, tmp_path: Path) -> None:
-    """Beside a recipient whose parameter set is not spoken here, ours is found, even by a bare key."""
+    """Beside a recipient whose parameter set is not supported, ours is found, even by a bare key."""
     smaller = _certified(peer, tmp_path, "ML-KEM-512")
     envelope = _openssl_encrypt(peer, AES_256_GCM, "-recip", smaller, "-recip", reader.certificate_file)
     for identities in (reader.identities, smime_session.load_identities(reader.made.private_key_pem)):

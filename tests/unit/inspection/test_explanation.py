@@ -70,7 +70,7 @@ def test_another_serial_number_of_the_same_issuer_is_close() -> None:
     sentence = closest(wrapped_for(RENEWED), [identity(BOB)], at=NOW)
     assert sentence == (
         "RSA-2048 private key of bob@example.org (serial 0x10) has the same issuer, but the message names serial "
-        "number 0x11: an earlier or later certificate, or somebody else's"
+        "number 0x11: an earlier or later certificate, or another person's"
     )
 
 

@@ -141,7 +141,7 @@ def test_a_seed_of_another_size_is_refused(size: int) -> None:
 
 
 def test_ml_kem_512_is_refused_by_name() -> None:
-    """The smallest parameter set is not spoken here, and the others are named."""
+    """The smallest parameter set is not supported, and the others are named."""
     assert refusal(pkcs8(seed_form(SEED), ML_KEM_512_OID)) == (
         "ML-KEM-512 keys are not supported: ML-KEM-768 and ML-KEM-1024 are"
     )

@@ -1,4 +1,4 @@
-"""The character set of a body that nobody named."""
+"""The character set of a body that the mail does not name."""
 
 from __future__ import annotations
 

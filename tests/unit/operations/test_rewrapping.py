@@ -271,7 +271,7 @@ def test_one_serial_number_of_two_issuers_is_refused() -> None:
 
 def test_nobody_left_is_refused() -> None:
     """The last recipient stays, unless somebody comes instead."""
-    with pytest.raises(RecipientError, match="nobody would be left to read the message without serial"):
+    with pytest.raises(RecipientError, match="no recipient would be left without serial"):
         rewrap(sealed_for(RSA, EC), remove=[RSA.certificate, EC.certificate])
 
 

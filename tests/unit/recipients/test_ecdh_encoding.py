@@ -333,7 +333,7 @@ WRAP = encoding.key_info(AES_128_WRAP)
     ],
 )
 def test_algorithms_that_are_refused(oid: str, parameters: bytes | None, error: type[MessageError], words: str) -> None:
-    """What is not spoken here is named; parameters that are wrong are never guessed around."""
+    """What is not supported is named; parameters that are wrong are never guessed around."""
     with pytest.raises(error, match=words):
         encoding.algorithms_from(AlgorithmIdentifier(oid, parameters))
 

@@ -73,7 +73,7 @@ def test_a_summary_of_a_curve() -> None:
 
 
 def test_a_summary_of_an_unknown_algorithm() -> None:
-    """What is not spoken here is the problem, and the recipients are named all the same."""
+    """What is not supported is the problem, and the recipients are named all the same."""
     unknown = KeyAgreement("1.2.840.113549.1.9.16.3.5", "SHA-1")
     (summary,) = summarize(sealed(person(), bytes(32), algorithm=unknown))
     assert summary.algorithm == "ephemeral-static Diffie-Hellman"

@@ -127,7 +127,7 @@ def test_points_that_are_refused(curve: Curve, point: bytes, words: str) -> None
 
 @pytest.mark.parametrize("curve", [P_256, X25519], ids=lambda curve: curve.name)
 def test_a_key_on_another_curve_is_refused(curve: Curve) -> None:
-    """With our name on it, it is malformed; a bare key takes it for somebody else's."""
+    """With our name on it, it is malformed; a bare key takes it for another person's."""
     other = X25519 if curve == P_256 else P_256
     kind = AlgorithmIdentifier("1.2.840.10045.2.1" if other.is_parameter else other.oid)
     point = curves.point_of(curves.generate(other))

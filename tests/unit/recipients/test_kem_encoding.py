@@ -80,7 +80,7 @@ def test_other_info_is_golden() -> None:
 
 
 def test_the_example_of_the_standard() -> None:
-    """Every field of the example is found where it says; ML-KEM-512 itself is not spoken here."""
+    """Every field of the example is found where it says; ML-KEM-512 itself is not supported."""
     found = kem.fields(example())
     assert found.recipient == BY_KEY
     assert found.kem == AlgorithmIdentifier("2.16.840.1.101.3.4.4.1")
@@ -197,7 +197,7 @@ def test_what_contradicts_the_standard_is_malformed(changes: dict[str, bytes], p
     ],
 )
 def test_what_is_not_spoken_is_named(changes: dict[str, bytes], problem: str) -> None:
-    """An algorithm that is not spoken here is told apart from a broken message."""
+    """An algorithm that is not supported is told apart from a broken message."""
     with pytest.raises(UnsupportedAlgorithmError, match=problem):
         kem.decode(altered(**changes))
 

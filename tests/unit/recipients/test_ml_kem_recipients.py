@@ -133,7 +133,7 @@ def test_the_example_of_the_standard() -> None:
 
 
 def test_the_example_of_the_standard_is_inspected() -> None:
-    """ML-KEM-512, which is not spoken here, is named, and counts as post-quantum all the same."""
+    """ML-KEM-512, which is not supported, is named, and counts as post-quantum all the same."""
     found = inspect(EXAMPLE.read_bytes())
     (recipient,) = found.recipients
     assert recipient.summary.algorithm == "ML-KEM-512"

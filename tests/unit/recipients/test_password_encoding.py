@@ -249,7 +249,7 @@ def test_key_that_is_no_password_s() -> None:
     ids=["derivation", "hash", "wrap", "cipher"],
 )
 def test_unknown_algorithm(wrapped: WrappedKey, words: str) -> None:
-    """An algorithm that is not spoken here is named with its part."""
+    """An algorithm that is not supported is named with its part."""
     with pytest.raises(UnsupportedAlgorithmError, match=words):
         password.decode(wrapped)
 

@@ -248,7 +248,7 @@ def test_others_algorithms_are_their_own_matter(alice: Person, bob: Person, key:
 
 
 def test_our_unknown_algorithm_is_named(alice: Person, key: SessionKey) -> None:
-    """A key that was wrapped for us in a way that is not spoken here is told by name."""
+    """A key that was wrapped for us in a way that is not supported is told by name."""
     oaep = asn1.object_identifier("1.2.840.113549.1.1.7")
     encoded = _wrapped(alice, key).encoded.replace(oaep, asn1.object_identifier("1.2.840.113549.1.1.9"))
     with pytest.raises(UnsupportedAlgorithmError, match=r"1\.2\.840\.113549\.1\.1\.9"):

@@ -173,7 +173,7 @@ def test_matching() -> None:
 
 
 def test_own_name_with_an_unknown_wrap() -> None:
-    """What is addressed to the key with an algorithm that is not spoken here says so."""
+    """What is addressed to the key with an algorithm that is not supported says so."""
     encoded = asn1.encode(
         shared_key.TAG,
         asn1.integer(4),
