@@ -3,7 +3,7 @@
 The rules about content are here; those about recipients are with their kinds
 (:meth:`~smime_session.recipients.kind.Kind.client_rules`). Of the rules for a program the first that
 applies decides. ``yes`` and ``no`` were run, documented or reported, each with its source in
-``docs/clients.md``. Where no rule applies, it was not tried, and the answer is ``unknown``. The programs
+``docs/clients.md``. Where no rule applies, it is untested, and the answer is ``unknown``. The programs
 are current versions; what an older one lacks, the reason says.
 """
 
@@ -116,6 +116,8 @@ def _by_key_identifier(key: KeyTraits) -> bool:
 
 # --- what is known -----------------------------------------------------------------------------
 
+_AES_CBC: Final = "it opens AES-CBC"
+_TRIPLE_DES: Final = "it opens 3DES"
 _NO_DERIVATION: Final = "it derives no content key from the session key (RFC 9709)"
 
 CLASSIC_OUTLOOK: Final = Client(
@@ -132,7 +134,7 @@ NEW_OUTLOOK: Final = Client(
         ContentRule(_aes_cbc, "yes", "AES-CBC is among what it writes itself"),
         ContentRule(_triple_des, "yes", "3DES is among what it writes itself"),
         ContentRule(_rc2, "yes", "RC2 is among what it writes itself"),
-        ContentRule(_gcm, "unknown", "it writes AES-256-GCM itself, but nobody has shown that it opens AES-GCM"),
+        ContentRule(_gcm, "unknown", "it writes AES-256-GCM itself; whether it opens AES-GCM is untested"),
     ),
 )
 APPLE_MAIL: Final = Client(
@@ -145,30 +147,41 @@ APPLE_MAIL: Final = Client(
 THUNDERBIRD: Final = Client(
     "Thunderbird",
     (
+        ContentRule(
+            _authenticated, "no", "it shows an empty window in place of authenticated content (AuthEnvelopedData)"
+        ),
         ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", "its library opens AES-CBC"),
-        ContentRule(_gcm, "yes", "its library opens AES-GCM: NSS 3.132 does, 3.87 did not"),
-        ContentRule(_chacha20, "no", "its library does not know ChaCha20-Poly1305"),
-        ContentRule(_triple_des, "yes", "its library opens 3DES"),
-        ContentRule(_rc2, "yes", "its library opens RC2"),
+        ContentRule(_aes_cbc, "yes", _AES_CBC),
+        ContentRule(_triple_des, "yes", _TRIPLE_DES),
+        ContentRule(_rc2, "yes", "it opens RC2"),
     ),
-    strictness="its library reads no message that has a recipient of a kind it does not know, as by password or ML-KEM",
+    strictness="it opens no message that has a recipient of a kind it does not know, as by password or ML-KEM",
 )
 GMAIL: Final = Client(
     "Gmail",
     (ContentRule(_aes_128_cbc, "yes", "S/MIME 3.2, which it follows, demands AES-128-CBC"),),
 )
+MUTT: Final = Client(
+    "Mutt and NeoMutt with OpenSSL",
+    (
+        ContentRule(_authenticated, "no", "it does not try to decrypt authenticated content (AuthEnvelopedData)"),
+        ContentRule(_derived, "no", _NO_DERIVATION),
+        ContentRule(_aes_cbc, "yes", _AES_CBC),
+        ContentRule(_triple_des, "yes", _TRIPLE_DES),
+        ContentRule(_rc2, "no", "it does not open RC2 as it is set up"),
+    ),
+)
 GPGSM: Final = Client(
     "gpgsm",
     (
         ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", "it opens AES-CBC"),
+        ContentRule(_aes_cbc, "yes", _AES_CBC),
         ContentRule(
             _gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message leaves its size out"
         ),
         ContentRule(_gcm, "no", "it opens AES-GCM only with a tag of 12 octets"),
         ContentRule(_chacha20, "no", "it does not know ChaCha20-Poly1305"),
-        ContentRule(_triple_des, "yes", "it opens 3DES"),
+        ContentRule(_triple_des, "yes", _TRIPLE_DES),
         ContentRule(_rc2, "no", "it does not know RC2"),
     ),
     (KeyRule(_by_key_identifier, "no", "it finds no recipient that is named by key identifier"),),
@@ -177,16 +190,16 @@ OPENSSL: Final = Client(
     "OpenSSL",
     (
         ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", "it opens AES-CBC"),
+        ContentRule(_aes_cbc, "yes", _AES_CBC),
         ContentRule(
             _gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message writes its size out"
         ),
         ContentRule(_gcm, "yes", "its cms command opens AES-GCM, its smime command does not"),
         ContentRule(_chacha20, "no", "it does not know ChaCha20-Poly1305 in messages"),
-        ContentRule(_triple_des, "yes", "it opens 3DES"),
+        ContentRule(_triple_des, "yes", _TRIPLE_DES),
         ContentRule(_rc2, "yes", "it opens RC2 with -provider legacy"),
     ),
 )
 
-CLIENTS: Final = (CLASSIC_OUTLOOK, NEW_OUTLOOK, APPLE_MAIL, THUNDERBIRD, GMAIL, GPGSM, OPENSSL)
+CLIENTS: Final = (CLASSIC_OUTLOOK, NEW_OUTLOOK, APPLE_MAIL, THUNDERBIRD, GMAIL, MUTT, GPGSM, OPENSSL)
 """The families in the order in which they are shown."""

@@ -27,7 +27,7 @@ class ClientNote:
 
     Attributes:
         name: the programs.
-        opens: ``yes`` if at least one recipient can read it there, ``no``, or ``unknown``: it was not tried.
+        opens: ``yes`` if at least one recipient can read it there, ``no``, or ``unknown``: it is untested.
         reason: why, in words.
     """
 
@@ -83,7 +83,7 @@ def _of_key(traits: KeyTraits, rules: Iterable[KeyRule]) -> _Verdict:
 
 
 def _untried(described: str) -> _Verdict:
-    return _Verdict("unknown", f"nobody has shown that it opens {described}")
+    return _Verdict("unknown", f"{described} is untested")
 
 
 def _content_traits(content: InspectedContent) -> ContentTraits:
@@ -116,5 +116,5 @@ def _key_traits(recipients: Iterable[InspectedRecipient]) -> Iterator[KeyTraits]
 
 def _described(traits: KeyTraits) -> str:
     curve = f" on {traits.curve}" if traits.curve else ""
-    named = ", named by key identifier" if traits.by_key_identifier else ""
+    named = " named by key identifier" if traits.by_key_identifier else ""
     return f"{traits.name}{curve}{named}"

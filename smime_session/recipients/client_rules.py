@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Answer = Literal["yes", "no", "unknown"]
-"""Whether a mail program opens something; ``unknown`` where it was not tried."""
+"""Whether a mail program opens something; ``unknown`` where it is untested."""
 
 
 class KeyTraits(NamedTuple):

@@ -300,10 +300,15 @@ class KeyAgreementKind(KeyKind):
         def is_on(*beginnings: str) -> Callable[[KeyTraits], bool]:
             return lambda key: key.curve is not None and key.curve.startswith(beginnings)
 
+        openssl = (
+            KeyRule(is_on("P-", "brainpool"), "yes", "it agrees on keys on NIST and Brainpool curves"),
+            KeyRule(is_on(""), "no", "it agrees on keys on NIST and Brainpool curves only"),
+        )
         return {
             "Thunderbird": (
-                KeyRule(is_on("P-"), "yes", "its library agrees on keys on NIST curves since NSS 3.100"),
-                KeyRule(is_on("brainpool"), "no", "its library does not agree on keys on Brainpool curves"),
+                KeyRule(is_on("P-"), "yes", "it agrees on keys on NIST curves"),
+                KeyRule(is_on("brainpool"), "no", "it does not agree on keys on Brainpool curves"),
+                KeyRule(is_on("X"), "no", "it takes no keys on X25519 or X448"),
             ),
             "gpgsm": (
                 KeyRule(
@@ -315,10 +320,8 @@ class KeyAgreementKind(KeyKind):
                     is_on("P-", "brainpool"), "yes", "it agrees on keys on NIST and Brainpool curves since GnuPG 2.3"
                 ),
             ),
-            "OpenSSL": (
-                KeyRule(is_on("P-", "brainpool"), "yes", "it agrees on keys on NIST and Brainpool curves"),
-                KeyRule(is_on(""), "no", "it agrees on keys on NIST and Brainpool curves only"),
-            ),
+            "Mutt and NeoMutt with OpenSSL": openssl,
+            "OpenSSL": openssl,
         }
 
     def key_types(self) -> Mapping[str, KeyType]:

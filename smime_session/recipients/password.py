@@ -340,7 +340,8 @@ class PasswordKind(Kind):
         from smime_session.recipients.client_rules import KeyRule
 
         opens = KeyRule(lambda _: True, "yes", "it opens messages for passwords")
-        return {"gpgsm": (opens,), "OpenSSL": (opens,)}
+        none = KeyRule(lambda _: True, "no", "it has no way to be given a message's password")
+        return {"Mutt and NeoMutt with OpenSSL": (none,), "gpgsm": (opens,), "OpenSSL": (opens,)}
 
 
 KIND: Final = PasswordKind()

@@ -390,14 +390,16 @@ class KeyTransportKind(KeyKind):
         demanded = "S/MIME demands RSAES-PKCS1-v1_5 of its readers"
         pkcs1 = KeyRule(_is_pkcs1, "yes", demanded)
         by_serial = KeyRule(lambda key: _is_pkcs1(key) and not key.by_key_identifier, "yes", demanded)
+        oaep = KeyRule(_is_oaep, "yes", "it opens RSAES-OAEP")
         return {
             "classic Outlook": (by_serial,),
             "new Outlook and Outlook on the web": (pkcs1,),
             "Apple Mail": (by_serial,),
-            "Thunderbird": (pkcs1, KeyRule(_is_oaep, "yes", "its library opens RSAES-OAEP since NSS 3.100")),
+            "Thunderbird": (pkcs1, oaep),
             "Gmail": (by_serial,),
+            "Mutt and NeoMutt with OpenSSL": (pkcs1, oaep),
             "gpgsm": (pkcs1, KeyRule(_is_oaep, "no", "it does not know RSAES-OAEP")),
-            "OpenSSL": (pkcs1, KeyRule(_is_oaep, "yes", "it opens RSAES-OAEP")),
+            "OpenSSL": (pkcs1, oaep),
         }
 
     def key_types(self) -> Mapping[str, KeyType]:

@@ -252,7 +252,12 @@ class PresharedKeyKind(Kind):
 
         none = KeyRule(lambda _: True, "no", "it has no way to be given a pre-shared key")
         opens = KeyRule(lambda _: True, "yes", "it opens messages for pre-shared keys")
-        return {"Thunderbird": (none,), "gpgsm": (none,), "OpenSSL": (opens,)}
+        return {
+            "Thunderbird": (none,),
+            "Mutt and NeoMutt with OpenSSL": (none,),
+            "gpgsm": (none,),
+            "OpenSSL": (opens,),
+        }
 
 
 KIND: Final = PresharedKeyKind()

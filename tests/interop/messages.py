@@ -22,6 +22,7 @@ from tests.interop import ours
 if TYPE_CHECKING:
     from typing import Literal
 
+    from smime_session.recipients.client_rules import Answer
     from tests.interop.keypair import Keypair
 
 CLASSIC: Final = replace(smime_session.COMPAT, encapsulation=True)
@@ -86,3 +87,9 @@ def _companion(kind: str | None) -> list[object]:
             return [smime_session.Password("a password", iterations=1000)]
         case key_type:
             return [new_identity("erin@example.org", key_type=key_type).certificate]
+
+
+def opens(program: str, envelope: bytes) -> Answer:
+    """Return what a note says of a program: whether it opens an envelope."""
+    (answer,) = [note.opens for note in smime_session.inspect(envelope).clients if note.name == program]
+    return answer

@@ -1,4 +1,4 @@
-"""What ``inspect`` says of mail programs, held against those that run here: OpenSSL, gpgsm, and NSS for Thunderbird."""
+"""What ``inspect`` says of OpenSSL and gpgsm, held against what they do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.interop.messages import CLASSIC, GCM, MESSAGES, Message, encrypt
 from tests.interop.peers.base import PeerError
 from tests.interop.peers.everyone import PEERS
 from tests.interop.peers.gpgsm import Gpgsm
-from tests.interop.peers.nss import NSS
 from tests.interop.peers.openssl import OpenSSL
 from tests.interop.spec import Spec
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from tests.interop.keypair import Keypair
     from tests.interop.peers.base import Peer
 
-CLIENTS: Final = {"openssl": "OpenSSL", "gpgsm": "gpgsm", "nss": "Thunderbird"}
+CLIENTS: Final = {"openssl": "OpenSSL", "gpgsm": "gpgsm"}
 """The name in a note of each peer here."""
 JUDGED: Final = [peer for peer in PEERS if peer.name in CLIENTS]
 VERSION: Final = re.compile(r"[0-9]\.[0-9]")
@@ -77,24 +76,18 @@ def test_the_note_is_right(peer: Peer, message: Message, alice: Keypair) -> None
 @pytest.mark.parametrize("written_out", [True, False], ids=["written out", "default"])
 @pytest.mark.parametrize("peer", JUDGED, indirect=True, ids=str)
 def test_the_note_on_short_tags_is_right(peer: Peer, alice: Keypair, *, written_out: bool) -> None:
-    """A tag of 12 octets is opened in the one form or the other, which the note cannot know, or in both."""
+    """A tag of 12 octets is opened in the one form or the other, which the note cannot know."""
     whole = encrypt(Message("short tag", GCM), alice, stream=True)
     envelope = _with_short_tag(whole, written_out=written_out)
     assert smime_session.decrypt(envelope, ours.identities_of(alice)).message == ours.ENTITY
     opened, (note,) = _opens(peer, envelope, alice), _notes(peer, envelope)
-    match peer.name:
-        case "openssl":
-            assert (opened, note.opens) == (written_out, "unknown")
-        case "gpgsm":
-            assert (opened, note.opens) == (not written_out, "unknown")
-        case _:
-            assert (opened, note.opens) == (peer.generation == "unstable", "yes")
+    assert (opened, note.opens) == (written_out == (peer.name == "openssl"), "unknown")
 
 
 @pytest.mark.parametrize(
     ("kind", "curve"),
     [
-        *((kind, curve) for kind in (OpenSSL, Gpgsm, NSS) for curve in (P_256, P_521, BRAINPOOL_P256R1)),
+        *((kind, curve) for kind in (OpenSSL, Gpgsm) for curve in (P_256, P_521, BRAINPOOL_P256R1)),
         (OpenSSL, X25519),
     ],
     ids=lambda value: value.name,

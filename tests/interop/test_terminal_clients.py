@@ -34,21 +34,30 @@ def client(request: pytest.FixtureRequest) -> TerminalClient:
     return name
 
 
+def assert_noted(mail: bytes, screen: str) -> None:
+    """Check that the note on both says what was shown."""
+    assert messages.opens("Mutt and NeoMutt with OpenSSL", mail) == ("yes" if "Grüße" in screen else "no")
+
+
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
 def test_message(client: TerminalClient, message: Message, alice: Keypair, tmp_path: Path) -> None:
     """Whatever has a tag is not even tried; all the rest is shown, unless its key is derived."""
-    screen = show(client, messages.encrypt(message, alice, form="mail"), alice, tmp_path)
+    mail = messages.encrypt(message, alice, form="mail")
+    screen = show(client, mail, alice, tmp_path)
     tagged = message.profile.content.mode != "cbc"
     assert (UNTRIED in screen) == tagged
     assert ("Grüße" in screen) == (not tagged and not message.profile.derived_content_key)
+    assert_noted(mail, screen)
 
 
 @pytest.mark.parametrize("key_type", CURVES)
 def test_curve(client: TerminalClient, key_type: str, tmp_path: Path) -> None:
     """Keys are agreed on on the curves that OpenSSL agrees on."""
     reader = make_keypair_of(key_type, tmp_path)
-    screen = show(client, messages.encrypt(Message("curve", CLASSIC), reader, form="mail"), reader, tmp_path)
+    mail = messages.encrypt(Message("curve", CLASSIC), reader, form="mail")
+    screen = show(client, mail, reader, tmp_path)
     assert ("Grüße" in screen) == CURVES[key_type]
+    assert_noted(mail, screen)
 
 
 def test_line_feeds(client: TerminalClient, alice: Keypair, tmp_path: Path) -> None:
@@ -65,5 +74,7 @@ def test_what_older_programs_sent(
     client: TerminalClient, peer: Peer, alice: Keypair, tmp_path: Path, *, content: ContentEncryption, shown: bool
 ) -> None:
     """3DES is shown; RC2 is not, because OpenSSL would have to be given another provider."""
-    mail = peer.encrypt(ours.ENTITY, [alice], Spec(content, RSAES_PKCS1_V1_5, form="mail"))
-    assert ("Grüße" in show(client, ours.FIELDS + mail, alice, tmp_path)) == shown
+    mail = ours.FIELDS + peer.encrypt(ours.ENTITY, [alice], Spec(content, RSAES_PKCS1_V1_5, form="mail"))
+    screen = show(client, mail, alice, tmp_path)
+    assert ("Grüße" in screen) == shown
+    assert_noted(mail, screen)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import smime_session
-from tests.interop import ours
-from tests.interop.peers.everyone import readers
+from tests.interop import messages, ours
+from tests.interop.messages import MESSAGES, Message
+from tests.interop.peers.base import PeerError
+from tests.interop.peers.everyone import PEERS, readers
 from tests.interop.spec import ALGORITHMS, CHACHA20, COMPAT, MODERN, ODD_OAEP, SHAPES, Spec
 
 if TYPE_CHECKING:
@@ -54,3 +56,15 @@ def test_mail_in_memory(peer: Peer, spec: Spec, alice: Keypair) -> None:
     """A mail encrypted in memory is a mail to the peer too."""
     mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [alice.certificate], profile=ours.profile_of(spec))
     assert ours.body_of(peer.decrypt(mail, alice, spec)) == ours.body_of(ours.ENTITY)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [message for message in MESSAGES if message.beside in {"password", "mlkem768"}],
+    ids=lambda message: message.name,
+)
+@pytest.mark.parametrize("peer", [peer for peer in PEERS if peer.name == "nss"], indirect=True, ids=str)
+def test_what_nss_refuses(peer: Peer, message: Message, alice: Keypair) -> None:
+    """One recipient of a kind that NSS does not know takes the message from all others."""
+    with pytest.raises(PeerError):
+        peer.decrypt(messages.encrypt(message, alice), alice, MODERN)

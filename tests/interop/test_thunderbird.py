@@ -65,11 +65,18 @@ def thunderbird(
             yield started
 
 
+def assert_noted(mail: bytes, seen: Seen) -> None:
+    """Check that the note on Thunderbird says what it showed."""
+    assert messages.opens("Thunderbird", mail) == ("yes" if seen == SHOWN else "no")
+
+
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
 def test_message(thunderbird: Thunderbird, alice: Keypair, message: Message) -> None:
     """Content with a tag is an empty window, and one recipient by password or ML-KEM locks out the others."""
     mail = messages.encrypt(message, alice, form="mail")
-    assert thunderbird.open(mail) == NOT_SHOWN.get(message.name, SHOWN)
+    seen = thunderbird.open(mail)
+    assert seen == NOT_SHOWN.get(message.name, SHOWN)
+    assert_noted(mail, seen)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in (*ALGORITHMS, *ODD_OAEP) if spec.content == COMPAT.content], ids=str)
@@ -84,7 +91,9 @@ def test_curve(thunderbird: Thunderbird, readers: dict[str, Keypair], key_type: 
     """Keys are agreed on on NIST curves, however the recipient is named."""
     profile = replace(smime_session.COMPAT, identifier=identifier)  # type: ignore[arg-type]  # one of two words
     mail = messages.encrypt(Message("curve", profile), readers[key_type], form="mail")
-    assert thunderbird.open(mail) == CURVES[key_type]
+    seen = thunderbird.open(mail)
+    assert seen == CURVES[key_type]
+    assert_noted(mail, seen)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -102,6 +111,7 @@ def test_keys_that_it_does_not_take(thunderbird: Thunderbird, key_type: str, tmp
     files = ("-inkey", reader.key_file, "-in", reader.certificate_file, "-out", reader.pkcs12_file)
     run([program("openssl", "system"), "pkcs12", "-export", *files, "-passout", f"pass:{PASSPHRASE.decode()}"])
     assert not thunderbird.takes_key(reader.pkcs12_file, PASSPHRASE)
+    assert messages.opens("Thunderbird", messages.encrypt(Message("curve", smime_session.COMPAT), reader)) == "no"
 
 
 def _letter() -> EmailMessage:
@@ -191,8 +201,10 @@ def test_signature_inside(thunderbird: Thunderbird, alice: Keypair, profile: Pro
 @pytest.mark.parametrize("peer", [OPENSSL], indirect=True, ids=str)
 def test_what_older_programs_sent(thunderbird: Thunderbird, alice: Keypair, peer: Peer, spec: Spec) -> None:
     """3DES and RC2, as another program writes them, are shown."""
-    mail = peer.encrypt(ours.ENTITY, [alice], replace(spec, form="mail"))
-    assert thunderbird.open(ours.FIELDS + mail) == SHOWN
+    mail = ours.FIELDS + peer.encrypt(ours.ENTITY, [alice], replace(spec, form="mail"))
+    seen = thunderbird.open(mail)
+    assert seen == SHOWN
+    assert_noted(mail, seen)
 
 
 def test_mail_for_others(thunderbird: Thunderbird, keypairs: tuple[Keypair, ...]) -> None:
