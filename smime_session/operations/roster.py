@@ -327,9 +327,7 @@ def _certificates_of(
     if isinstance(selector, str):
         having = [each for each in certificates if any(same_mailbox(selector, one) for one in addresses_of(each))]
         if not having:
-            raise RecipientError(
-                (f"{selector} is in none of the certificates that were given, so it names no recipient",)
-            )
+            raise RecipientError((f"{selector} is in none of the given certificates, so it names no recipient",))
         return selector, having
     from cryptography import x509
 

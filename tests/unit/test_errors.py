@@ -52,7 +52,7 @@ EXAMPLES = (
         NoMatchError(["a"], ["c", "d"], "c has the same issuer"),
         "no given identity can open the message: it is addressed to a; given: c; d; closest: c has the same issuer",
     ),
-    (NoMatchError(), "no given identity can open the message: it is addressed to nobody; given: none"),
+    (NoMatchError(), "no given identity can open the message: it is addressed to no recipient; given: none"),
     (OtherMessageError(), "the session key belongs to another message, or this one was altered"),
     (
         DecryptionError(),

@@ -233,7 +233,7 @@ def test_every_wrong_name_is_told() -> None:
     with pytest.raises(RecipientError) as caught:
         rewrap(sealed_for(RSA), remove=["0x1", EC.certificate, "ec@example.org", ()])
     assert len(caught.value.refused) == 4
-    assert "ec@example.org is in none of the certificates that were given" in str(caught.value)
+    assert "ec@example.org is in none of the given certificates" in str(caught.value)
 
 
 def test_a_certificate_whose_key_cannot_be_read_names_nobody() -> None:
@@ -301,7 +301,7 @@ def test_many_recipients() -> None:
 
 
 def test_adding_needs_somebody_who_reads() -> None:
-    """Without an identity that the message is addressed to nobody is added."""
+    """Without an identity that the message is addressed to, no recipient is added."""
     for identities in ((), EC.identities):
         with pytest.raises(NoMatchError):
             rewrap(sealed_for(RSA), identities, add=[X25519.recipient])
