@@ -20,9 +20,11 @@ from smime_session.memory import erase
 from smime_session.recipients import curves
 from smime_session.recipients.ecdh_encoding import (
     TAG,
+    Fields,
     KeyAgreeRecipientInfo,
     OriginatorKey,
     algorithms_from,
+    decode_single,
     encode,
     fields,
     interpret,
@@ -148,18 +150,18 @@ class KeyAgreementIdentity(KeyIdentity[KeyAgreeRecipientInfo]):
         for candidate in wrapped:
             if candidate.encoded[0] != TAG or not self._names.may_stand_in(candidate.encoded):
                 continue
-            for part in (candidate,) if self._bare else split(candidate, self._names.may_stand_in):
-                if info := self._info(part):
+            single = decode_single(candidate)
+            for part in (candidate,) if single or self._bare else split(candidate, self._names.may_stand_in):
+                if info := self._own(single or fields(part)):
                     yield part, info
                     break  # one is enough, and thousands of parts would fill the memory
 
-    def _info(self, part: WrappedKey) -> KeyAgreeRecipientInfo | None:
-        """Decode it and keep what may be for this identity, or return None if nothing is."""
-        found = fields(part)
+    def _own(self, found: KeyAgreeRecipientInfo | Fields) -> KeyAgreeRecipientInfo | None:
+        """Keep what may be for this identity, or return None if nothing is."""
         own = tuple([member for member in found.encrypted_keys if self._names.include(member.recipient)])
         if not own:
             return None
-        info = interpret(found._replace(encrypted_keys=own))
+        info = found if isinstance(found, KeyAgreeRecipientInfo) else interpret(found._replace(encrypted_keys=own))
         if self._bare and isinstance(info.originator, OriginatorKey):
             try:
                 self._check_curve(info.originator)
@@ -260,7 +262,8 @@ class KeyAgreementKind(KeyKind):
 
     def legacy_algorithm(self, wrapped: WrappedKey) -> str | None:
         """Return ``Triple-DES key wrap`` if that is what wraps the session key."""
-        _, wrap, _ = algorithms_from(fields(wrapped).algorithm)
+        single = decode_single(wrapped)
+        wrap = single.wrap if single else algorithms_from(fields(wrapped).algorithm)[1]
         return wrap.name if wrap == TRIPLE_DES_WRAP else None
 
     def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:

@@ -111,19 +111,26 @@ class Fields(NamedTuple):
 
 def encode(info: KemRecipientInfo, key_size: int = 0) -> WrappedKey:
     """Encode a KEMRecipientInfo that holds a session key of ``key_size`` bytes."""
-    encoded = asn1.encode(
-        asn1.SEQUENCE,
-        asn1.integer(0),
-        codec.recipient_identifier(info.recipient),
-        _without_parameters(info.kem.oid),
-        asn1.encode(asn1.OCTET_STRING, info.ciphertext),
+    return _encoded(_around_ciphertext(info), info.ciphertext, info.encrypted_key, key_size)
+
+
+def _around_ciphertext(info: KemRecipientInfo) -> tuple[bytes, bytes]:
+    """Encode what stands before the ciphertext and after it, the same in every message to one recipient."""
+    before = asn1.integer(0), codec.recipient_identifier(info.recipient), _without_parameters(info.kem.oid)
+    after = (
         _without_parameters(HKDF_OIDS[info.hash]),
         asn1.integer(info.wrap.key_size),
         _explicit(info.user_keying_material),
         _without_parameters(info.wrap.oid),
-        asn1.encode(asn1.OCTET_STRING, info.encrypted_key),
     )
-    return WrappedKey(asn1.encode(TAG, asn1.object_identifier(KEM_RECIPIENT_OID), encoded), 0, key_size)
+    return b"".join(before), b"".join(after)
+
+
+def _encoded(around: tuple[bytes, bytes], ciphertext: bytes, encrypted_key: bytes, key_size: int) -> WrappedKey:
+    before, after = around
+    carried, encrypted = asn1.encode(asn1.OCTET_STRING, ciphertext), asn1.encode(asn1.OCTET_STRING, encrypted_key)
+    value = asn1.encode(asn1.SEQUENCE, before, carried, after, encrypted)
+    return WrappedKey(asn1.encode(TAG, asn1.object_identifier(KEM_RECIPIENT_OID), value), 0, key_size)
 
 
 def other_info(info: KemRecipientInfo) -> bytes:
@@ -223,13 +230,13 @@ def _known(identifier: AlgorithmIdentifier, table: Mapping[str, Known], role: st
     return table[identifier.oid]
 
 
-def _key_encryption_key(secret: bytes, info: KemRecipientInfo) -> SessionKey:
+def _key_encryption_key(secret: bytes, hash_name: HashName, other_info: bytes, size: int) -> SessionKey:
     """Turn the shared secret into a key that encrypts session keys (RFC 9936, 2.2.1).
 
     The secret is overwritten; the key is to be wiped after its use.
     """
     try:
-        return hkdf(info.hash, secret, other_info(info), b"", info.wrap.key_size)
+        return hkdf(hash_name, secret, other_info, b"", size)
     finally:
         erase(secret)
 
@@ -238,26 +245,28 @@ def _key_encryption_key(secret: bytes, info: KemRecipientInfo) -> SessionKey:
 
 
 class EncapsulationRecipient:
-    """An ML-KEM key that session keys are encrypted for.
+    """An ML-KEM key that session keys are encrypted for; what is the same for each message is encoded once.
 
     Args:
         public_key: the ML-KEM key.
         identifier: how the envelope names its owner.
     """
 
-    __slots__ = ("_info", "_public_key")
+    __slots__ = ("_around", "_other_info", "_public_key")
 
     def __init__(self, public_key: PublicKey, identifier: RecipientIdentifier) -> None:
         self._public_key = public_key
-        self._info = KemRecipientInfo(identifier, _MECHANISMS[public_key.kind], b"", _HASH, _WRAP, b"")
+        info = KemRecipientInfo(identifier, _MECHANISMS[public_key.kind], b"", _HASH, _WRAP, b"")
+        self._around = _around_ciphertext(info)
+        self._other_info = other_info(info)
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Encrypt ``key`` with a key that ML-KEM agrees on, new for each message."""
         secret, ciphertext = cast("MLKEM768PublicKey", self._public_key.loaded()).encapsulate()
         overwrite_freed(len(secret))
-        with _key_encryption_key(secret, self._info) as wrapping_key:
+        with _key_encryption_key(secret, _HASH, self._other_info, _WRAP.key_size) as wrapping_key:
             encrypted = aes_key_wrap(wrapping_key.material, key.material)
-        return encode(self._info._replace(ciphertext=ciphertext, encrypted_key=encrypted), len(key))
+        return _encoded(self._around, ciphertext, encrypted, len(key))
 
 
 class EncapsulationIdentity(KeyIdentity[KemRecipientInfo]):
@@ -281,7 +290,8 @@ class EncapsulationIdentity(KeyIdentity[KemRecipientInfo]):
         return info
 
     def _open(self, info: KemRecipientInfo, size: int) -> SessionKey:
-        with _key_encryption_key(self._private_key.decapsulate(info.ciphertext), info) as wrapping_key:
+        secret = self._private_key.decapsulate(info.ciphertext)
+        with _key_encryption_key(secret, info.hash, other_info(info), info.wrap.key_size) as wrapping_key:
             decoy = hmac.digest(wrapping_key.material, info.encrypted_key, "sha512")[:size]
             opened = unwrap(info.wrap, wrapping_key.material, info.encrypted_key, size)
         return SessionKey(bytearray(decoy), proof=Proof.REFUTED) if opened is None else opened
