@@ -11,28 +11,41 @@ from smime_session.mail.fields import parse_token
 
 if TYPE_CHECKING:
     from email.message import EmailMessage, Message
+    from typing import Any
 
-M = TypeVar("M", "EmailMessage", bytes)
+M = TypeVar("M", "EmailMessage", "Message[Any, Any]", bytes)
 
 
-def octets_of(message: EmailMessage | bytes) -> bytes:
-    """Return a message as octets with bare line feeds, as message objects have inside; octets stay as they are.
+def octets_of(message: Message[Any, Any] | bytes) -> bytes:
+    """Return a message as bytes with bare line feeds, as message objects have inside; bytes stay as they are.
 
     A body whose transfer encoding is binary keeps its own line endings, which are data there.
 
     Args:
-        message: a message object, or octets in any buffer.
+        message: a message object, or bytes in any buffer.
 
     Raises:
-        MessageError: a part of several is binary: the message object cannot write it unchanged.
+        MessageError: the message object cannot be written, or a part of several is binary, which would be changed.
         TypeError: it is something else.
     """
     if isinstance(message, bytes):
         return message
     if isinstance(message, bytearray | memoryview):
         return bytes(message)
-    if not hasattr(message, "as_bytes"):
-        raise TypeError(f"a message is an EmailMessage or bytes, not an object of type {type(message).__name__}")
+    from email.message import Message  # slow to load, and loaded already where there is such an object
+
+    if not isinstance(message, Message):
+        raise TypeError(f"a message is a message object or bytes, not an object of type {type(message).__name__}")
+    try:
+        return _written(message)
+    except MessageError:
+        raise
+    except Exception as error:  # noqa: BLE001  # Python's generator raises anything for what its parser took
+        problem = type(error).__name__  # and no more of it: it may hold the text
+    raise MessageError(f"Python's email package cannot write the message object ({problem}): pass the message as bytes")
+
+
+def _written(message: Message[Any, Any]) -> bytes:
     policy = message.policy.clone(linesep="\n")
     if not any(_is_binary(part) for part in message.walk()):
         return message.as_bytes(policy=policy)
@@ -45,12 +58,12 @@ def octets_of(message: EmailMessage | bytes) -> bytes:
     return head.as_bytes(policy=policy) + cast("bytes", message.get_payload(decode=True) or b"")
 
 
-def _is_binary(part: Message) -> bool:
+def _is_binary(part: Message[Any, Any]) -> bool:
     return parse_token(str(part.get("content-transfer-encoding", ""))) == "binary"
 
 
-def source_of(message: EmailMessage | bytes | BinaryIO) -> bytes | BinaryIO:
-    """Return where a message's octets are to be read.
+def source_of(message: Message[Any, Any] | bytes | BinaryIO) -> bytes | BinaryIO:
+    """Return where a message's bytes are to be read.
 
     Raises:
         MessageError: as :func:`octets_of` does.
@@ -63,7 +76,7 @@ def source_of(message: EmailMessage | bytes | BinaryIO) -> bytes | BinaryIO:
 
 
 def check_readable(source: object) -> None:
-    """Check that octets can be read from ``source``.
+    """Check that bytes can be read from ``source``.
 
     Raises:
         TypeError: it is no binary file.
@@ -73,7 +86,7 @@ def check_readable(source: object) -> None:
 
 
 def check_writable(target: object) -> None:
-    """Check that octets can be written to ``target``.
+    """Check that bytes can be written to ``target``.
 
     Raises:
         TypeError: it is no binary file.
@@ -83,9 +96,20 @@ def check_writable(target: object) -> None:
 
 
 def like(original: M, octets: bytes) -> M:
-    """Return ``octets`` as the type that ``original`` has."""
+    """Return ``octets`` as the type that ``original`` has; a subclass of a message object becomes its base.
+
+    Raises:
+        MessageError: its policy does not take them.
+    """
     if isinstance(original, (bytes, bytearray, memoryview)):
         return octets
     from email import message_from_bytes
+    from email.message import EmailMessage
 
-    return cast("M", message_from_bytes(octets, policy=original.policy))
+    factory = EmailMessage if isinstance(original, EmailMessage) else None  # None: as the policy says
+    try:
+        parse: Any = message_from_bytes
+        return cast("M", parse(octets, factory, policy=original.policy))
+    except Exception as error:  # noqa: BLE001  # a policy may raise what it likes, as email.policy.strict does
+        problem = type(error).__name__
+    raise MessageError(f"the message object's policy does not take the result ({problem}): pass the message as bytes")

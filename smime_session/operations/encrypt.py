@@ -85,7 +85,7 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
-        MessageError: the message object has a binary part, which only bytes can carry.
+        MessageError: the message object cannot be written unchanged; bytes can.
         LimitError: there are more recipients than reading accepts.
         TypeError: an argument is of a kind that is not accepted.
     """

@@ -21,7 +21,7 @@ from smime_session.streams.sources import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from email.message import EmailMessage
+    from email.message import Message
 
     from cryptography import x509
 
@@ -80,7 +80,7 @@ class Inspection:
 
 
 def inspect(
-    message: EmailMessage | bytes | BinaryIO,
+    message: Message[Any, Any] | bytes | BinaryIO,
     identities: Iterable[Identity] = (),
     certificates: Iterable[x509.Certificate] = (),
     *,

@@ -23,7 +23,8 @@ from smime_session.streams.sources import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from email.message import EmailMessage
+    from email.message import Message
+    from typing import Any
 
     from smime_session.algorithms import ContentEncryption
     from smime_session.recipients.registry import Identity
@@ -108,7 +109,7 @@ class SavedSessionKey:
 
 
 def export_session_key(
-    message: EmailMessage | bytes | BinaryIO, identities: Iterable[Identity], *, policy: Policy = DEFAULT
+    message: Message[Any, Any] | bytes | BinaryIO, identities: Iterable[Identity], *, policy: Policy = DEFAULT
 ) -> SavedSessionKey:
     """Return the session key of a message, proven by opening all of its content.
 

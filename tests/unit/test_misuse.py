@@ -227,7 +227,7 @@ def test_a_message_may_be_in_any_buffer(buffer: Callable[[bytes], Any]) -> None:
 @pytest.mark.parametrize("wrong", ["Subject: x\n\ntext\n", Path("letter.eml"), None, 5, ["a"]], ids=_kind)
 def test_a_message_is_no_text_and_no_path(wrong: Any) -> None:  # noqa: ANN401  # that is the point
     """A text has lost its octets, and a path is not opened here."""
-    words = rf"^a message is an EmailMessage or bytes, not an object of type {type(wrong).__name__}$"
+    words = rf"^a message is a message object or bytes, not an object of type {type(wrong).__name__}$"
     uses: tuple[Callable[[], object], ...] = (
         lambda: encrypt(wrong, [READER]),
         lambda: decrypt(wrong, [READER]),
