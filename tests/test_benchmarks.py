@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from benchmarks.document import SHOWN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -121,14 +123,25 @@ def test_the_shares_of_the_stages_are_a_whole(measured: tuple[str, dict[str, Any
 
 
 def test_the_table_goes_into_the_page(measured: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
-    """What the run printed stands between the marks; what stands around them is kept."""
+    """The rows that the page shows stand between the marks; what stands around them is kept."""
     text, values = measured
     page, results = tmp_path / "performance.md", tmp_path / "results.json"
     page.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n")
     results.write_text(json.dumps(values))
     command = (sys.executable, str(_FOLDER / "document.py"), "--page", str(page), "--results", str(results))
     subprocess.run(command, check=True, timeout=60)
-    assert page.read_text() == f"before\n<!-- results -->\n\n{text}\n<!-- end of results -->\nafter\n"
+    written = page.read_text()
+    assert written.startswith("before\n<!-- results -->\n\n- Python: ")
+    assert written.endswith("\n<!-- end of results -->\nafter\n")
+    shown = {row["work"] for row in values["rows"]} & SHOWN
+    assert shown
+    assert {row[0] for row in _table(written, "| work |")[1:]} == shown
+    assert set(written.splitlines()) - set(text.splitlines()) == {
+        "before",
+        "after",
+        "<!-- results -->",
+        "<!-- end of results -->",
+    }
 
 
 def test_growth_is_measured_in_three_dimensions(tmp_path: Path) -> None:
