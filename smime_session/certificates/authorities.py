@@ -1,4 +1,4 @@
-"""Certificate authorities: their certificates lie beside those that they issued, and they are nobody to write to."""
+"""Certificate authorities: their certificates lie beside those that they issued, and are no recipients."""
 
 from __future__ import annotations
 

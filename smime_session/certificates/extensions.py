@@ -1,7 +1,7 @@
 """What the extensions of a plain certificate say, where an issuer writes the same into all its certificates.
 
 Here too only what is usual is known (RFC 5280, 4.2); whatever else there is, even if it is harmless, is left to
-the cryptography library. What that would refuse to read must be refused here, though nobody asks for its value.
+the cryptography library. What that would refuse to read must be refused here, though its value is not asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNREAD: Final = frozenset(
         "2.16.840.1.113730.1.13",  # Netscape's comment
     }
 )
-"""Extensions that the library does not look into; whoever must know them, because they are critical, may not use it."""
+"""Extensions that the library does not look into; where one is critical, the certificate is not used."""
 
 _BOOLEAN_TRUE: Final = b"\x01\x01\xff"
 _BIT_STRING: Final = 0x03

@@ -18,7 +18,7 @@ def quietly() -> Iterator[None]:
     """Silence warnings while a certificate or key is parsed; works as a decorator too.
 
     The library warns of what it still reads but may refuse one day: negative serial numbers, BER
-    in PKCS#12, odd names. Whoever was sent such a file cannot mend it. The day it is refused, the
+    in PKCS#12, odd names. Who was sent such a file cannot mend it. The day it is refused, the
     library's error becomes ours.
     """
     with _filters, warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """Read a certificate as most are, without an object for each of its values (RFC 5280, 4.1).
 
-Whoever encrypts for the certificates of a large company, or one mail for one certificate, needs little of
+Encrypting for the certificates of a large company, or one mail for one certificate, takes little of
 them: issuer, serial number, validity, public key, and what the key is for. That is taken here straight from
 the octets of a certificate that is *plain*: version 3, DER, an RSA or NIST key, names and extensions of the
 usual kinds. Every octet before the signature's value is checked on the way, nothing is skipped. Whatever is

@@ -180,7 +180,7 @@ class Element:
     def _find_end(self, limit: int) -> int:
         """Return where the end-of-contents octets of an indefinite length stand.
 
-        Values of definite length are stepped over, and others entered. Whoever read the outermost value from a
+        Values of definite length are stepped over, and others entered. The parser that read the outermost value from a
         stream has counted what is in it; of those inside, which are walked through again each time they are
         looked at, none may hold much.
         """
@@ -282,7 +282,7 @@ class Element:
         return Element(self._data, starts[-1], self._stop, self._depth + 1, self._inner) if starts else None
 
     def _starts(self) -> Iterator[int]:
-        """Yield where the values begin that it is made of, most of which nobody looks at."""
+        """Yield where the values begin that it is made of, most of which are not looked at."""
         if not self.constructed:
             raise MalformedError("a constructed value was expected")
         data, at, stop = self._data, self._body, self._stop

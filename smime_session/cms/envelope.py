@@ -142,7 +142,7 @@ class EnvelopeReader:
         """How the content is sealed.
 
         Raises:
-            UnsupportedAlgorithmError: not in a way that is spoken here.
+            UnsupportedAlgorithmError: not in a way that is supported.
             MalformedError: its parameters are broken, or do not fit this kind of envelope.
         """
         if self._parameters is None:

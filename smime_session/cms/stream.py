@@ -73,7 +73,7 @@ class Stream:
         while self._look(needed)[0] == tag:
             try:
                 _, size, body = header(self._block, self._at, len(self._block))
-            except MalformedError:  # whoever takes it hears of it then
+            except MalformedError:  # raised when it is asked for
                 return None
             if body <= len(self._block):
                 return size
@@ -217,7 +217,7 @@ class Stream:
             return None
         try:
             _, size, body = header(block, at, len(block))
-        except MalformedError:  # whoever takes it hears of it then
+        except MalformedError:  # raised when it is asked for
             return None
         if size is None or body + size > len(block):
             return None

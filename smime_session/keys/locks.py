@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 MAX_WORK: Final = 10_000_000  # iterations for all locks of a file: seconds; programs write up to a million for each
-MAX_SCRYPT_MEMORY: Final = 64 << 20  # bytes: twice what OpenSSL grants, so that nobody locks a key with more
+MAX_SCRYPT_MEMORY: Final = 64 << 20  # bytes: twice what OpenSSL grants, so that no key is locked with more
 
 _SCRYPT_WORK: Final = 2  # iterations of PBKDF2 that take as long as one block of scrypt
 _CIPHERS: Final = {cipher.oid: cipher for cipher in (AES_256_CBC, AES_192_CBC, AES_128_CBC, DES_EDE3_CBC)}

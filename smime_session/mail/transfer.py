@@ -200,7 +200,7 @@ class Base64Decoder:
 def decode_lines(text: bytes) -> bytes | None:
     """Decode base64 text that is all there, in lines of one length but the last; None for any other, sound or not.
 
-    Whoever gets None asks :class:`Base64Decoder`, which says what is wrong.
+    A caller that gets None asks :class:`Base64Decoder`, which says what is wrong.
     """
     feed = text.find(b"\n")
     stride = feed + 1

@@ -84,13 +84,13 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
         The message inside, as the type that was given, and what was found out about it.
 
     Raises:
-        MessageError: it is no envelope, broken, not spoken here or against the policy.
+        MessageError: it is no envelope, broken, not supported or against the policy.
         NoMatchError: it is addressed to none of the identities.
         OtherMessageError: no identity opened it, and one is a saved session key of another message.
         DecryptionError: it did not open.
         TypeError: an argument is of a kind that is not accepted.
     """
-    with io.BytesIO() as target:  # closed by an exception, which whoever keeps it would keep the plaintext with
+    with io.BytesIO() as target:  # closed by an exception, which would keep the plaintext as long as it is kept
         whole, findings = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
         if whole is None:
             whole = target.getvalue()
@@ -121,7 +121,7 @@ def decrypt_stream(
             is being checked, which takes one pass instead of two.
 
     Raises:
-        MessageError: it is no envelope, broken, not spoken here or against the policy.
+        MessageError: it is no envelope, broken, not supported or against the policy.
         NoMatchError: it is addressed to none of the identities.
         OtherMessageError: no identity opened it, and one is a saved session key of another message.
         DecryptionError: it did not open.

@@ -50,7 +50,7 @@ class Pass:
             encoded content-encryption algorithm and the ciphertext.
 
     Raises:
-        MessageError: it is no envelope, broken, not spoken here or against the policy.
+        MessageError: it is no envelope, broken, not supported or against the policy.
     """
 
     def __init__(self, replay: Replay, policy: Policy) -> None:
@@ -179,7 +179,7 @@ class Pass:
         return hashlib.sha256(codec.algorithm_identifier(self.reader.header.content_encryption))
 
     def _close(self) -> None:
-        """Drop every key schedule; an exception that somebody keeps would keep them too."""
+        """Drop every key schedule; an exception that is kept would keep them too."""
         for _, stream in self._openers:
             stream.close()
 

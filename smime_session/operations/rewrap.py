@@ -1,9 +1,9 @@
 """Rewrapping: other recipients for a message that stays sealed as it is.
 
-The session key is taken from one recipient info and wrapped for whoever is to read the message
+The session key is taken from one recipient info and wrapped for those who are to read the message
 besides; the sealed content, its nonce, its tag, all attributes and what is wrapped for those who
 stay are copied octet for octet. The tag does not cover the recipients (RFC 5083, 2.2), so this is
-sound. Taking somebody out needs no key and revokes nothing: whoever could read the message may
+sound. Removing a recipient needs no key and revokes nothing: who could read the message may
 have kept its session key. Resealing gives the content a new one.
 """
 
@@ -145,15 +145,15 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
         source: a mail, or a bare CMS object in DER, BER, PEM or base64. What cannot seek is kept, as it
             came, in a private file.
         target: where the message goes, in the form that the input has.
-        identities: who may read the message; one of them has to, for somebody to be added. The whole content
+        identities: who may read the message; one of them has to, for a recipient to be added. The whole content
             has to open with its session key and, without authentication, something else has to prove that key
             (:class:`~smime_session.session_key.Proof`): an RSA key may need its certificate.
-        add: certificates, which are checked, or prepared recipients. Whoever is a recipient already
+        add: certificates, which are checked, or prepared recipients. A recipient who is there already
             stays as before; to be wrapped for anew, name them in ``remove`` too.
         remove: who is to be taken out: see :meth:`~smime_session.operations.roster.Roster.select`.
         certificates: where a mail address in ``remove`` is looked up.
         reseal: whether to seal the content with a new session key and the algorithm of ``profile``, for
-            exactly those in ``add``: whoever else was a recipient is one no longer.
+            exactly those in ``add``: all other recipients are removed.
         profile: how session keys are wrapped for certificates, and what is asked of all who are readers
             afterwards. None takes it from the message (:func:`profile_like`); a function is called with that
             profile and returns the one to take.
@@ -162,10 +162,10 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
             written to it is thrown away if an exception is raised; resealing then reads the message once.
 
     Raises:
-        RecipientError: somebody cannot be added, or is not there to be removed, or nobody would be left;
+        RecipientError: a recipient cannot be added, or is not there to be removed, or none would be left;
             every one is named.
-        MessageError: the message is no envelope, broken, not spoken here or against the policy.
-        NoMatchError: it is addressed to none of the identities, and somebody is to be added.
+        MessageError: the message is no envelope, broken, not supported or against the policy.
+        NoMatchError: it is addressed to none of the identities, and a recipient is to be added.
         OtherMessageError: no identity opened it, and one is a saved session key of another message.
         DecryptionError: it did not open.
         TypeError: an argument is of a kind that is not accepted.
@@ -195,7 +195,7 @@ def profile_like(content_encryption: AlgorithmIdentifier, *, reseal: bool = Fals
     """
     try:
         parameters = content_algorithm.parameters_from(content_encryption)
-    except MessageError:  # removing somebody goes without understanding how the content is sealed
+    except MessageError:  # removing a recipient goes without understanding how the content is sealed
         return MODERN
     algorithm = parameters.algorithm
     compat = algorithm.mode == "cbc" and not (reseal and algorithm.legacy)
@@ -293,7 +293,7 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
     reading = Pass(replay, order.policy)
     old, form = reading.reader.header, reading.incoming.form
     before = Roster(old.wrapped_keys)
-    before.select(order.remove, order.certificates)  # whoever is named has to be there
+    before.select(order.remove, order.certificates)  # each that is named has to be there
     profile = order.profile_for(old, reseal=True)
     recipients = recipients_for(order.wanted, profile=profile)
     authenticated = reading.reader.authenticated

@@ -2,7 +2,7 @@
 
 For a legal hold, an audit, an archive that outlives a private key. What is saved is tied to its
 message by a fingerprint, so that it opens that one and no other; docs/session-key.md describes the
-file. Whoever has it reads the message.
+file. Its holder can read the message.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SavedSessionKey:
         self.fingerprint = fingerprint
 
     def unwrap(self, _wrapped: Sequence[object]) -> SessionKey:
-        """Return a copy of the key, whoever the message is addressed to; opening checks that it is the right one.
+        """Return a copy of the key, whatever the recipients; opening checks that it is the right one.
 
         Raises:
             CredentialError: it was wiped.
@@ -119,7 +119,7 @@ def export_session_key(
         policy: what is accepted.
 
     Raises:
-        MessageError: it is no envelope, broken, not spoken here or against the policy.
+        MessageError: it is no envelope, broken, not supported or against the policy.
         NoMatchError: it is addressed to none of the identities.
         OtherMessageError: an identity is a saved session key of another message.
         DecryptionError: it did not open.

@@ -249,7 +249,7 @@ def _unfit_extensions(extensions: x509.Extensions, profile: Profile) -> Iterator
         yield "cannot be named by its key identifier: it has none"
     for extension in extensions:
         if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
-            # RFC 5280, 4.2: whoever does not know a critical extension must reject the certificate
+            # RFC 5280, 4.2: a critical extension that is not known means that the certificate is rejected
             yield f"has a critical extension that is not known here ({excerpt(extension.oid.dotted_string)})"
 
 

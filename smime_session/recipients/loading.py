@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Judged = tuple[bytes, Recipient | RecipientError]
 
-_DISTINCTIVE: Final = 32  # octets at the end of a signature: no two certificates share them unless somebody wants it
+_DISTINCTIVE: Final = 32  # octets at the end of a signature: no two certificates share them unless by intent
 
 
 def load_recipients(data: bytes, *, profile: Profile = MODERN, at: datetime | None = None) -> list[Recipient]:

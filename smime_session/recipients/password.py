@@ -1,7 +1,7 @@
 """Password: the session key encrypted with a key that is made of a password (RFC 5652, 6.2.4).
 
 PBKDF2 (RFC 8018) makes the key, PWRI-KEK (RFC 3211) encrypts with it: twice in CBC mode, so that
-every bit depends on every other, and with a short check value inside. Whoever sees the message can
+every bit depends on every other, and with a short check value inside. Who sees the message can
 try passwords as fast as PBKDF2 lets them; its iterations buy time, a long password buys more.
 """
 

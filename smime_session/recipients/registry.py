@@ -97,7 +97,7 @@ class NamedIdentity(Identity, Protocol):
 
     @property
     def names(self) -> OwnNames:
-        """The names, for whoever compares them with those in a message."""
+        """The names, to be compared with those in a message."""
         ...
 
 

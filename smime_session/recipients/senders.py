@@ -1,7 +1,7 @@
 """Senders who agree on a key with one of their own, and name the certificate that holds it (RFC 5652, 6.2.2).
 
 The certificate comes with the recipient's private key, or in the message itself. Either way it lends its
-public key to the agreement and is trusted with nothing: whoever writes a message puts into it what
+public key to the agreement and is trusted with nothing: the author of a message puts into it what
 certificates they like, and whether it opens says nothing about who sent it.
 """
 
