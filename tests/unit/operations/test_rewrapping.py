@@ -277,7 +277,7 @@ def test_nobody_left_is_refused() -> None:
 
 def test_nothing_to_do_is_refused() -> None:
     """Neither adding nor removing anybody is a mistake."""
-    with pytest.raises(RecipientError, match="nobody to add and nobody to remove"):
+    with pytest.raises(RecipientError, match="no recipient to add and none to remove"):
         rewrap(sealed_for(RSA), RSA.identities)
 
 
