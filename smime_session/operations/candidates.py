@@ -141,9 +141,11 @@ def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]
 def _matching(
     identity: SelectiveIdentity, wrapped_keys: Sequence[WrappedKey], problems: list[MessageError]
 ) -> list[WrappedKey]:
-    """Return what is addressed to an identity; a broken recipient info hides no other."""
+    """Return what is addressed to an identity; a broken recipient info hides no other, but a limit holds for all."""
     try:
         return identity.matching(wrapped_keys)
+    except LimitError:  # asked one by one, each would keep it, and all together would cost minutes
+        raise
     except MessageError:
         found = []
     for wrapped in wrapped_keys:

@@ -14,13 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session import COMPAT, MODERN, Password, Policy, PresharedKey, Profile, SessionKey, decrypt, encrypt, inspect
-from smime_session.algorithms import AES_128_CBC, AES_192_CBC, AES_256_CBC, DES_EDE3_CBC, PASSWORD_CIPHERS, PRF_OIDS
+from smime_session.algorithms import (
+    AES_128_CBC,
+    AES_192_CBC,
+    AES_256_CBC,
+    DATA,
+    DES_EDE3_CBC,
+    ENVELOPED_DATA,
+    PASSWORD_CIPHERS,
+    PRF_OIDS,
+)
 from smime_session.cms import asn1, codec
 from smime_session.cms.pbkdf2 import Pbkdf2
-from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
+from smime_session.cms.values import AlgorithmIdentifier, EnvelopeHeader, WrappedKey
 from smime_session.errors import CredentialError, DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
 from smime_session.keys.passwords import block_context, derive
-from smime_session.profiles import MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
+from smime_session.operations.candidates import Candidates
+from smime_session.profiles import DEFAULT, MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients import password
 from smime_session.recipients.password import PasswordRecipientInfo
 from smime_session.recipients.registry import legacy_algorithm, summarize
@@ -394,3 +404,16 @@ def test_key_encryption_key_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
         wrapped = Password("word", iterations=1000).wrap(key)
         Password("word").unwrap([wrapped])
     assert made == [bytearray(32), bytearray(32)]
+
+
+@pytest.mark.parametrize("count", [2, 16, 255, 600])
+def test_work_for_all_recipients_together_is_refused_before_any_is_done(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading holds the limit for the whole message: it is not asked again for each recipient info."""
+    derivation = Pbkdf2(bytes(8), MAX_PBKDF2_ITERATIONS, "SHA-256")
+    info = PasswordRecipientInfo(derivation, AES_256_CBC, bytes(16), bytes(48))
+    header = EnvelopeHeader(ENVELOPED_DATA, 3, (password.encode(info, 32),) * count, DATA, AlgorithmIdentifier("1.2"))
+    monkeypatch.setattr(password, "derive", lambda *_: pytest.fail("work was done"))
+    with pytest.raises(LimitError, match="for all passwords together"):
+        Candidates(header, [Password("a password")], DEFAULT)
