@@ -13,6 +13,7 @@ import re
 import sqlite3
 import stat
 import time
+import weakref
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
@@ -215,6 +216,7 @@ class CertificateStore:
                 yield connection
             return
         self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._memory.close)
         _make_tables(self._memory)
         yield self._memory
 
@@ -227,9 +229,13 @@ class CertificateStore:
                 return None
         try:
             connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        except sqlite3.OperationalError:
+            return None
+        try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.OperationalError:
+            connection.close()
             return None
         except sqlite3.DatabaseError:  # it is no database
             connection.close()
