@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from tests.interop.peers.base import TIMEOUT, PeerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BufferedReader
     from pathlib import Path
 
 T = TypeVar("T")
@@ -144,18 +145,13 @@ class Marionette:
     answers.
     """
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=2 * TIMEOUT)
-        self._received = self._socket.makefile("rb")
+    def __init__(self, connection: socket.socket, received: BufferedReader) -> None:
+        self._connection = connection
+        self._received = received
         self._receive()  # it introduces itself
         timeouts = {"timeouts": {"script": 2 * TIMEOUT * 1000}}
         self.call("WebDriver:NewSession", {"capabilities": {"alwaysMatch": timeouts}})
         self.call("Marionette:SetContext", {"value": "chrome"})
-
-    def close(self) -> None:
-        """Hang up."""
-        self._received.close()
-        self._socket.close()
 
     def call(self, command: str, arguments: dict[str, object]) -> Any:  # noqa: ANN401  # JSON
         """Send a command and return what it gives.
@@ -164,7 +160,7 @@ class Marionette:
             PeerError: it failed.
         """
         request = json.dumps([0, 1, command, arguments]).encode()
-        self._socket.sendall(b"%d:%s" % (len(request), request))
+        self._connection.sendall(b"%d:%s" % (len(request), request))
         _, _, error, value = self._receive()
         if error:
             raise PeerError(f"Thunderbird: {error['message']}")
@@ -202,7 +198,11 @@ def running(folder: Path) -> Iterator[Thunderbird]:
         )
     try:
         port = _wait(lambda: _port(profile, program))
-        with closing(Marionette(port)) as marionette:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=2 * TIMEOUT) as connection,
+            connection.makefile("rb") as received,
+        ):
+            marionette = Marionette(connection, received)
             _wait(lambda: marionette.run(_READY))
             yield Thunderbird(marionette, folder)
             marionette.call("Marionette:Quit", {"flags": ["eForceQuit"]})
