@@ -25,6 +25,8 @@ from ..shared_secrets import shared_secret_options
 if TYPE_CHECKING:
     from typing import Any
 
+    from smime_session import Opened
+
     from ..private_keys import PrivateKeys
     from ..shared_secrets import SharedSecrets
 
@@ -86,7 +88,17 @@ def command(  # noqa: PLR0913  # an argument for each option
                 policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy, **limits),
                 transactional=destination.transactional or destination.refuses_binary,
             )
-    if not opened.authenticated and not quiet:
-        from ..console import note
+    if not quiet:
+        _tell(opened)
 
+
+def _tell(opened: Opened) -> None:
+    from smime_session.text import excerpt
+
+    from ..console import note
+
+    if not opened.authenticated:
         note(f"the content was not authenticated ({opened.content_encryption}): it could have been altered")
+    if opened.altered_headers:
+        names = excerpt(", ".join(opened.altered_headers))
+        note(f"header fields were changed on the way ({names}): the message has them as they were encrypted")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session import Profile, Recipient, Sealed
+    from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.addressees import Envelope
     from smime_session.operations.encrypt import Form
 
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from ..streams import Source
 
 
+_POLICIES: Final = ["hcp_no_confidentiality", "hcp_baseline", "hcp_shy", "none"]
 _HELP: Final = {
     "-r": "A file with the certificate of a recipient, or of several; repeat it for more.",
     "--self": "A file with your own certificate, so that your copy stays readable.",
+    "--hide-subject": "Show [...] outside in place of the subject, and no keywords; recipients get them.",
+    "--headers": "What is shown outside of header fields, by RFC 9788; with none, they are not protected inside.",
 }
 
 
@@ -57,6 +61,8 @@ _HELP: Final = {
     show_default=True,
     help="Algorithms for S/MIME 4.0 readers, for older ones, or for post-quantum keys only.",
 )
+@click.option("--hide-subject", is_flag=True, help=_HELP["--hide-subject"])
+@click.option("--headers", type=click.Choice(_POLICIES), help=_HELP["--headers"])
 @click.option(
     "--format",
     "form",
@@ -77,6 +83,8 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     *,
     addressing: Addressing,
     secrets: SharedSecrets,
+    hide_subject: bool,
+    headers: HeaderPolicy | None,
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
 ) -> None:
@@ -86,11 +94,14 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     encrypted with each recipient's key. If one recipient cannot be used, the message is not encrypted at all.
     A password or a shared key makes everyone who has it a recipient too.
 
+    The header fields of a mail stay readable outside; a copy inside tells the reader if they were changed.
+
     With --certs, recipients are found by the addresses in To, Cc and Bcc. If there is a Bcc, -o names a folder: it
     gets a message for all in To and Cc, one for each in Bcc, and a list of who gets which.
     """
     destination = Output(output)
     _check(destination, form, certificates, own, addressing, secrets)
+    policy = _header_policy(form, headers, hide_subject=hide_subject)
 
     from ..credentials import recipients_in
 
@@ -104,7 +115,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
             return
         divided = addressing.envelopes(fields, profile)
         recipients += secrets.load(new=True)
-        work = _Work(source, stream, profile, form, quiet=quiet)
+        work = _Work(source, stream, profile, policy, form, quiet=quiet)
         if addressing.stores and destination.is_folder:
             work.encrypt_each(divided, recipients, cast("str", output))
             sealed = None
@@ -144,12 +155,26 @@ def _check(  # noqa: PLR0913, PLR0917  # what may contradict each other
         refuse_to_replace(destination, option, [path])
 
 
+def _header_policy(form: Form, headers: HeaderPolicy | None, *, hide_subject: bool) -> HeaderPolicy:
+    """Return what is shown outside of header fields.
+
+    Raises:
+        MisuseError: the options do not go together.
+    """
+    if headers and hide_subject:
+        raise MisuseError("--hide-subject and --headers exclude each other", "--hide-subject is --headers hcp_baseline")
+    if form != "mail" and (headers or hide_subject):
+        raise MisuseError(f"there are no header fields with --format {form}")
+    return headers or ("hcp_baseline" if hide_subject else "hcp_no_confidentiality")
+
+
 class _Work(NamedTuple):
     """A message that is to be encrypted, for one envelope or for several."""
 
     source: Source
     stream: BinaryIO
     profile: Profile
+    headers: HeaderPolicy
     form: Form
     quiet: bool
 
@@ -165,6 +190,7 @@ class _Work(NamedTuple):
                 target,
                 recipients,
                 profile=self.profile,
+                headers=self.headers,
                 form=self.form,
                 transactional=destination.transactional,
             )
@@ -190,7 +216,7 @@ class _Work(NamedTuple):
                 if begin is not None:
                     self.stream.seek(begin)
                 recipients: list[Recipient | x509.Certificate] = [*each.certificates, *(() if each.blind else others)]
-                encrypt_stream(self.stream, target, recipients, profile=self.profile)
+                encrypt_stream(self.stream, target, recipients, profile=self.profile, headers=self.headers)
             found = [{"file": name, "recipients": each.recipients} for name, each in zip(names, divided, strict=True)]
             list_file.write(json.dumps(found, indent=2).encode() + b"\n")
 

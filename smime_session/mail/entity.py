@@ -1,8 +1,7 @@
-"""The head of a mail, split: what describes the content is sealed with it, the rest travels outside.
+"""The head of a mail, split into fields: those that describe its content, and those that travel outside.
 
-``Content-*`` fields go inside, in their order and byte for byte but for canonical line endings.
-All others stay outside as they are. ``Bcc`` stays nowhere: it would tell every recipient what it
-is there to hide (RFC 5322, 3.6.3).
+``Bcc`` travels nowhere: it would tell every recipient what it is there to hide (RFC 5322, 3.6.3). What goes inside
+is for :mod:`~smime_session.mail.payload` to say.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from smime_session.mail.fields import (
     parse_token,
     split_mbox_line,
 )
-from smime_session.mail.line_endings import CRLF, LF, canonical
+from smime_session.mail.line_endings import CRLF, LF
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
@@ -60,11 +59,6 @@ class MailHead(NamedTuple):
     eol: bytes
     transfer_encoding: str
     hidden: Collection[str]
-
-    @property
-    def inner(self) -> bytes:
-        """The fields that go inside, with CRLF line endings, and the blank line."""
-        return canonical(_ended(b"".join([raw for _, raw in self.content_fields]))) + CRLF
 
     @property
     def outer(self) -> bytes:

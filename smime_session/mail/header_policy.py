@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from smime_session.errors import LimitError, MessageError
-from smime_session.mail.addresses import addresses_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HeaderPolicy = Literal["hcp_no_confidentiality", "hcp_baseline", "hcp_shy", "none"]
 """A policy by the name that RFC 9788 gives it; with ``none`` no field goes inside at all, as in RFC 8551."""
+
+DEFAULT_HEADERS: Final = "hcp_no_confidentiality"  # most readers know nothing of RFC 9788 and would see no subject
 
 OBSCURED: Final = "[...]"  # what a hidden Subject is replaced with: a mail without any may be refused
 
@@ -45,8 +46,20 @@ POLICIES: Final[dict[str, Callable[[str, str], str | None]]] = {
 """Each takes a field's name in lower case and its value, and returns the value outside, or None to remove the field."""
 
 
+def check_headers(headers: object) -> None:
+    """Check that ``headers`` names a policy.
+
+    Raises:
+        TypeError: it does not.
+    """
+    if headers != "none" and headers not in POLICIES:
+        raise TypeError(f"headers is {', '.join(map(repr, POLICIES))} or 'none', not {headers!r}")
+
+
 def _bare_addresses(name: str, value: str) -> str:
     """Return the addresses alone; the value itself if it has none, or one that needs more than ASCII."""
+    from smime_session.mail.addresses import addresses_in
+
     try:
         addresses = ", ".join(addresses_in(value.encode(), name))
     except (MessageError, LimitError):

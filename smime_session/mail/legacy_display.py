@@ -323,7 +323,7 @@ def _change_base64(beginning: bytes, *, last: bool, find: Find, exactly: bool) -
     first, feed, _ = lines.partition(LF)
     eol = CRLF if not feed or first.endswith(b"\r") else LF
     length = len(first.rstrip(b"\r"))
-    if length % 4 or not (feed or length > MIME_LINE):
+    if not length or length % 4 or not (feed or length > MIME_LINE):
         length = MIME_LINE
     try:
         content = binascii.a2b_base64(lines)

@@ -72,9 +72,9 @@ _TRACE_FAMILIES: Final = ("arc-", "list-", "resent-")
 _PLACEHOLDERS: Final = frozenset({b"...", b"[...]", b"encrypted message", b"pep", b"=?utf-8?q?p=e2=89=a1p?="})
 """What older programs write in place of a hidden Subject, in lower case; only of these no ``HP-Outer`` tells."""
 
-_CLOSED: Final = re.compile("(?i)pkcs7-mime|/signed|/encrypted")  # is not found in most mails, and nothing is parsed
+_CLOSED: Final = "(?i)pkcs7-mime|/signed|/encrypted"  # is not found in most mails, and nothing is parsed
 _AS_IT_IS: Final = frozenset({"7bit", "8bit", "binary"})
-_FIELD_START: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
+_FIELD_START: Final = rb"([!-9;-~]+)[ \t]*:"
 _MEDIA_TYPE: Final = rb"[^:]*:(?:[ \t\r\n]|\([^()\\]*\))*[^\s;()/]*(?:[ \t]*/[ \t]*[^\s;()]*)?"
 _PARAMETER: Final = rb'(?i)"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|(;\s*%s\s*=\s*(?:"[^"\\]*"|[^\s;"]*))'
 
@@ -166,7 +166,7 @@ def protect(
 def _is_closed(fields: Sequence[Field]) -> bool:
     """Tell whether fields are those of something signed or encrypted."""
     value = find_value(fields, "content-type")
-    return is_layer(parse_media_type(value)) if _CLOSED.search(value) else False
+    return is_layer(parse_media_type(value)) if re.search(_CLOSED, value) else False
 
 
 def _mark(inner: list[Field]) -> None:
@@ -196,22 +196,19 @@ def restore(outer: Sequence[Field], payload: Sequence[Field], *, wrapped: bool =
     known = scheme in {"cipher", "clear"}
     if not (known or wrapped or parameters.get("protected-headers", "").lower().startswith("v1")):
         return None
-    told = [_untold(field) for field in payload if field.name == _HP_OUTER]
-    fields = tuple(_unmarked(field) for field in payload if field.name != _HP_OUTER)
+    told = [field for field in payload if field.name == _HP_OUTER]
+    fields = tuple([_unmarked(field) for field in payload if field.name != _HP_OUTER])
     own = _by_name(fields)
     is_told = scheme == "cipher" and bool(told)
-    sent = _by_name([field for field in told if field is not None]) if is_told else own
+    sent = _by_name(_untold(told)) if is_told else own
     if known:
         kept = _added_on_the_way(outer, own, sent)
     else:
         inside = {field.name for field in fields if not is_trace(field.name)}
         kept = tuple(field for field in outer if not (field.name.startswith("content-") or field.name in inside))
     altered = _altered(sent, _by_name(outer), exactly=is_told or scheme == "clear", all_inside=known)
-    spelt = (
-        {field.name: _spelling(field).decode("ascii") for field in (*outer, *told, *fields) if field} if altered else {}
-    )
     display = scheme == "cipher" and not (is_told and sent == own)
-    return Restored(kept, fields, tuple(spelt[name] for name in altered), display)
+    return Restored(kept, fields, _spelt(altered, (*outer, *_untold(told), *fields)) if altered else (), display)
 
 
 def is_trace(name: str) -> bool:
@@ -291,11 +288,20 @@ def _told(field: Field) -> Field:
     return Field(_HP_OUTER, b"".join((b"HP-Outer: ", _spelling(field), b": ", value)))
 
 
-def _untold(field: Field) -> Field | None:
-    """Return the field that an HP-Outer field tells of; None if it tells of none."""
-    told = field.raw.partition(b":")[2].lstrip()
-    name = told.partition(b":")[0].rstrip()
-    return Field(name.decode("ascii").lower(), told) if _FIELD_START.match(told) else None
+def _untold(told: Sequence[Field]) -> list[Field]:
+    """Return the fields that HP-Outer fields tell of; what is none is passed over."""
+    fields: list[Field] = []
+    for _, raw in told:
+        field = raw.partition(b":")[2].lstrip()
+        if match := re.match(_FIELD_START, field):
+            fields.append(Field(match[1].decode("ascii").lower(), field))
+    return fields
+
+
+def _spelt(names: Sequence[str], fields: Sequence[Field]) -> tuple[str, ...]:
+    """Return names as the last field of that name is spelt."""
+    spelt = {field.name: _spelling(field).decode("ascii") for field in fields}
+    return tuple(spelt[name] for name in names)
 
 
 def _unmarked(field: Field) -> Field:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.errors import NotMailError
 from smime_session.mail.entity import is_composite
 from smime_session.mail.fields import find_body, find_value, parse_fields, parse_token
-from smime_session.mail.line_endings import CRLF, LineFeeds, with_line_feeds
+from smime_session.mail.line_endings import CRLF, LF, LineFeeds, with_line_feeds
+from smime_session.mail.protection import Restored, holds_wrapped_mail, joined, restore
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import Block
     from smime_session.mail.entity import MailHead
     from smime_session.mail.fields import Field
+    from smime_session.mail.main_body import MainBody
     from smime_session.mail.transfer import Target
 
 
+_WRAPPED: Final = b"message/rfc822"
 _ONCE: Final = frozenset(
     {
         "date",
@@ -37,65 +41,118 @@ _ONCE: Final = frozenset(
 
 
 class Reunion:
-    """Write the mail that an opened envelope holds: the exact inverse of splitting it.
+    """Write the mail that an opened envelope holds: the exact inverse of dividing it.
 
-    The entity takes on the outer mail's line endings, except a body whose encoding is binary. A whole mail,
-    as some programs seal one, brings its own From, To, Subject and so on, and the outer ones are left out.
-    Content that is no entity, like the bare text some programs encrypt, gets a blank line before
-    it and is left as it is.
+    The entity takes on the outer mail's line endings, except a body whose encoding is binary. Protected header fields
+    are restored (RFC 9788). A whole mail that says nothing of protection, as some programs seal one, brings its own
+    From, To, Subject and so on, and the outer ones are left out. Content that is no entity, like the bare text some
+    programs encrypt, gets a blank line before it and is left as it is.
 
     Args:
         head: the encrypted mail's head.
         target: where the mail goes.
+
+    Attributes:
+        altered_headers: names of header fields that were changed outside, once the body has begun.
     """
 
     def __init__(self, head: MailHead, target: Target) -> None:
+        self.altered_headers: tuple[str, ...] = ()
         self._head = head
         self._target = target
         self._held: bytes | None = b""
+        self._wrapper = 0  # octets of a head that may be that of a wrapped mail, whose own has to follow
+        self._main_body: MainBody | None = None
+        self._waiting: _Start | None = None
         self._line_feeds: LineFeeds | None = None
 
     def write(self, data: Block) -> None:
         """Take the next octets of the entity."""
         if self._held is None:
-            self._target.write(data if self._line_feeds is None else self._line_feeds.convert(data))
+            self._write_body(data)
             return
         seen = max(0, len(self._held) - len(CRLF))
         self._held = b"".join((self._held, data))
-        if body := find_body(self._held, seen):
+        if body := self._find_body(self._held, seen):
             self._begin(self._held, body)
         elif len(self._held) > MAX_MAIL_HEADER_SIZE:
-            self._begin(self._held, 0)
+            self._begin(self._held, self._wrapper)
 
     def finish(self) -> None:
         """Write what waited for more."""
         if self._held is not None:
             self._begin(self._held, len(self._held))
+        if self._main_body is not None:
+            last, main_body = self._main_body.finish(), self._main_body
+            self._main_body = None
+            self._write_head(changed=bool(main_body.changed))
+            self._write_body(last)
         if self._line_feeds is not None:
             self._target.write(self._line_feeds.finish())
+
+    def _find_body(self, content: bytes, seen: int) -> int:
+        """Return where the body begins, behind a second head if it may be that of a wrapped mail; 0 if it does not."""
+        if not self._wrapper:
+            body = find_body(content, seen)
+            if not body or _WRAPPED not in content[:body].lower():
+                return body
+            self._wrapper = body
+        inner = find_body(content[self._wrapper :])
+        return self._wrapper + inner if inner else 0
 
     def _begin(self, content: bytes, body: int) -> None:
         """Write everything up to the body, which begins at octet ``body`` of ``content``, and what is there of it."""
         self._held = None
         start = _start(self._head, content[:body])
-        self._target.write(start.octets)
+        self.altered_headers = start.altered_headers
         self._line_feeds = LineFeeds(composite=start.composite) if start.body_has_line_feeds else None
-        self.write(memoryview(content)[len(start.taken) :])
+        self._waiting = start
+        if start.display_fields:
+            from smime_session.mail.main_body import MainBody
+
+            self._main_body = MainBody(start.display_fields, None)
+        else:
+            self._write_head(changed=False)
+        self._write_body(memoryview(content)[len(start.taken) :])
+
+    def _write_head(self, *, changed: bool) -> None:
+        """Write the head, which waits until it is known whether it changes with the body."""
+        if self._waiting is not None:
+            self._target.write(self._waiting.changed_octets if changed else self._waiting.octets)
+            self._waiting = None
+
+    def _write_body(self, data: Block) -> None:
+        if self._main_body is not None:
+            data = self._main_body.convert(data)
+            if self._main_body.changed is not None:
+                self._write_head(changed=self._main_body.changed)
+        self._target.write(data if self._line_feeds is None else self._line_feeds.convert(data))
 
 
-def reunite(head: MailHead, content: bytes) -> bytes:
+class Reunited(NamedTuple):
+    """A mail that an opened envelope held.
+
+    Attributes:
+        mail: its octets.
+        altered_headers: names of header fields that were changed outside.
+    """
+
+    mail: bytes
+    altered_headers: tuple[str, ...]
+
+
+def reunite(head: MailHead, content: bytes) -> Reunited:
     """Return the mail that an opened envelope holds, as :class:`Reunion` writes it.
 
     Args:
         head: the encrypted mail's head.
         content: the entity.
     """
-    body = find_body(content) or (len(content) if len(content) <= MAX_MAIL_HEADER_SIZE else 0)
-    start = _start(head, content[:body])
-    rest = content[len(start.taken) :]
-    return b"".join(
-        (start.octets, with_line_feeds(rest, composite=start.composite) if start.body_has_line_feeds else rest)
-    )
+    with BytesIO() as target:
+        reunion = Reunion(head, target)
+        reunion.write(content)
+        reunion.finish()
+        return Reunited(target.getvalue(), reunion.altered_headers)
 
 
 class _Start(NamedTuple):
@@ -106,25 +163,64 @@ class _Start(NamedTuple):
         taken: what they take of the entity.
         body_has_line_feeds: whether what follows is to have bare line feeds.
         composite: whether it has parts, of which one may be binary.
+        altered_headers: names of header fields that were changed outside.
+        display_fields: the fields of the mail, if its body may have legacy display elements.
+        changed_octets: the octets that it begins with if the mail itself is a part that had one.
     """
 
     octets: bytes
     taken: bytes = b""
     body_has_line_feeds: bool = False
     composite: bool = False
+    altered_headers: tuple[str, ...] = ()
+    display_fields: tuple[Field, ...] = ()
+    changed_octets: bytes = b""
 
 
 def _start(head: MailHead, inner: bytes) -> _Start:
-    """Join the outer fields and ``inner``, which seems to be the head of an entity."""
-    fields = entity_fields(inner)
+    """Join the outer fields and ``inner``, which seems to be the head of an entity, and of a mail wrapped in it."""
+    end = find_body(inner) or len(inner)
+    fields = entity_fields(inner[:end])
     if fields is None:
         return _Start(head.outer + head.eol)
-    repeated = [name for name, _ in fields if name in _ONCE]
-    outer = head.outer_without(repeated)
+    inside = _fields_of_wrapped(inner[end:])
+    wrapped = bool(inside) and holds_wrapped_mail(head.fields, fields, inside)
+    if found := restore(head.fields, inside if wrapped else fields, wrapped=wrapped):
+        return _restored(head, inner if wrapped else inner[:end], found)
+    outer = head.outer_without([name for name, _ in fields if name in _ONCE])
     if head.eol == CRLF:
         return _Start(outer)
-    binary = parse_token(find_value(fields, "content-transfer-encoding")) == "binary"
-    return _Start(outer + with_line_feeds(inner), inner, not binary, is_composite(fields))
+    inner = inner[:end]
+    return _Start(outer + with_line_feeds(inner), inner, not _is_binary(fields), is_composite(fields))
+
+
+def _restored(head: MailHead, taken: bytes, found: Restored) -> _Start:
+    """Put what was added on the way before a mail's own fields."""
+    outer = head.mbox_line + b"".join([raw for _, raw in found.kept])
+
+    def octets(fields: tuple[Field, ...]) -> bytes:
+        own = joined(fields) + CRLF
+        return outer + (own if head.eol == CRLF else with_line_feeds(own))
+
+    line_feeds = head.eol == LF and not _is_binary(found.fields)
+    start = _Start(octets(found.fields), taken, line_feeds, is_composite(found.fields), found.altered)
+    if not found.display:
+        return start
+    from smime_session.mail.legacy_display import remarked
+
+    return start._replace(display_fields=found.fields, changed_octets=octets(remarked(found.fields, None)))
+
+
+def _is_binary(fields: tuple[Field, ...]) -> bool:
+    return parse_token(find_value(fields, "content-transfer-encoding")) == "binary"
+
+
+def _fields_of_wrapped(head: bytes) -> tuple[Field, ...]:
+    """Return the fields of a mail in another, or none if it is no mail."""
+    try:
+        return parse_fields(head) if head else ()
+    except NotMailError:
+        return ()
 
 
 def entity_fields(head: bytes) -> tuple[Field, ...] | None:

@@ -40,12 +40,15 @@ class Opened:
         content_encryption: the content-encryption algorithm's name.
         form: what the input was: ``mail``, ``der``, ``pem`` or ``base64``.
         wrapped_key: the recipient info that opened; None if a session key was given.
+        altered_headers: names of header fields that stand outside in another form than they were sent in, or that
+            only others wrote, where the mail has protected ones inside (RFC 9788); those inside are in the message.
     """
 
     authenticated: bool
     content_encryption: str
     form: str
     wrapped_key: WrappedKey | None = field(repr=False)
+    altered_headers: tuple[str, ...]
 
     @property
     def key_management(self) -> str:
@@ -135,7 +138,7 @@ def decrypt_stream(
     return Opened(*findings)
 
 
-_Findings = tuple[bool, str, str, "WrappedKey | None"]  # the attributes of Opened
+_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...]]  # the attributes of Opened
 
 
 def _decrypt(
@@ -146,14 +149,17 @@ def _decrypt(
         reading = Pass(replay, policy)
         incoming, algorithm = reading.incoming, reading.parameters.algorithm
         with Candidates(reading.reader.header, tuple(identities), policy) as candidates:
-            whole = None
+            whole: bytes | None = None
+            altered: tuple[str, ...] = ()
             if incoming.short:
                 winner, whole = reading.open_at_once(candidates.all)
             else:
-                winner = _open_in_passes(replay, reading, candidates.all, target, policy, transactional=transactional)
+                winner, altered = _open_in_passes(
+                    replay, reading, candidates.all, target, policy, transactional=transactional
+                )
         if whole is not None and incoming.head is not None:
-            whole = reunite(incoming.head, whole)
-        return whole, (algorithm.authenticated, algorithm.name, incoming.form, winner.wrapped)
+            whole, altered = reunite(incoming.head, whole)
+        return whole, (algorithm.authenticated, algorithm.name, incoming.form, winner.wrapped, altered)
 
 
 def _open_in_passes(  # noqa: PLR0913  # what a pass is made of
@@ -164,8 +170,8 @@ def _open_in_passes(  # noqa: PLR0913  # what a pass is made of
     policy: Policy,
     *,
     transactional: bool,
-) -> Candidate:
-    """Open what may be too large for memory; return the key that opened it."""
+) -> tuple[Candidate, tuple[str, ...]]:
+    """Open what may be too large for memory; return the key that opened it, and which header fields were changed."""
     alone = len(candidates) == 1
     with Outlet(target) as out:
         direct = _Direct(target, out)
@@ -183,7 +189,7 @@ def _open_in_passes(  # noqa: PLR0913  # what a pass is made of
             again.open([winner], attributes, direct.begin(again))
             again.judge()
             direct.finish(again)
-    return winner
+    return winner, direct.altered_headers
 
 
 class _Sink(Protocol):
@@ -214,6 +220,11 @@ class _Direct:
     def begin(self, reading: Pass) -> Callable[[memoryview], object]:
         self._output = Reunion(reading.incoming.head, self._out) if reading.incoming.head else None
         return self._output.write if self._output else self._out.write
+
+    @property
+    def altered_headers(self) -> tuple[str, ...]:
+        """The names of header fields that were changed outside."""
+        return self._output.altered_headers if self._output else ()
 
     def restart(self) -> None:
         self._out.flush()

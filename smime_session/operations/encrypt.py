@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
@@ -17,8 +18,10 @@ from smime_session.content import seal, sealed_size
 from smime_session.mail.charset import charset_of
 from smime_session.mail.entity import envelope_fields
 from smime_session.mail.fields import find_body
+from smime_session.mail.header_policy import DEFAULT_HEADERS, check_headers
 from smime_session.mail.line_endings import canonical
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
+from smime_session.mail.payload import payload_of
 from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.operations.outgoing import (
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.outgoing import Content
     from smime_session.recipients.registry import Recipient
 
@@ -68,16 +72,23 @@ class Sealed:
     already_encrypted: bool = False
 
 
-def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, profile: Profile = MODERN) -> M:
+def encrypt(
+    message: M,
+    recipients: Iterable[Recipient | x509.Certificate],
+    *,
+    profile: Profile = MODERN,
+    headers: HeaderPolicy = DEFAULT_HEADERS,
+) -> M:
     """Encrypt a mail that is in memory.
 
-    ``Content-*`` fields and the body are sealed; the other fields stay readable outside, byte for
-    byte, except ``Bcc``, which is removed.
+    The body and all header fields are sealed; the fields that do not describe the body stay outside as well, byte for
+    byte, unless ``headers`` hides some. ``Bcc`` is removed.
 
     Args:
         message: the mail; as bytes, or octets in another buffer, with line endings of either kind.
         recipients: certificates, which are checked, or prepared recipients.
         profile: the algorithms, and what is asked of a certificate.
+        headers: which header fields are readable outside, as a policy of RFC 9788; ``none`` seals none.
 
     Returns:
         The encrypted mail, as the type that was given, ready to be sent.
@@ -85,30 +96,34 @@ def encrypt(message: M, recipients: Iterable[Recipient | x509.Certificate], *, p
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
-        MessageError: the message object cannot be written unchanged; bytes can.
+        MessageError: the message object cannot be written unchanged, but bytes can; or fields are to be hidden of a
+            mail that is signed or encrypted already.
         LimitError: there are more recipients than reading accepts.
         TypeError: an argument is of a kind that is not accepted.
     """
+    check_headers(headers)
     ready = recipients_for(recipients, profile=profile)
     mail = octets_of(message)
     begin = find_body(mail)
     if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE:
-        return like(message, _encrypt_unusual(mail, ready, profile))
+        return like(message, _encrypt_unusual(mail, ready, profile, headers))
     raw_head, body = mail[:begin], mail[begin:]
     head = outgoing_head(raw_head, lambda: charset_of(body))
-    content = head.inner + (body if head.binary else canonical(body, composite=head.composite))
+    payload = payload_of(head, headers)
+    inside = body if head.binary else canonical(body, composite=head.composite)
+    content = b"".join(payload.blocks((inside,)))
     with SessionKey.generate(profile.content.key_size) as key:
         header, parameters = envelope_header(key, ready, profile)
         ciphertext, tag = seal(parameters, key, content)
     envelope = codec.envelope(header, ciphertext, EnvelopeTrailer(tag))
     fields = envelope_fields(SMIME_TYPES[header.content_type], head.eol)
-    return like(message, b"".join((head.outer, fields, encode_base64(envelope, eol=head.eol))))
+    return like(message, b"".join((payload.outer, fields, encode_base64(envelope, eol=head.eol))))
 
 
-def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile) -> bytes:
+def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile, headers: HeaderPolicy) -> bytes:
     """Encrypt a mail that is in memory and large, or has a head without an end, or with one that is far away."""
     with BytesIO() as target:
-        encrypt_stream(BytesIO(mail), target, ready, profile=profile, transactional=True)
+        encrypt_stream(BytesIO(mail), target, ready, profile=profile, headers=headers, transactional=True)
         return target.getvalue()
 
 
@@ -118,6 +133,7 @@ def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     recipients: Iterable[Recipient | x509.Certificate],
     *,
     profile: Profile = MODERN,
+    headers: HeaderPolicy = DEFAULT_HEADERS,
     form: Form = "mail",
     transactional: bool = False,
 ) -> Sealed:
@@ -132,6 +148,7 @@ def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
         target: where the result goes; after an exception it has no complete message.
         recipients: certificates, which are checked, or prepared recipients.
         profile: the algorithms, and what is asked of a certificate.
+        headers: which header fields of a mail are readable outside, as a policy of RFC 9788; ``none`` seals none.
         form: ``mail`` for a whole mail; ``der`` or ``pem`` for a bare CMS object.
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
             written to it is thrown away if an exception is raised. A mail whose lines all end with CRLF is
@@ -140,25 +157,28 @@ def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: a mail was expected and the input is none.
+        MessageError: fields are to be hidden of a mail that is signed or encrypted already.
         MalformedError: the input changed while it was read.
         LimitError: it is more than the algorithm can seal, or for more recipients than reading accepts.
         TypeError: an argument is of a kind that is not accepted.
     """
     if form not in _FORMS:
         raise TypeError(f"form is {' or '.join(map(repr, _FORMS))}, not {form!r}")
+    check_headers(headers)
     check_readable(source)
     check_writable(target)
     ready = recipients_for(recipients, profile=profile)
     if form != "mail":
         return _encrypt(plain_content, source, target, ready, profile, form)
+    canonical_mail, mail = partial(canonical_content, headers=headers), partial(mail_content, headers=headers)
     if transactional and is_seekable(source):
         begin, start = source.tell(), target.tell()
         with suppress(MeasureFirstError):
-            return _encrypt(canonical_content, source, target, ready, profile, form)
+            return _encrypt(canonical_mail, source, target, ready, profile, form)
         source.seek(begin)
         target.seek(start)
         target.truncate()
-    return _encrypt(mail_content, source, target, ready, profile, form)
+    return _encrypt(mail, source, target, ready, profile, form)
 
 
 def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
@@ -175,8 +195,8 @@ def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
         key = on_end.enter_context(SessionKey.generate(profile.content.key_size))
         header, parameters = envelope_header(key, ready, profile)
         whole = Whole(target)
-        if form == "mail" and content.head:
-            whole.write(content.head.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
+        if content.head and content.payload:
+            whole.write(content.payload.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
             armour: Base64Writer | None = Base64Writer(whole, eol=content.head.eol)
         else:
             armour = PemWriter(whole) if form == "pem" else None

@@ -13,6 +13,7 @@ from smime_session.mail.blocks import Lookahead
 from smime_session.mail.charset import CharsetFinder, charset_of_beginning
 from smime_session.mail.entity import MailHead, read_head, require_mail, split_head
 from smime_session.mail.line_endings import LF, Canonicaliser
+from smime_session.mail.payload import Payload, payload_of
 from smime_session.streams.sources import Replay, is_seekable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
+    from smime_session.mail.header_policy import HeaderPolicy
 
 
 class Content(NamedTuple):
@@ -30,11 +32,13 @@ class Content(NamedTuple):
         blocks: its octets.
         size: how many they are; None if that is not known beforehand.
         head: the head of the mail that it comes from; None if it is no mail.
+        payload: how that was divided.
     """
 
     blocks: Iterable[Block]
     size: int | None
     head: MailHead | None = None
+    payload: Payload | None = None
 
 
 def plain_content(source: BinaryIO, on_end: ExitStack) -> Content:
@@ -68,21 +72,22 @@ class MeasureFirstError(Exception):
     """Only reading all of a mail tells how large it is in canonical form, or how to describe it."""
 
 
-def canonical_content(source: BinaryIO, on_end: ExitStack) -> Content:
+def canonical_content(source: BinaryIO, on_end: ExitStack, headers: HeaderPolicy) -> Content:
     """Split a mail whose line endings are taken to be canonical, so that its size is known beforehand.
 
     Raises:
         MeasureFirstError: they are not, which may show only while the blocks are read; or it does not say what
-            its content is.
+            its content is, or is to show hidden fields in it.
     """
     size = _size_left(source)
     replay = on_end.enter_context(Replay(source, replayable=False))
     raw_head, body = read_head(replay.read_block)
     head = outgoing_head(raw_head, _measure_first)
-    if size is None or size < len(raw_head) or (head.eol == LF and not head.binary):
+    payload = payload_of(head, headers)
+    if size is None or size < len(raw_head) or (head.eol == LF and not head.binary) or payload.display:
         raise MeasureFirstError
-    blocks = _unconverted_blocks(head, Lookahead(replay.read_block, body))
-    return Content(blocks, len(head.inner) + size - len(raw_head), head)
+    blocks = payload.blocks(_unconverted_blocks(head, Lookahead(replay.read_block, body)))
+    return Content(blocks, _size_without_body(payload) + size - len(raw_head), head, payload)
 
 
 def _measure_first() -> NoReturn:
@@ -91,31 +96,66 @@ def _measure_first() -> NoReturn:
 
 def _unconverted_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
     line_endings = Canonicaliser(composite=head.composite)
-    yield head.inner
     while block := body():
         if not head.binary and line_endings.count(block):
             raise MeasureFirstError
         yield block
 
 
-def mail_content(source: BinaryIO, on_end: ExitStack) -> Content:
-    """Split a mail; where it can be read twice, the first time measures what line endings will add."""
+def mail_content(source: BinaryIO, on_end: ExitStack, headers: HeaderPolicy) -> Content:
+    """Split a mail; where it can be read twice, the first time measures what will be added to it."""
     if not is_seekable(source):
-        head, blocks = _split(on_end.enter_context(Replay(source, replayable=False)))
-        return Content(_canonical_blocks(head, blocks, convert=not head.binary), None, head)
+        head, body = _split(on_end.enter_context(Replay(source, replayable=False)))
+        payload = payload_of(head, headers)
+        return Content(payload.blocks(_canonical_blocks(head, body, convert=not head.binary)), None, head, payload)
     begin = source.tell()
     with Replay(source, replayable=False) as first:
-        head, blocks = _split(first)
-        line_endings, charset = Canonicaliser(composite=head.composite), CharsetFinder()
-        size = bare = 0
-        while block := blocks():
-            size += len(block)
-            bare += 0 if head.binary else line_endings.count(block)
-            if not head.described:
-                charset.look(block)
+        head, body = _split(first)
+        payload = payload_of(head, headers)
+        measured = _Measured(head, body, convert=bool(payload.display) and not head.binary)
+        size = sum(map(len, payload.blocks(measured.blocks()))) + measured.bare - _size_without_body(payload)
     source.seek(begin)
-    head, blocks = _split(on_end.enter_context(Replay(source, replayable=False)), lambda _: charset.name())
-    return Content(_canonical_blocks(head, blocks, convert=bare > 0), len(head.inner) + size + bare, head)
+    head, body = _split(on_end.enter_context(Replay(source, replayable=False)), lambda _: measured.charset.name())
+    payload = payload_of(head, headers)  # with another character set than the beginning of the body showed, it may be
+    blocks = _canonical_blocks(head, body, convert=measured.convert or measured.bare > 0)
+    return Content(payload.blocks(blocks), size + _size_without_body(payload), head, payload)
+
+
+class _Measured:
+    """The first of two passes over a body.
+
+    Args:
+        head: the head of its mail.
+        body: the body.
+        convert: make it canonical already; otherwise only count what that will add.
+
+    Attributes:
+        bare: how many line feeds were not converted that are to be.
+        charset: the character set, as far as it was looked for.
+    """
+
+    def __init__(self, head: MailHead, body: NextBlock, *, convert: bool) -> None:
+        self.convert = convert
+        self.bare = 0
+        self.charset = CharsetFinder()
+        self._head = head
+        self._body = body
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the body."""
+        line_endings = Canonicaliser(composite=self._head.composite)
+        while block := self._body():
+            if not self._head.described:
+                self.charset.look(block)
+            if self.convert:
+                yield line_endings.convert(block)
+                continue
+            self.bare += 0 if self._head.binary else line_endings.count(block)
+            yield block
+
+
+def _size_without_body(payload: Payload) -> int:
+    return sum(map(len, payload.blocks(())))
 
 
 def _split(
@@ -139,6 +179,5 @@ def outgoing_head(raw_head: bytes, find_charset: Callable[[], Charset]) -> MailH
 
 def _canonical_blocks(head: MailHead, body: NextBlock, *, convert: bool) -> Iterator[Block]:
     line_endings = Canonicaliser(composite=head.composite)
-    yield head.inner
     while block := body():
         yield line_endings.convert(block) if convert else block

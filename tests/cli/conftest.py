@@ -134,6 +134,7 @@ def _make_all() -> dict[str, bytes]:
         "passphrase.txt": PASSPHRASE + b"\n",
         "letter.eml": LETTER,
         "sealed.eml": encrypt(LETTER, [bob]),
+        "altered.eml": encrypt(LETTER, [bob], headers="hcp_baseline").replace(b"[...]", b"Monday"),
         "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
         "legacy.der": _legacy(bob),
     }

@@ -21,6 +21,7 @@ from cli.progress import progress_line
 from cli.root import SUBCOMMANDS, group, run
 from cli.streams import Source
 from cli.tree import render
+from smime_session.mail.header_policy import POLICIES
 from smime_session.profiles import MAX_HEADER_SIZE, MAX_RECIPIENTS, Profile
 from smime_session.text import printable
 
@@ -43,6 +44,8 @@ def test_choices_are_the_library_s() -> None:
     options = {parameter.name: parameter for parameter in encrypt.command.params}
     assert isinstance(options["profile"].type, click.Choice)
     assert set(options["profile"].type.choices) <= set(smime_session.PROFILES)
+    assert isinstance(options["headers"].type, click.Choice)
+    assert list(options["headers"].type.choices) == [*POLICIES, "none"]
     assert {f"insecure_{guard}" for guard in GUARDS} == {
         each.name for each in fields(Profile) if "insecure" in each.name
     }

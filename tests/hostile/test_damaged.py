@@ -27,7 +27,7 @@ ALTERED = settings(max_examples=150, suppress_health_check=[HealthCheck.function
 @EVERY_FORM
 def test_honest_messages_open(alice: Person, sent: Messages, form: str, profile: str) -> None:
     """What the following tests damage opens, with a certificate or without."""
-    expected = b"Subject: hello\r\nMIME-Version: 1.0\r\n" + TEXT if form == "mail" else TEXT
+    expected = b"Subject: hello\r\n" + TEXT if form == "mail" else TEXT
     for identity in (alice.identity, alice.bare):
         assert decrypt(sent[form, profile], [identity]).message == expected
 

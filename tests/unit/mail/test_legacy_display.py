@@ -143,6 +143,7 @@ def test_what_is_put_in_is_seen_and_comes_out_again(name: str, step: int) -> Non
         (b"text/plain", b"base64", b"SGkNCkhpDQo=\r\nSGkNCkhpDQo=\r\n"),
         (b"text/plain", b"base64", b"SGkNCkhpDQpIaQ0K\r\nSGkNCkhp\r\nSGkN\r\n"),
         (b"text/plain", b"base64", b"A"),
+        (b"text/plain", b"base64", b"\r\nSGkN"),
     ],
 )
 def test_a_part_that_would_not_come_back_is_left_alone(content_type: bytes, encoding: bytes, body: bytes) -> None:

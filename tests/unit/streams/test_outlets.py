@@ -65,7 +65,7 @@ def test_reading_and_writing_is_all_that_is_needed() -> None:
     sealed, opened = _Bare(), _Bare()
     encrypt_stream(cast("BinaryIO", _Bare(mail)), cast("BinaryIO", sealed), [reader])
     decrypt_stream(cast("BinaryIO", _Bare(sealed.taken)), cast("BinaryIO", opened), [reader])
-    assert opened.taken == mail.replace(b"\r\nContent", b"\r\nMIME-Version: 1.0\r\nContent")
+    assert opened.taken == mail
 
 
 @pytest.mark.parametrize("failure", [AttributeError, OSError, UnsupportedOperation])
