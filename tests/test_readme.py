@@ -1,4 +1,4 @@
-"""The README's examples are run as they stand."""
+"""The examples of the README and the other pages are run as they stand."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [path for path in DOCUMENTS if path != README and re.search("^```(sh|python)$", path.read_text(), re.MULTILINE)]
 
 
-def blocks(language: str) -> list[str]:
-    """Return the README's code blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(document: Path, language: str) -> list[str]:
+    """Return a document's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the README's command-line examples in an empty folder, one after the other."""
-    folder = tmp_path_factory.mktemp("readme")
-    script = "\n".join(["set -eu", *blocks("sh")])
+def run_commands(document: Path, folder: Path) -> None:
+    """Run a document's command-line examples in a folder, one after the other."""
+    script = "\n".join(["set -eu", *blocks(document, "sh")])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
         ["sh", "-c", script],
@@ -45,6 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the README's command-line examples in an empty folder."""
+    folder = tmp_path_factory.mktemp("readme")
+    run_commands(README, folder)
     return folder
 
 
@@ -81,7 +88,7 @@ def test_the_library_examples_run(
     """The script sends a mail that Bob opens, and the way back prints the one of the command line."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(smtplib, "SMTP", Server)
-    sending, addressing, reading, choosing = blocks("python")
+    sending, addressing, reading, choosing = blocks(README, "python")
     names: dict[str, object] = {}
     for script, to_addrs in ((sending, ()), (addressing, ("bob@example.com",))):
         exec(compile(script, "README.md", "exec"), names)  # noqa: S102  # our own README
@@ -95,9 +102,33 @@ def test_the_library_examples_run(
     assert names["smaller"] == replace(MODERN, content=AES_128_GCM)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(page: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of a page succeed where the README's were run, and its Python after them."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    run_commands(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for script in blocks(page, "python"):
+        exec(compile(script, page.name, "exec"), names)  # noqa: S102  # our own page
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_no_example_is_left_out(document: Path) -> None:
+    """All code is fenced; what is not run here, because it sets up, tests or measures, names files that are there."""
+    text = document.read_text()
+    assert set(re.findall(r"^```(\S*)\n.*?^```$", text, re.MULTILINE | re.DOTALL)) <= {
+        *("sh", "python", "shell", "json", "mermaid")
+    }
+    assert re.findall(r"\n\n    \S.*", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)) == []
+    for script in blocks(document, "shell"):
+        named = re.findall(r"(?<![\w.])(?:\.ci|samples|tests|benchmarks)/[\w./-]+", re.sub("#.*", "", script))
+        assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_every_file_that_the_documents_name_is_there() -> None:
     """No link of the README and its companions leads nowhere."""
-    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+    for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
