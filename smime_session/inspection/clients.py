@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from smime_session.recipients.client_rules import KeyRule
+from smime_session.recipients.client_rules import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from smime_session.recipients.client_rules import Answer, KeyTraits
+    from smime_session.recipients.client_rules import KeyRule, KeyTraits
 
 _DEFAULT_TAG_SIZE: Final = 12  # octets: RFC 5084, 3.2
 
@@ -41,20 +39,6 @@ class ContentTraits(NamedTuple):
     derived: bool
 
 
-class ContentRule(NamedTuple):
-    """One thing that is known of how a program opens content.
-
-    Attributes:
-        applies: to what.
-        opens: whether it opens that.
-        reason: why, in words that follow on the program's name or stand alone.
-    """
-
-    applies: Callable[[ContentTraits], bool]
-    opens: Answer
-    reason: str
-
-
 class Client(NamedTuple):
     """A family of mail programs.
 
@@ -66,7 +50,7 @@ class Client(NamedTuple):
     """
 
     name: str
-    content: tuple[ContentRule, ...]
+    content: tuple[Rule[ContentTraits], ...]
     keys: tuple[KeyRule, ...] = ()
     strictness: str | None = None
 
@@ -123,81 +107,75 @@ _NO_DERIVATION: Final = "it derives no content key from the session key (RFC 970
 CLASSIC_OUTLOOK: Final = Client(
     "classic Outlook",
     (
-        ContentRule(_authenticated, "no", "it does not open authenticated content (AuthEnvelopedData)"),
-        ContentRule(_aes_cbc, "yes", "AES-CBC is what it writes itself"),
-        ContentRule(_triple_des, "yes", "3DES is what it wrote itself for years"),
+        Rule(_authenticated, "no", "it does not open authenticated content (AuthEnvelopedData)"),
+        Rule(_aes_cbc, "yes", "AES-CBC is what it writes itself"),
+        Rule(_triple_des, "yes", "3DES is what it wrote itself for years"),
     ),
 )
 NEW_OUTLOOK: Final = Client(
     "new Outlook and Outlook on the web",
     (
-        ContentRule(_aes_cbc, "yes", "AES-CBC is among what it writes itself"),
-        ContentRule(_triple_des, "yes", "3DES is among what it writes itself"),
-        ContentRule(_rc2, "yes", "RC2 is among what it writes itself"),
-        ContentRule(_gcm, "unknown", "it writes AES-256-GCM itself; whether it opens AES-GCM is untested"),
+        Rule(_aes_cbc, "yes", "AES-CBC is among what it writes itself"),
+        Rule(_triple_des, "yes", "3DES is among what it writes itself"),
+        Rule(_rc2, "yes", "RC2 is among what it writes itself"),
+        Rule(_gcm, "unknown", "it writes AES-256-GCM itself; whether it opens AES-GCM is untested"),
     ),
 )
 APPLE_MAIL: Final = Client(
     "Apple Mail",
     (
-        ContentRule(_aes_cbc, "yes", "S/MIME 3.1, which it follows, has AES-CBC"),
-        ContentRule(_triple_des, "yes", "S/MIME 3.1, which it follows, demands 3DES"),
+        Rule(_aes_cbc, "yes", "S/MIME 3.1, which it follows, has AES-CBC"),
+        Rule(_triple_des, "yes", "S/MIME 3.1, which it follows, demands 3DES"),
     ),
 )
 THUNDERBIRD: Final = Client(
     "Thunderbird",
     (
-        ContentRule(
-            _authenticated, "no", "it shows an empty window in place of authenticated content (AuthEnvelopedData)"
-        ),
-        ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", _AES_CBC),
-        ContentRule(_triple_des, "yes", _TRIPLE_DES),
-        ContentRule(_rc2, "yes", "it opens RC2"),
+        Rule(_authenticated, "no", "it shows an empty window in place of authenticated content (AuthEnvelopedData)"),
+        Rule(_derived, "no", _NO_DERIVATION),
+        Rule(_aes_cbc, "yes", _AES_CBC),
+        Rule(_triple_des, "yes", _TRIPLE_DES),
+        Rule(_rc2, "yes", "it opens RC2"),
     ),
     strictness="it opens no message that has a recipient of a kind it does not know, as by password or ML-KEM",
 )
 GMAIL: Final = Client(
     "Gmail",
-    (ContentRule(_aes_128_cbc, "yes", "S/MIME 3.2, which it follows, demands AES-128-CBC"),),
+    (Rule(_aes_128_cbc, "yes", "S/MIME 3.2, which it follows, demands AES-128-CBC"),),
 )
 MUTT: Final = Client(
     "Mutt and NeoMutt with OpenSSL",
     (
-        ContentRule(_authenticated, "no", "it does not try to decrypt authenticated content (AuthEnvelopedData)"),
-        ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", _AES_CBC),
-        ContentRule(_triple_des, "yes", _TRIPLE_DES),
-        ContentRule(_rc2, "no", "it does not open RC2 as it is set up"),
+        Rule(_authenticated, "no", "it does not try to decrypt authenticated content (AuthEnvelopedData)"),
+        Rule(_derived, "no", _NO_DERIVATION),
+        Rule(_aes_cbc, "yes", _AES_CBC),
+        Rule(_triple_des, "yes", _TRIPLE_DES),
+        Rule(_rc2, "no", "it does not open RC2 as it is set up"),
     ),
 )
 GPGSM: Final = Client(
     "gpgsm",
     (
-        ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", _AES_CBC),
-        ContentRule(
-            _gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message leaves its size out"
-        ),
-        ContentRule(_gcm, "no", "it opens AES-GCM only with a tag of 12 octets"),
-        ContentRule(_chacha20, "no", "it does not know ChaCha20-Poly1305"),
-        ContentRule(_triple_des, "yes", _TRIPLE_DES),
-        ContentRule(_rc2, "no", "it does not know RC2"),
+        Rule(_derived, "no", _NO_DERIVATION),
+        Rule(_aes_cbc, "yes", _AES_CBC),
+        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message leaves its size out"),
+        Rule(_gcm, "no", "it opens AES-GCM only with a tag of 12 octets"),
+        Rule(_chacha20, "no", "it does not know ChaCha20-Poly1305"),
+        Rule(_triple_des, "yes", _TRIPLE_DES),
+        Rule(_rc2, "no", "it does not know RC2"),
     ),
-    (KeyRule(_by_key_identifier, "no", "it finds no recipient that is named by key identifier"),),
+    (Rule(_by_key_identifier, "no", "it finds no recipient that is named by key identifier"),),
 )
 OPENSSL: Final = Client(
     "OpenSSL",
     (
-        ContentRule(_derived, "no", _NO_DERIVATION),
-        ContentRule(_aes_cbc, "yes", _AES_CBC),
-        ContentRule(
-            _gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message writes its size out"
-        ),
-        ContentRule(_gcm, "yes", "its cms command opens AES-GCM, its smime command does not"),
-        ContentRule(_chacha20, "no", "it does not know ChaCha20-Poly1305 in messages"),
-        ContentRule(_triple_des, "yes", _TRIPLE_DES),
-        ContentRule(_rc2, "yes", "it opens RC2 with -provider legacy"),
+        Rule(_derived, "no", _NO_DERIVATION),
+        Rule(_aes_cbc, "yes", _AES_CBC),
+        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message writes its size out"),
+        Rule(_gcm, "yes", "its cms command opens AES-GCM, its smime command does not"),
+        Rule(_chacha20, "no", "it does not know ChaCha20-Poly1305 in messages"),
+        Rule(_triple_des, "yes", _TRIPLE_DES),
+        Rule(_rc2, "yes", "it opens RC2 with -provider legacy"),
     ),
 )
 

@@ -5,7 +5,7 @@ Of the rules for a program the first that applies decides. ``docs/clients.md`` h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,11 @@ class KeyTraits(NamedTuple):
     broken: bool
 
 
-class KeyRule(NamedTuple):
-    """One thing that is known of how a mail program unwraps session keys.
+Traits = TypeVar("Traits")
+
+
+class Rule(NamedTuple, Generic[Traits]):
+    """One thing that is known of a mail program.
 
     Attributes:
         applies: to what.
@@ -45,6 +48,10 @@ class KeyRule(NamedTuple):
         reason: why, in words that follow on the program's name or stand alone.
     """
 
-    applies: Callable[[KeyTraits], bool]
+    applies: Callable[[Traits], bool]
     opens: Answer
     reason: str
+
+
+KeyRule = Rule[KeyTraits]
+"""What is known of how a mail program unwraps session keys."""

@@ -282,7 +282,7 @@ class KeyAgreementKind(KeyKind):
             elif curve := originator.curve or curves.curve_through(originator.point):
                 parameters["curve"] = curve.name
         if found.user_keying_material is not None:
-            parameters["ukm"] = f"{len(found.user_keying_material):,} octets"
+            parameters["ukm"] = f"{len(found.user_keying_material):,} bytes"
         oid = found.algorithm.oid
         return tuple(
             RecipientSummary(

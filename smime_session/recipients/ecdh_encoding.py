@@ -223,7 +223,7 @@ def _parts_of(encoded: bytes) -> tuple[Sequence[asn1.Element], Sequence[asn1.Ele
     if len(children) not in (4, 5):
         raise MalformedError("a KeyAgreeRecipientInfo is malformed")
     if children[-1].start > _MAX_SHARED_SIZE:
-        raise LimitError("the size of a KeyAgreeRecipientInfo without its encrypted keys", _MAX_SHARED_SIZE, "octets")
+        raise LimitError("the size of a KeyAgreeRecipientInfo without its encrypted keys", _MAX_SHARED_SIZE, "bytes")
     *shared, encrypted_keys = children
     return shared, list(encrypted_keys.expect(asn1.SEQUENCE))  # reading the envelope has counted them
 

@@ -208,12 +208,12 @@ def interpret(found: Fields) -> KemRecipientInfo:
     """
     material = found.user_keying_material
     if material is not None and len(material) > _MAX_USER_KEYING_MATERIAL:
-        raise LimitError("the size of the user keying material", _MAX_USER_KEYING_MATERIAL, "octets")
+        raise LimitError("the size of the user keying material", _MAX_USER_KEYING_MATERIAL, "bytes")
     kem = _known(found.kem, KEMS, "key encapsulation mechanism")
     kdf_hash = _known(found.kdf, HKDFS, "key-derivation function")
     wrap = _known(found.wrap, KEY_WRAPS, "key-wrap algorithm")
     if len(found.ciphertext) != kem.ciphertext_size:
-        raise MalformedError(f"the ciphertext of {kem.name} has {len(found.ciphertext)} octets")
+        raise MalformedError(f"the ciphertext of {kem.name} has {len(found.ciphertext)} bytes")
     if found.key_size != wrap.key_size:
         raise MalformedError(f"the size of key that is announced is not that of {wrap.name}")
     check_size(found.encrypted_key, wrap)
@@ -342,7 +342,7 @@ class EncapsulationKind(KeyKind):
             "wrap": name_of(found.wrap.oid) or found.wrap.oid,
         }
         if found.user_keying_material is not None:
-            parameters["ukm"] = f"{len(found.user_keying_material):,} octets"
+            parameters["ukm"] = f"{len(found.user_keying_material):,} bytes"
         return (
             RecipientSummary(
                 algorithm=name_of(found.kem.oid) or found.kem.oid,

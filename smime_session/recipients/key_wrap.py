@@ -32,17 +32,17 @@ def check_size(encrypted: bytes, wrap: KeyWrap) -> None:
     """
     size = len(encrypted)
     if size > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "bytes")
     if wrap == TRIPLE_DES_WRAP:
         sound = size == _TRIPLE_DES_WRAPPED
     else:
         sound = size >= _MIN_AES_WRAPPED and size % _AES_BLOCK == 0
     if not sound:
-        raise MalformedError(f"an encrypted key of {size} octets is none that {wrap.name} makes")
+        raise MalformedError(f"an encrypted key of {size} bytes is none that {wrap.name} makes")
 
 
 def unwrap(wrap: KeyWrap, key: bytearray, encrypted: bytes, size: int) -> SessionKey | None:
-    """Decrypt a session key of ``size`` octets; None if ``key`` is not the one that it was encrypted with.
+    """Decrypt a session key of ``size`` bytes; None if ``key`` is not the one that it was encrypted with.
 
     Args:
         wrap: how it was encrypted.

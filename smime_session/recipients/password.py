@@ -42,7 +42,7 @@ MAX_WRAPPED_SIZE: Final = 272  # bytes: the count is one byte, so that no key ex
 
 _CONTEXT_0_CONSTRUCTED: Final = 0xA0
 
-_HEAD: Final = 4  # octets before the session key: its size, and the complement of its first three
+_HEAD: Final = 4  # bytes before the session key: its size, and the complement of its first three
 _MIN_BLOCKS: Final = 2  # RFC 3211, 2.3.1: one alone would be encrypted as itself
 
 
@@ -138,7 +138,7 @@ def interpret(found: Fields) -> PasswordRecipientInfo:
     cipher, vector = _cipher_from(found.algorithm)
     size = len(found.encrypted_key)
     if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
-        raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} octets")
+        raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} bytes")
     derivation = pbkdf2_from(found.derivation, cipher.key_size, cipher.name)
     return PasswordRecipientInfo(derivation, cipher, vector, found.encrypted_key)
 
@@ -153,7 +153,7 @@ def _cipher_from(identifier: AlgorithmIdentifier) -> tuple[ContentEncryption, by
         raise UnsupportedAlgorithmError("cipher of PWRI-KEK", inner.oid, name_of(inner.oid))
     vector = asn1.parse(required_parameters(inner, cipher.name)).octets()
     if len(vector) != cipher.nonce_size:
-        raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} octets")
+        raise MalformedError(f"the initialisation vector of {cipher.name} has {len(vector)} bytes")
     return cipher, vector
 
 
@@ -167,13 +167,13 @@ class Password(KindIdentity[PasswordRecipientInfo]):
 
     Args:
         password: text is brought into one form (NFC) and encoded as UTF-8, so that it is the same
-            whatever it was typed on; octets are taken as they are.
+            whatever it was typed on; bytes are taken as they are.
         iterations: of PBKDF2 in messages that are written. Fewer than the default are for passwords
             that are as random as a key.
 
     Raises:
         CredentialError: the password is empty or no text, or the iterations are too few or too many.
-        TypeError: it is neither text nor octets.
+        TypeError: it is neither text nor bytes.
     """
 
     __slots__ = ("_iterations", "_octets")
@@ -263,7 +263,7 @@ def encrypt_key(key: SessionKey, kek: SessionKey, cipher: ContentEncryption, vec
 
 
 def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> SessionKey:
-    """Decrypt a session key of ``size`` octets with PWRI-KEK (RFC 3211, 2.3.2).
+    """Decrypt a session key of ``size`` bytes with PWRI-KEK (RFC 3211, 2.3.2).
 
     If the key-encryption key does not fit, the answer is a decoy of that size, the same one each
     time, as a real key would be.
@@ -284,7 +284,7 @@ def decrypt_key(info: PasswordRecipientInfo, kek: SessionKey, size: int) -> Sess
 
 
 def _complement(key: bytearray) -> bytes:
-    """Return the check value of a session key, which its first octets make."""
+    """Return the check value of a session key, which its first bytes make."""
     return bytes(octet ^ 0xFF for octet in key[: _HEAD - 1])
 
 

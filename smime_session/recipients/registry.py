@@ -115,7 +115,7 @@ class Row(NamedTuple):
     """What is known of a kind of recipient before its module is loaded.
 
     Attributes:
-        name: the kind's name for people; and for whom it names, where nothing else does.
+        name: the kind's name for people, which also selects recipients that have no other name.
         module: where the kind is, as ``KIND``.
         tag: of its RecipientInfo (RFC 5652, 6.2).
         other: the object identifier of its OtherRecipientInfo (RFC 5652, 6.2.5); empty with another tag.

@@ -179,7 +179,7 @@ def interpret(found: Fields) -> KeyTransRecipientInfo:
         LimitError: its encrypted key is larger than any RSA key makes it.
     """
     if len(found.encrypted_key) > MAX_ENCRYPTED_KEY_SIZE:
-        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "octets")
+        raise LimitError("the size of an encrypted key", MAX_ENCRYPTED_KEY_SIZE, "bytes")
     return KeyTransRecipientInfo(found.recipient, algorithm_from(found.algorithm), found.encrypted_key)
 
 

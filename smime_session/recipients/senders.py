@@ -1,14 +1,15 @@
 """Senders who agree on a key with one of their own, and name the certificate that holds it (RFC 5652, 6.2.2).
 
 The certificate comes with the recipient's private key, or in the message itself. Either way it lends its
-public key to the agreement and is trusted with nothing: the author of a message puts into it what
-certificates they like, and whether it opens says nothing about who sent it.
+public key to the agreement and is trusted with nothing: a message can hold any certificates, and
+whether it opens says nothing about who sent it.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,8 +17,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from smime_session.certificates.held import loaded
 from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
-from smime_session.cms import originator_info
-from smime_session.errors import MessageError
+from smime_session.cms import asn1
+from smime_session.errors import LimitError, MalformedError, MessageError
+from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATE_SIZE, MAX_ORIGINATOR_CERTIFICATES
 from smime_session.recipients.curves import NAMED
 from smime_session.recipients.naming import OwnNames
 
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
     from smime_session.cms.values import RecipientIdentifier
     from smime_session.recipients.registry import Certificate
+
+
+_ORIGINATOR_INFO: Final = 0xA0
+_CERTIFICATES: Final = 0xA0
+_REVOCATIONS: Final = 0xA1
 
 
 class _Sender(NamedTuple):
@@ -60,7 +67,7 @@ class Senders:
 
     @cached_property
     def _carried(self) -> tuple[_Sender, ...]:
-        return () if self._info is None else _senders(_load(originator_info.certificates_in(self._info)))
+        return () if self._info is None else _senders(_load(certificates_in(self._info)))
 
 
 def _key_of(name: RecipientIdentifier, senders: Iterable[_Sender]) -> PublicKey | None:
@@ -90,3 +97,24 @@ def _senders(certificates: Iterable[x509.Certificate]) -> tuple[_Sender, ...]:
         except (ValueError, UnsupportedAlgorithm, MessageError):
             continue
     return tuple(found)
+
+
+def certificates_in(originator_info: bytes) -> list[bytes]:
+    """Return the X.509 certificates in an encoded OriginatorInfo (RFC 5652, 6.1), undecoded; other kinds are left out.
+
+    Raises:
+        MalformedError: it is none, or broken.
+        LimitError: the certificates are too many, or one is too large.
+    """
+    fields = list(islice(asn1.parse(originator_info).expect(_ORIGINATOR_INFO), 3))
+    if [field.tag for field in fields] not in ([], [_CERTIFICATES], [_REVOCATIONS], [_CERTIFICATES, _REVOCATIONS]):
+        raise MalformedError("the OriginatorInfo is malformed")
+    if not fields or fields[0].tag != _CERTIFICATES:
+        return []
+    members = list(islice(fields[0], MAX_ORIGINATOR_CERTIFICATES + 1))
+    if len(members) > MAX_ORIGINATOR_CERTIFICATES:
+        raise LimitError("the number of the originator's certificates", MAX_ORIGINATOR_CERTIFICATES)
+    found = [member for member in members if member.tag == asn1.SEQUENCE]
+    if any(member.end - member.start > MAX_ORIGINATOR_CERTIFICATE_SIZE for member in found):
+        raise LimitError("the size of a certificate of the originator", MAX_ORIGINATOR_CERTIFICATE_SIZE, "bytes")
+    return [member.encoded for member in found]

@@ -173,7 +173,7 @@ class PresharedKey(KindIdentity[KekRecipientInfo]):
         check_octets(identifier, "the identifier of a pre-shared key")
         self._key = bytearray(key)
         if len(self._key) not in _WRAPS:
-            raise CredentialError(f"a pre-shared key has 16, 24 or 32 octets, not {len(self._key)}")
+            raise CredentialError(f"a pre-shared key has 16, 24 or 32 bytes, not {len(self._key)}")
         if not identifier:
             raise CredentialError("the identifier of a pre-shared key is empty")
         self._wrap = _WRAPS[len(self._key)]

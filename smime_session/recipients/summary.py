@@ -25,7 +25,7 @@ class RecipientSummary:
         algorithm: how the session key is wrapped, by name; the object identifier if it has no name here.
         algorithm_oid: the same, dotted.
         parameters: what the algorithm is given, by name.
-        encrypted_key_size: octets of wrapped key.
+        encrypted_key_size: bytes of wrapped key.
         problem: why it could not be read, or used whatever the key; or None.
         post_quantum: whether it withstands a quantum computer.
     """

@@ -25,6 +25,7 @@ from smime_session.algorithms import AES_128_CBC, AES_256_GCM, CHACHA20_POLY1305
 from smime_session.inspection.clients import CLIENTS
 from smime_session.inspection.inspected import InspectedContent, InspectedRecipient
 from smime_session.inspection.interoperability import notes_for
+from smime_session.recipients.registry import TABLE
 from smime_session.recipients.summary import RecipientSummary
 
 if TYPE_CHECKING:
@@ -170,8 +171,15 @@ def test_every_rule_has_its_source() -> None:
     everybody, *sections = DOCUMENT.read_text().split("\n## ")[1:]
     for client in CLIENTS:
         (section,) = [section for section in sections if section.startswith(f"{client.name}\n")]
-        for reason in [rule.reason for rule in client.content] + [rule.reason for rule in client.keys]:
+        of_kinds = [rule for row in TABLE for rule in row.kind.client_rules().get(client.name, ())]
+        reasons = [rule.reason for rule in client.content] + [rule.reason for rule in (*client.keys, *of_kinds)]
+        for reason in filter(None, [*reasons, client.strictness]):
             assert f"| {reason} |" in section + everybody
+
+
+def test_every_rule_is_about_a_program() -> None:
+    """The rules of a kind are for programs that are shown."""
+    assert {name for row in TABLE for name in row.kind.client_rules()} == set(NAMES)
 
 
 @pytest.mark.parametrize("profile", [MODERN, COMPAT, PQ], ids=lambda profile: profile.name)

@@ -271,7 +271,7 @@ def test_others_broken_parts_are_no_concern_of_ours() -> None:
         32,
     )
     assert len(person().identity.unwrap([whole])) == 32
-    with pytest.raises(MalformedError, match="41 octets"):
+    with pytest.raises(MalformedError, match="41 bytes"):
         person("bob").identity.unwrap([whole])
 
 

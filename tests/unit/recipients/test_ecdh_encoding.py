@@ -351,7 +351,7 @@ def test_sizes_of_what_aes_wraps(size: int, wrap: KeyWrap) -> None:
     if size >= 24 and size % 8 == 0:
         assert len(encoding.decode(sized(wrap, size)).encrypted_keys[0].encrypted_key) == size
     else:
-        with pytest.raises(MalformedError, match=f"{size} octets is none that {wrap.name} makes"):
+        with pytest.raises(MalformedError, match=f"{size} bytes is none that {wrap.name} makes"):
             encoding.decode(sized(wrap, size))
 
 

@@ -64,7 +64,7 @@ def test_a_summary_of_a_named_sender() -> None:
     originator = codec.recipient_identifier(person("bob").by_key)
     (summary,) = summarize(sealed(person(), bytes(32), sender=person("bob").key, originator=originator, ukm=b"12345"))
     assert summary.parameters["originator"] == f"key identifier {person('bob').by_key.value.hex()}"
-    assert summary.parameters["ukm"] == "5 octets"
+    assert summary.parameters["ukm"] == "5 bytes"
 
 
 def test_a_summary_of_a_curve() -> None:

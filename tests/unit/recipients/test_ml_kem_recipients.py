@@ -52,7 +52,7 @@ EXAMPLE = Path(__file__).parent / "rfc9936-appendix-c.pem"
 
 @pytest.fixture
 def key() -> SessionKey:
-    """A session key of 32 octets."""
+    """A session key of 32 bytes."""
     return SessionKey(bytearray(range(32)))
 
 
@@ -306,7 +306,7 @@ def test_a_summary_names_everything() -> None:
     wrapped = wrapped_for(BOB, bytes(16), "SHA-384", ukm=b"material", recipient=BOB.by_serial)
     (summary,) = summarize(wrapped)
     assert (summary.technique, summary.algorithm, summary.problem) == ("key encapsulation", "ML-KEM-1024", None)
-    assert summary.parameters == {"kdf": "HKDF-SHA-384", "wrap": "AES-128 key wrap", "ukm": "8 octets"}
+    assert summary.parameters == {"kdf": "HKDF-SHA-384", "wrap": "AES-128 key wrap", "ukm": "8 bytes"}
     assert (summary.serial_number, summary.encrypted_key_size) == ("0xb0b", 24)
     assert summary.post_quantum
     assert legacy_algorithm(wrapped) is None

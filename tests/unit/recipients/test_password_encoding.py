@@ -113,7 +113,7 @@ def test_sizes_of_encrypted_key(size: int) -> None:
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 31, 33, 47, 271, 273, 288, 1 << 20])
 def test_impossible_size(size: int) -> None:
     """An encrypted key that PWRI-KEK never makes is malformed before anything is derived."""
-    with pytest.raises(MalformedError, match=f"no encrypted key of {size} octets"):
+    with pytest.raises(MalformedError, match=f"no encrypted key of {size} bytes"):
         password.decode(_info(encrypted_key=bytes(size)))
 
 

@@ -112,7 +112,7 @@ def test_broken_fields(wrapped: WrappedKey) -> None:
 @pytest.mark.parametrize("size", [0, 1, 8, 16, 23, 25, 31, 33])
 def test_impossible_size(size: int) -> None:
     """An encrypted key that no key wrap makes is malformed before it is tried."""
-    with pytest.raises(MalformedError, match=f"an encrypted key of {size} octets is none that"):
+    with pytest.raises(MalformedError, match=f"an encrypted key of {size} bytes is none that"):
         shared_key.decode(_info(NAME, WRAP, bytes(size)))
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smime_session.cms import asn1
-from smime_session.cms.originator_info import certificates_in
 from smime_session.errors import LimitError, MalformedError
 from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATE_SIZE, MAX_ORIGINATOR_CERTIFICATES
+from smime_session.recipients.senders import certificates_in
 
 KINDS: Final = (asn1.SEQUENCE, 0xA0, 0xA1, 0xA2, 0xA3)
 """Tags of a CertificateChoices (RFC 5652, 10.2.2): X.509, PKCS#6, attribute certificates of two versions, others."""
