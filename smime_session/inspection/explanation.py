@@ -12,7 +12,6 @@ from enum import IntEnum
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from smime_session.algorithms import RSA_KEM_OID
 from smime_session.certificates.names import addresses_of, describe, issuer_of, key_of, same_mailbox
 from smime_session.certificates.quiet import quietly
 from smime_session.cms.values import IssuerAndSerialNumber
@@ -131,9 +130,7 @@ def _matches(own: _Own, summaries: Iterable[RecipientSummary], directory: Direct
     """Yield for each recipient how near it is, if it is; the sentences follow on the identity's name."""
     for summary in summaries:
         if (summary.issuer, summary.serial_number) == own.name or summary.key_identifier in own.key_identifiers:
-            wrong = f"for {summary.technique}, which its key is not for"
-            if summary.algorithm_oid == RSA_KEM_OID:
-                wrong = summary.problem or wrong
+            wrong = summary.problem or f"for {summary.technique}, which its key is not for"
             yield _Match(Closeness.SAME_NAME, f"is named in the message, but {wrong}")
         elif known := directory.find(summary):
             yield from _compared(own, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mlkem,
 from smime_session.certificates.public_key import PublicKey
 from smime_session.errors import CredentialError, MalformedError
 from smime_session.keys.private_key import UnusableKeyError
+from smime_session.keys.rsa_padding import encryption_padding
 from smime_session.memory import erase, overwrite_freed
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class RsaKey(SoftwareKey):
     def decrypt(self, ciphertext: bytes, algorithm: KeyTransport, /) -> bytes | None:
         """Decrypt with RSAES-OAEP or RSAES-PKCS1-v1_5."""
         try:
-            return self._key.decrypt(ciphertext, _encryption_padding(algorithm))
+            return self._key.decrypt(ciphertext, encryption_padding(algorithm))
         except ValueError:
             return None
         finally:
@@ -221,14 +221,6 @@ class EdwardsKey(SoftwareKey):
 
 def _no_point(public_key: PublicKey) -> MalformedError:
     return MalformedError(f"the originator's public key is no point on {public_key.kind}")
-
-
-@lru_cache(maxsize=16)  # a label comes from a message
-def _encryption_padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
-    if algorithm.hash is None or algorithm.mgf_hash is None:
-        return padding.PKCS1v15()
-    mgf = padding.MGF1(_HASHES[algorithm.mgf_hash]())
-    return padding.OAEP(mgf, _HASHES[algorithm.hash](), algorithm.label or None)
 
 
 def _check(key: rsa.RSAPrivateKey) -> None:

@@ -337,10 +337,10 @@ class PasswordKind(Kind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule
+        from smime_session.recipients.client_rules import KeyRule, always
 
-        opens = KeyRule(lambda _: True, "yes", "it opens messages for passwords")
-        none = KeyRule(lambda _: True, "no", "it has no way to be given a message's password")
+        opens = KeyRule(always, "yes", "it opens messages for passwords")
+        none = KeyRule(always, "no", "it has no way to be given a message's password")
         return {"Mutt and NeoMutt with OpenSSL": (none,), "gpgsm": (opens,), "OpenSSL": (opens,)}
 
 

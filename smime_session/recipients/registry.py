@@ -7,7 +7,6 @@ infos or keys is met, because one mail mostly needs one.
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeGuard, cast, runtime_checkable
 
@@ -131,7 +130,8 @@ class Row(NamedTuple):
     @property
     def kind(self) -> Kind:
         """The kind itself."""
-        return _kind_in(self.module)
+        kind: Kind = import_module(self.module).KIND
+        return kind
 
 
 TABLE: Final = (
@@ -153,12 +153,6 @@ TABLE: Final = (
     Row("password", "smime_session.recipients.password", codec.PASSWORD_TAG),
 )
 """The kinds of recipients, the usual first."""
-
-
-@cache  # importing a module that is there takes 1 us, and this 0.05
-def _kind_in(module: str) -> Kind:
-    kind: Kind = import_module(module).KIND
-    return kind
 
 
 def row_of(wrapped: WrappedKey) -> Row | None:

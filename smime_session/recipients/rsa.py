@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, cast
 
 from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a second OpenSSL
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from smime_session import algorithms
 from smime_session.algorithms import RSAES_OAEP_OID, RSAES_PKCS1_V1_5_OID, KeyTransport, name_of
@@ -24,15 +24,15 @@ from smime_session.errors import (
     RecipientError,
     UnsupportedAlgorithmError,
 )
+from smime_session.keys.rsa_padding import encryption_padding
 from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
 from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
 from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from smime_session.algorithms import HashName
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
@@ -46,14 +46,6 @@ _MIN_EXPONENT: Final = 3
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
 _USUAL_EXPONENT: Final = bytes.fromhex("0203010001")  # 65537, which stands at the end of a public key
 _HASH_ROLE: Final = "hash function of RSAES-OAEP"
-
-_HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
-    "SHA-1": hashes.SHA1,
-    "SHA-224": hashes.SHA224,
-    "SHA-256": hashes.SHA256,
-    "SHA-384": hashes.SHA384,
-    "SHA-512": hashes.SHA512,
-}
 
 
 # --- the recipient info ------------------------------------------------------------------------
@@ -252,7 +244,7 @@ class KeyTransportRecipient:
         self._public_key = public_key
         self._prefix = before_encrypted_key(encoded, algorithm, (public_key.bits + 7) // 8)
         self._version = version_for(encoded)
-        self._padding = _padding(algorithm)
+        self._padding = encryption_padding(algorithm)
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Encrypt ``key`` with the RSA key.
@@ -271,13 +263,6 @@ class KeyTransportRecipient:
         encrypted_key = bytes((self._public_key.bits + 7) // 8)
         (summary,) = KIND.summarize(WrappedKey(self._prefix + encrypted_key, self._version, 0))
         return f"{summary.name} has an RSA key that {summary.algorithm} cannot use: it is broken or too small"
-
-
-@cache  # likewise, 4 us
-def _padding(algorithm: KeyTransport) -> padding.AsymmetricPadding:
-    if algorithm.hash is None or algorithm.mgf_hash is None:
-        return padding.PKCS1v15()
-    return padding.OAEP(padding.MGF1(_HASHES[algorithm.mgf_hash]()), _HASHES[algorithm.hash](), algorithm.label or None)
 
 
 class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
@@ -395,7 +380,7 @@ class KeyTransportKind(KeyKind):
 
         demanded = "S/MIME demands RSAES-PKCS1-v1_5 of its readers"
         pkcs1 = KeyRule(_is_pkcs1, "yes", demanded)
-        by_serial = KeyRule(lambda key: _is_pkcs1(key) and not key.by_key_identifier, "yes", demanded)
+        by_serial = KeyRule(_is_pkcs1_by_serial, "yes", demanded)
         oaep = KeyRule(_is_oaep, "yes", "it opens RSAES-OAEP")
         return {
             "classic Outlook": (by_serial,),
@@ -427,6 +412,10 @@ def _is_sound(public_key: PublicKey) -> bool:
 
 def _is_pkcs1(key: KeyTraits) -> bool:
     return key.oid == RSAES_PKCS1_V1_5_OID
+
+
+def _is_pkcs1_by_serial(key: KeyTraits) -> bool:
+    return _is_pkcs1(key) and not key.by_key_identifier
 
 
 def _is_oaep(key: KeyTraits) -> bool:

@@ -248,10 +248,10 @@ class PresharedKeyKind(Kind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule
+        from smime_session.recipients.client_rules import KeyRule, always
 
-        none = KeyRule(lambda _: True, "no", "it has no way to be given a pre-shared key")
-        opens = KeyRule(lambda _: True, "yes", "it opens messages for pre-shared keys")
+        none = KeyRule(always, "no", "it has no way to be given a pre-shared key")
+        opens = KeyRule(always, "yes", "it opens messages for pre-shared keys")
         return {
             "Thunderbird": (none,),
             "Mutt and NeoMutt with OpenSSL": (none,),

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from smime_session import MODERN, NoMatchError, Password, decrypt, encrypt
+from smime_session.cms import asn1, codec
+from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.inspection.explanation import MOST_COMPARED, Directory, closest
 from smime_session.keys.software import private_key
 from smime_session.recipients.fitness import recipient_for
@@ -140,6 +142,17 @@ def test_a_name_without_its_key_is_closest() -> None:
     sentence = closest([for_curve], [identity(BOB)], at=NOW)
     assert sentence
     assert sentence.endswith("is named in the message, but for key agreement, which its key is not for")
+
+
+def test_what_is_not_supported_comes_closest() -> None:
+    """A recipient info that bears the name and has an unknown algorithm says so."""
+    (wrapped,) = wrapped_for(BOB)
+    fields = [each.encoded for each in asn1.parse(wrapped.encoded).children()]
+    fields[2] = codec.algorithm_identifier(AlgorithmIdentifier("1.2.3"))
+    unknown = wrapped._replace(encoded=asn1.encode(asn1.SEQUENCE, *fields))
+    sentence = closest([unknown], [identity(BOB)], at=NOW)
+    assert sentence
+    assert sentence.endswith("is named in the message, but the key-encryption algorithm (1.2.3) is not supported")
 
 
 def test_the_closest_of_all_is_told() -> None:

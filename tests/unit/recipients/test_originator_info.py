@@ -90,5 +90,5 @@ def test_certificates_are_measured() -> None:
     assert len(largest) == MAX_ORIGINATOR_CERTIFICATE_SIZE
     other = b"\xa3" + of_size(MAX_ORIGINATOR_CERTIFICATE_SIZE + 1)[1:]
     assert certificates_in(info(largest, other, after=asn1.encode(0xA1, other))) == [largest]
-    with pytest.raises(LimitError, match="the size of a certificate of the originator exceeds the limit of 65,536 oct"):
+    with pytest.raises(LimitError, match="of a certificate of the originator exceeds the limit of 65,536 bytes"):
         certificates_in(info(of_size(MAX_ORIGINATOR_CERTIFICATE_SIZE + 1)))
