@@ -291,7 +291,7 @@ def test_everything_that_bouncy_castle_can_choose(
     assert smime_session.decrypt(envelope, reader.identities).message == ours.ENTITY
     (recipient,) = smime_session.inspect(envelope).recipients
     named = {"kdf": f"HKDF-{hash_name}", "wrap": wrap.name}
-    assert recipient.summary.parameters == named | ({} if ukm is None else {"ukm": f"{len(ukm)} octets"})
+    assert recipient.summary.parameters == named | ({} if ukm is None else {"ukm": f"{len(ukm)} bytes"})
 
 
 @with_bouncy_castle
