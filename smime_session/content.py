@@ -180,13 +180,9 @@ def _content_key(parameters: ContentParameters, key: SessionKey) -> SessionKey:
     """Return the key that seals the content, to be wiped: a copy of the session key, or derived from it."""
     if not parameters.derivation_info:
         return SessionKey(bytearray(key.material))
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    from smime_session.key_derivation import hkdf  # loads hashlib and hmac, which most messages do without
 
-    derived = bytearray(len(key))
-    derivation = HKDF(SHA256(), len(key), _DERIVATION_SALT, parameters.derivation_info)
-    derivation.derive_into(key.material, derived)
-    return SessionKey(derived)
+    return hkdf("SHA-256", key.material, parameters.derivation_info, _DERIVATION_SALT, len(key))
 
 
 def _cover_key() -> None:

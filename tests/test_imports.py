@@ -30,6 +30,7 @@ FLOORS: Final = {
     "smime_session.session_key": 1,
     "smime_session.streams": 1,
     "smime_session.arguments": 2,
+    "smime_session.key_derivation": 2,
     "smime_session.cms": 3,
     "smime_session.content": 3,
     "smime_session.certificates": 4,

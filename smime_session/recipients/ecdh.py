@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from smime_session.algorithms import CURVES, TRIPLE_DES_WRAP, key_wrap_for, name_of
 from smime_session.errors import MalformedError, MessageError
+from smime_session.key_derivation import derive
 from smime_session.memory import erase
 from smime_session.recipients import curves
 from smime_session.recipients.ecdh_encoding import (
@@ -36,7 +37,6 @@ from smime_session.recipients.ecdh_encoding import (
     shared_info,
     split,
 )
-from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
 from smime_session.recipients.summary import RecipientSummary, identifier_fields

@@ -25,8 +25,8 @@ from smime_session.algorithms import (
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
+from smime_session.key_derivation import hkdf
 from smime_session.memory import erase, overwrite_freed
-from smime_session.recipients.key_derivation import hkdf
 from smime_session.recipients.key_wrap import check_size, unwrap
 from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
 from smime_session.recipients.summary import RecipientSummary, identifier_fields

@@ -33,10 +33,10 @@ from smime_session import (
 from smime_session.algorithms import AES_128_GCM, CHACHA20_POLY1305
 from smime_session.certificates.public_key import PublicKey
 from smime_session.cms.values import SubjectKeyIdentifier
+from smime_session.key_derivation import derive
 from smime_session.keys.software import private_key
 from smime_session.recipients import ecdh as key_agreement
 from smime_session.recipients import kem as encapsulation
-from smime_session.recipients.key_derivation import derive
 from smime_session.recipients.registry import kind_for
 from smime_session.session_key import SessionKey
 from smime_session.streams import parallel

@@ -16,13 +16,23 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from smime_session import DecryptionError, PresharedKey, SmimeError, content, decrypt, encrypt, encrypt_stream, memory
+from smime_session import (
+    DecryptionError,
+    PresharedKey,
+    SmimeError,
+    content,
+    decrypt,
+    encrypt,
+    encrypt_stream,
+    key_derivation,
+    memory,
+)
 from smime_session.algorithms import DES_EDE3_CBC, ECDH_HKDF_SHA256, P_256, P_384, TRIPLE_DES_WRAP, X25519, Curve
 from smime_session.cms.values import ContentParameters
+from smime_session.key_derivation import derive
 from smime_session.keys import passwords
-from smime_session.recipients import curves, key_derivation, key_wrap
+from smime_session.recipients import curves, key_wrap
 from smime_session.recipients import kem as encapsulation
-from smime_session.recipients.key_derivation import derive
 from smime_session.session_key import Proof, SessionKey
 from tests.support.agreeing import person
 from tests.support.memory_search import search

@@ -1,6 +1,7 @@
-"""Derive a key-encryption key from the secret that two keys agree on.
+"""Derive a key from a secret: from what two keys agree on, or from a session key (RFC 9709).
 
-``hashlib`` and ``hmac`` take a third of the time of the cryptography library's objects.
+``hashlib`` and ``hmac`` take a third of the time of the cryptography library's objects, and what they
+return can be overwritten; that library's HKDF leaves copies behind.
 """
 
 from __future__ import annotations
