@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import re
 from io import TextIOBase
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, cast
 
 from smime_session.errors import MessageError
 from smime_session.mail.fields import parse_token
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from email.message import EmailMessage, Message
     from typing import Any
+
+_NEW_LINE: Final = r"\r(?!\n[ \t])|(?<!\r)\n(?![ \t])|\r\n(?![ \t])"  # no folding (RFC 5322, 2.2.3)
 
 M = TypeVar("M", "EmailMessage", "Message[Any, Any]", bytes)
 
@@ -25,7 +29,8 @@ def octets_of(message: Message[Any, Any] | bytes) -> bytes:
         message: a message object, or bytes in any buffer.
 
     Raises:
-        MessageError: the message object cannot be written, or a part of several is binary, which would be changed.
+        MessageError: the message object cannot be written, or a part of several is binary, which would be changed, or
+            a header field has a line break that would begin another field.
         TypeError: it is something else.
     """
     if isinstance(message, bytes):
@@ -47,7 +52,10 @@ def octets_of(message: Message[Any, Any] | bytes) -> bytes:
 
 def _written(message: Message[Any, Any]) -> bytes:
     policy = message.policy.clone(linesep="\n")
-    if not any(_is_binary(part) for part in message.walk()):
+    parts = list(message.walk())
+    for part in parts:
+        _refuse_line_breaks(part)
+    if not any(_is_binary(part) for part in parts):
         return message.as_bytes(policy=policy)
     if message.is_multipart():
         raise MessageError(
@@ -56,6 +64,13 @@ def _written(message: Message[Any, Any]) -> bytes:
     head = copy.copy(message)
     head.set_payload("")
     return head.as_bytes(policy=policy) + cast("bytes", message.get_payload(decode=True) or b"")
+
+
+def _refuse_line_breaks(part: Message[Any, Any]) -> None:
+    """Refuse header fields that older generators write as two: some policies take any text for a value."""
+    for name, value in part.raw_items():
+        if re.search(_NEW_LINE, str(name)) or (isinstance(value, str) and re.search(_NEW_LINE, value)):
+            raise MessageError(f"a line break in the header field {excerpt(str(name))} would begin another field")
 
 
 def _is_binary(part: Message[Any, Any]) -> bool:
