@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from smime_session import (
+    AlreadyEncryptedError,
     CredentialError,
     DecryptionError,
     LimitError,
@@ -17,6 +18,7 @@ from smime_session import (
     NotMailError,
     PassphraseError,
     PolicyError,
+    RecipientError,
     SmimeError,
 )
 
@@ -96,32 +98,42 @@ _CONVERSIONS: Final = {
 """What unlocks a file whose lock is not supported and locks it with AES, by its kind."""
 
 
-def _hint(error: SmimeError, command: str | None) -> str | None:
+def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR0911  # one for each kind
+    match error:
+        case NotMailError() if command == "encrypt":
+            return "--format der or --format pem encrypts what is not a mail"
+        case AlreadyEncryptedError():
+            return (
+                "rewrap gives it other recipients; --again encrypts it once more, and decrypting gives this mail then"
+            )
+        case PolicyError(option="require_authenticated"):
+            return "ask the sender to use AES-GCM, or leave out --require-authenticated"
+        case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap", "session-key"):
+            return "--insecure-legacy opens it all the same"
+        case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
+            return f"--{option.replace('_', '-')} N accepts more"
+        case DecryptionError() | NoMatchError():
+            return _readers_hint(error)
+        case CredentialError() | RecipientError():
+            return _credential_hint(error, command)
+    return None
+
+
+def _credential_hint(error: CredentialError | RecipientError, command: str | None) -> str | None:
     from smime_session.keys.private_key import UnsupportedLockError
 
     from .credentials import MisplacedKeyError, RefusedError
 
-    hint: str | None = None
     match error:
-        case NotMailError() if command == "encrypt":
-            hint = "--format der or --format pem encrypts what is not a mail"
         case PassphraseError(missing=True):
-            hint = "it is asked for on a terminal; --passphrase-file or --passphrase-env gives it in a script"
-        case PolicyError(option="require_authenticated"):
-            hint = "ask the sender to use AES-GCM, or leave out --require-authenticated"
-        case PolicyError(option="insecure_legacy") if command in ("decrypt", "rewrap", "session-key"):
-            hint = "--insecure-legacy opens it all the same"
-        case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
-            hint = f"--{option.replace('_', '-')} N accepts more"
-        case DecryptionError() | NoMatchError():
-            hint = _readers_hint(error)
+            return "it is asked for on a terminal; --passphrase-file or --passphrase-env gives it in a script"
         case CredentialError(__cause__=MisplacedKeyError()) if command in ("decrypt", "rewrap"):
-            hint = "--session-key takes it"
+            return "--session-key takes it"
         case CredentialError(__cause__=UnsupportedLockError(container=str(container))):
-            hint = f"{_CONVERSIONS[container]} makes a file of it that opens, if OpenSSL reads it"
+            return f"{_CONVERSIONS[container]} makes a file of it that opens, if OpenSSL reads it"
         case RefusedError(guard=str(guard)):
-            hint = f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts this one all the same"
-    return hint
+            return f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts this one all the same"
+    return None
 
 
 def _readers_hint(error: DecryptionError | NoMatchError) -> str | None:

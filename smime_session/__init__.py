@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.names import addresses_of
     from smime_session.certificates.store import CertificateBundle, CertificateSource, CertificateStore
     from smime_session.errors import (
+        AlreadyEncryptedError,
         CredentialError,
         DecryptionError,
         LimitError,
@@ -90,6 +91,7 @@ __all__ = [
     "AES_256_GCM",
     "Addressed",
     "Addressee",
+    "AlreadyEncryptedError",
     "CHACHA20_POLY1305",
     "COMPAT",
     "CertificateBundle",
@@ -183,6 +185,7 @@ _MODULES: Final = {
     "operations.decrypt": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
     "operations.encrypt": ("Sealed", "encrypt", "encrypt_stream"),
     "errors": (
+        "AlreadyEncryptedError",
         "CredentialError",
         "DecryptionError",
         "LimitError",

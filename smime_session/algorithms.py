@@ -12,6 +12,10 @@ DATA: Final = "1.2.840.113549.1.7.1"
 SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 ENVELOPED_DATA: Final = "1.2.840.113549.1.7.3"
 AUTH_ENVELOPED_DATA: Final = "1.2.840.113549.1.9.16.1.23"
+COMPRESSED_DATA: Final = "1.2.840.113549.1.9.16.1.9"
+
+ZLIB: Final = "1.2.840.113549.1.9.16.3.8"
+"""The one algorithm that compresses (RFC 3274, 2)."""
 
 CONTENT_TYPES: Final = {
     DATA: "data",
@@ -21,7 +25,7 @@ CONTENT_TYPES: Final = {
     "1.2.840.113549.1.7.5": "digested-data",
     "1.2.840.113549.1.7.6": "encrypted-data",
     "1.2.840.113549.1.9.16.1.2": "authenticated-data",
-    "1.2.840.113549.1.9.16.1.9": "compressed-data",
+    COMPRESSED_DATA: "compressed-data",
     AUTH_ENVELOPED_DATA: "auth-enveloped-data",
     "1.2.840.113549.1.9.16.1.4": "tst-info",
 }

@@ -9,6 +9,7 @@
     ├── MessageError                    the input cannot be read or written as a message
     │   ├── NotMailError                it is not a mail at all
     │   ├── NotEnvelopeError            it is a message, but not an encrypted one
+    │   ├── AlreadyEncryptedError       it is to be encrypted, but is encrypted already
     │   ├── MalformedError              it is cut off or breaks its own encoding
     │   ├── UnsupportedAlgorithmError   it names an algorithm that is not supported
     │   ├── PolicyError                 it can be read, but the policy forbids it
@@ -91,6 +92,18 @@ class NotEnvelopeError(MessageError):
     def __init__(self, found: str) -> None:
         super().__init__(f"the message is not an S/MIME envelope: it is {found}")
         self.found = found
+
+
+class AlreadyEncryptedError(MessageError):
+    """A mail that is to be encrypted is encrypted already; who opens it would find an encrypted mail.
+
+    Attributes:
+        scheme: how it is encrypted: ``S/MIME``, ``PGP/MIME``, or ``multipart/encrypted`` in another way.
+    """
+
+    def __init__(self, scheme: str) -> None:
+        super().__init__(f"the mail is encrypted already ({scheme})")
+        self.scheme = scheme
 
 
 class MalformedError(MessageError):

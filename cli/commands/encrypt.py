@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 
 
 _POLICIES: Final = ["hcp_no_confidentiality", "hcp_baseline", "hcp_shy", "none"]
+_BLIND: Final = ("bcc", "resent-bcc")
 _HELP: Final = {
     "-r": "A file with the certificate of a recipient, or of several; repeat it for more.",
     "--self": "A file with your own certificate, so that your copy stays readable.",
     "--hide-subject": "Show [...] outside in place of the subject, and no keywords; recipients get them.",
+    "--again": "Encrypt once more a mail that is encrypted already.",
+    "--compress": "Compress the mail first; few programs open it, and its size tells more of it.",
+    "--strip-dkim": "Remove DKIM-Signature, which would be wrong outside.",
     "--headers": "What is shown outside of header fields, by RFC 9788; with none, they are not protected inside.",
 }
 
@@ -71,6 +75,9 @@ _HELP: Final = {
     show_default=True,
     help="A whole mail, or any file as a bare CMS object.",
 )
+@click.option("--again", is_flag=True, help=_HELP["--again"])
+@click.option("--compress", is_flag=True, help=_HELP["--compress"])
+@click.option("--strip-dkim", is_flag=True, help=_HELP["--strip-dkim"])
 @algorithm_options
 @guard_options
 @quiet_option
@@ -85,6 +92,9 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     secrets: SharedSecrets,
     hide_subject: bool,
     headers: HeaderPolicy | None,
+    again: bool,
+    compress: bool,
+    strip_dkim: bool,
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
 ) -> None:
@@ -101,7 +111,16 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     """
     destination = Output(output)
     _check(destination, form, certificates, own, addressing, secrets)
-    policy = _header_policy(form, headers, hide_subject=hide_subject)
+    treatment = {
+        "headers": _header_policy(headers, hide_subject=hide_subject),
+        "again": again,
+        "compress": compress,
+        "strip_dkim": strip_dkim,
+    }
+    given = {"--headers": headers, "--hide-subject": hide_subject}
+    given |= {"--again": again, "--compress": compress, "--strip-dkim": strip_dkim}
+    if form != "mail" and (option := next(filter(given.get, given), None)):
+        raise MisuseError(f"{option} is about mails, and does not go with --format {form}")
 
     from ..credentials import recipients_in
 
@@ -115,7 +134,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
             return
         divided = addressing.envelopes(fields, profile)
         recipients += secrets.load(new=True)
-        work = _Work(source, stream, profile, policy, form, quiet=quiet)
+        work = _Work(source, stream, profile, treatment, form, quiet=quiet)
         if addressing.stores and destination.is_folder:
             work.encrypt_each(divided, recipients, cast("str", output))
             sealed = None
@@ -155,7 +174,7 @@ def _check(  # noqa: PLR0913, PLR0917  # what may contradict each other
         refuse_to_replace(destination, option, [path])
 
 
-def _header_policy(form: Form, headers: HeaderPolicy | None, *, hide_subject: bool) -> HeaderPolicy:
+def _header_policy(headers: HeaderPolicy | None, *, hide_subject: bool) -> HeaderPolicy:
     """Return what is shown outside of header fields.
 
     Raises:
@@ -163,8 +182,6 @@ def _header_policy(form: Form, headers: HeaderPolicy | None, *, hide_subject: bo
     """
     if headers and hide_subject:
         raise MisuseError("--hide-subject and --headers exclude each other", "--hide-subject is --headers hcp_baseline")
-    if form != "mail" and (headers or hide_subject):
-        raise MisuseError(f"there are no header fields with --format {form}")
     return headers or ("hcp_baseline" if hide_subject else "hcp_no_confidentiality")
 
 
@@ -174,7 +191,7 @@ class _Work(NamedTuple):
     source: Source
     stream: BinaryIO
     profile: Profile
-    headers: HeaderPolicy
+    treatment: dict[str, Any]
     form: Form
     quiet: bool
 
@@ -190,9 +207,9 @@ class _Work(NamedTuple):
                 target,
                 recipients,
                 profile=self.profile,
-                headers=self.headers,
                 form=self.form,
                 transactional=destination.transactional,
+                **self.treatment,
             )
 
     def encrypt_each(self, divided: Sequence[Envelope], others: Sequence[Recipient], folder: str) -> None:
@@ -216,7 +233,7 @@ class _Work(NamedTuple):
                 if begin is not None:
                     self.stream.seek(begin)
                 recipients: list[Recipient | x509.Certificate] = [*each.certificates, *(() if each.blind else others)]
-                encrypt_stream(self.stream, target, recipients, profile=self.profile, headers=self.headers)
+                encrypt_stream(self.stream, target, recipients, profile=self.profile, **self.treatment)
             found = [{"file": name, "recipients": each.recipients} for name, each in zip(names, divided, strict=True)]
             list_file.write(json.dumps(found, indent=2).encode() + b"\n")
 
@@ -226,7 +243,8 @@ def _tell(sealed: Sealed | None, left_out: Iterable[str]) -> None:
 
     for sentence in left_out:
         note(sentence)
-    if sealed and sealed.removed_fields:
-        note(f"{' and '.join(dict.fromkeys(sealed.removed_fields))} was removed: every recipient could have read it")
+    blind = dict.fromkeys(name for name in (sealed.removed_fields if sealed else ()) if name.lower() in _BLIND)
+    if blind:
+        note(f"{' and '.join(blind)} was removed: every recipient could have read it")
     if sealed and sealed.already_encrypted:
         note("the mail was encrypted already: decrypting it gives an encrypted mail")

@@ -1,14 +1,19 @@
 """The head of a mail, split into fields: those that describe its content, and those that travel outside.
 
-``Bcc`` travels nowhere: it would tell every recipient what it is there to hide (RFC 5322, 3.6.3). What goes inside
-is for :mod:`~smime_session.mail.payload` to say.
+``Bcc`` travels nowhere: it would tell every recipient what it is there to hide (RFC 5322, 3.6.3). Nor does ``Lines``,
+the number of lines of a body that is another one afterwards. What goes inside is for
+:mod:`~smime_session.mail.payload` to say.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from smime_session.algorithms import AUTH_ENVELOPED_DATA, ENVELOPED_DATA
+from smime_session.cms.asn1 import object_identifier
 from smime_session.errors import LimitError, NotMailError
 from smime_session.mail.fields import (
     Field,
@@ -31,10 +36,18 @@ if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
 
-HIDDEN_FIELDS: Final = frozenset({"bcc", "resent-bcc"})
+Scheme = Literal["S/MIME", "PGP/MIME", "multipart/encrypted", ""]
+"""How a mail is encrypted; empty if it is not, as far as can be seen."""
+
+HIDDEN_FIELDS: Final = frozenset({"bcc", "resent-bcc", "lines"})
+DKIM_FIELD: Final = "dkim-signature"
 CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 _ENVELOPED: Final = frozenset({"enveloped-data", "authenveloped-data"})
+_ENVELOPE_TYPES: Final = tuple(object_identifier(each) for each in (ENVELOPED_DATA, AUTH_ENVELOPED_DATA))
+_PGP: Final = "application/pgp-encrypted"
+_LOOKED_AT: Final = 128  # octets of a body that show what its CMS object is
+_IDENTIFIED: Final = 32  # octets of the object in which its type stands
 _CONTENT: Final = "content-"
 _VERSION: Final = "mime-version"
 _BARE_RETURN: Final = re.compile(rb"\r(?!\n)")
@@ -51,6 +64,7 @@ class MailHead(NamedTuple):
         eol: the line ending of the first line.
         transfer_encoding: the Content-Transfer-Encoding in lower case, ``7bit`` where the mail has none.
         hidden: the lower-case names of fields that go nowhere.
+        scheme: how the mail is encrypted already, as far as that was looked for.
     """
 
     fields: tuple[Field, ...]
@@ -59,6 +73,7 @@ class MailHead(NamedTuple):
     eol: bytes
     transfer_encoding: str
     hidden: Collection[str]
+    scheme: Scheme = ""
 
     @property
     def outer(self) -> bytes:
@@ -88,16 +103,6 @@ class MailHead(NamedTuple):
         return is_composite(self.content_fields)
 
     @property
-    def encrypted(self) -> bool:
-        """Whether the mail says that it is encrypted, with S/MIME (RFC 8551, 3.2.2) or PGP/MIME (RFC 3156, 4)."""
-        value = find_value(self.content_fields, "content-type").lower()
-        if "pkcs7-mime" not in value and "multipart/encrypted" not in value:  # as in most mails: nothing to parse
-            return False
-        if self.content_type == "multipart/encrypted":
-            return True
-        return self.content_type in CMS_TYPES and self.parameters.get("smime-type", "").lower() in _ENVELOPED
-
-    @property
     def content_type(self) -> str:
         """The media type in lower case, ``text/plain`` where the mail has none."""
         return parse_media_type(find_value(self.content_fields, "content-type"))
@@ -118,6 +123,34 @@ class MailHead(NamedTuple):
         if _VERSION in dropped or _VERSION in [name for name, _ in self.fields]:
             return outer
         return b"".join((outer, b"MIME-Version: 1.0", self.eol))
+
+
+def scheme_of(head: MailHead, peek: Callable[[int], bytes]) -> Scheme:
+    """Return how a mail is encrypted: with S/MIME (RFC 8551, 3.2.2), PGP/MIME (RFC 3156, 4) or not at all.
+
+    Args:
+        head: its head.
+        peek: returns at least so many octets of the body, if there are as many; called where the head leaves open
+            what its CMS object is.
+    """
+    value = find_value(head.content_fields, "content-type").lower()
+    if not any(each in value for each in ("pkcs7-mime", "multipart/encrypted", ".p7m")):
+        return ""  # as in most mails: nothing to parse
+    content_type, parameters = head.content_type, head.parameters
+    if content_type == "multipart/encrypted":
+        return "PGP/MIME" if parameters.get("protocol", "").lower() == _PGP else "multipart/encrypted"
+    if content_type in CMS_TYPES and (kind := parameters.get("smime-type", "").lower()):
+        return "S/MIME" if kind in _ENVELOPED else ""
+    named = content_type in CMS_TYPES or parameters.get("name", "").lower().endswith(".p7m")
+    return "S/MIME" if named and _begins_envelope(peek(_LOOKED_AT)) else ""
+
+
+def _begins_envelope(start: bytes) -> bool:
+    """Tell whether a body begins with an encrypted CMS object, as octets or as base64 without a flaw."""
+    text = b"".join(start[:_LOOKED_AT].split())
+    with suppress(binascii.Error):
+        start = binascii.a2b_base64(text[: len(text) // 4 * 4], strict_mode=True)
+    return any(each in start[:_IDENTIFIED] for each in _ENVELOPE_TYPES)
 
 
 def is_composite(fields: tuple[Field, ...]) -> bool:
@@ -210,6 +243,7 @@ def envelope_fields(smime_type: Literal["enveloped-data", "authEnveloped-data"],
         b' name="smime.p7m"',
         b"Content-Transfer-Encoding: base64",
         b'Content-Disposition: attachment; filename="smime.p7m"',
+        b"Content-Description: S/MIME Encrypted Message",  # by which Mutt knows it where smime-type is lost
         b"",
         b"",
     )

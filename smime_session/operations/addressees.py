@@ -16,8 +16,10 @@ from smime_session.certificates.store import CertificateSource
 from smime_session.errors import RecipientError
 from smime_session.mail.addresses import addresses_in
 from smime_session.mail.entity import read_head, split_head
+from smime_session.mail.header_policy import DEFAULT_HEADERS
 from smime_session.mail.objects import M, octets_of
 from smime_session.operations.encrypt import encrypt
+from smime_session.operations.outgoing import Treatment
 from smime_session.profiles import MODERN
 from smime_session.recipients.fitness import reasons_against
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.mail.fields import Field
+    from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Recipient
 
@@ -177,13 +180,17 @@ def refuse_unreachable(addressees: Iterable[Addressee]) -> None:
         raise RecipientError(refused)
 
 
-def encrypt_by_address(  # noqa: PLR0913  # two that most leave as they are
+def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     message: M,
     certificates: CertificateSource | Iterable[CertificateSource],
     *,
     add: Iterable[Recipient | x509.Certificate] = (),
     to: Iterable[str] | None = None,
     profile: Profile = MODERN,
+    headers: HeaderPolicy = DEFAULT_HEADERS,
+    again: bool = False,
+    compress: bool = False,
+    strip_dkim: bool = False,
     every: bool = False,
     at: datetime | None = None,
 ) -> Iterator[Addressed[M]]:
@@ -197,6 +204,10 @@ def encrypt_by_address(  # noqa: PLR0913  # two that most leave as they are
         add: further recipients of the first message, such as the sender.
         to: the addresses that take the place of those in the header.
         profile: the algorithms, and what is asked of a certificate.
+        headers: as for :func:`~smime_session.operations.encrypt.encrypt`.
+        again: as for ``encrypt``.
+        compress: as for ``encrypt``.
+        strip_dkim: as for ``encrypt``.
         every: whether to encrypt for all certificates of an address that can be used, not only for the best.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
 
@@ -207,6 +218,7 @@ def encrypt_by_address(  # noqa: PLR0913  # two that most leave as they are
         RecipientError: an address has no certificate that can be used, or there is no address; all are named.
         MessageError: an address field holds what is no address.
         NotMailError: the message does not begin with a mail header.
+        AlreadyEncryptedError: it is encrypted already, and ``again`` is not set.
     """
     sources = [certificates] if isinstance(certificates, CertificateSource) else certificates
     raw = octets_of(message)
@@ -217,9 +229,10 @@ def encrypt_by_address(  # noqa: PLR0913  # two that most leave as they are
     if not divided:
         raise RecipientError(())
     others: list[Recipient | x509.Certificate] = list(add)
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
 
     def encrypted(envelope: Envelope) -> M:
         recipients: list[Recipient | x509.Certificate] = [*envelope.certificates, *(() if envelope.blind else others)]
-        return encrypt(message, recipients, profile=profile)
+        return encrypt(message, recipients, profile=profile, **treatment._asdict())
 
     return (Addressed(envelope.recipients, encrypted(envelope)) for envelope in divided)

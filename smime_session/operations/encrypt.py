@@ -16,6 +16,7 @@ from smime_session.cms import codec
 from smime_session.cms.values import EnvelopeTrailer
 from smime_session.content import seal, sealed_size
 from smime_session.mail.charset import charset_of
+from smime_session.mail.compression import compressed_entity
 from smime_session.mail.entity import envelope_fields
 from smime_session.mail.fields import find_body
 from smime_session.mail.header_policy import DEFAULT_HEADERS, check_headers
@@ -26,6 +27,7 @@ from smime_session.mail.pem import PemWriter
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.operations.outgoing import (
     MeasureFirstError,
+    Treatment,
     canonical_content,
     mail_content,
     outgoing_head,
@@ -60,9 +62,9 @@ class Sealed:
         content_encryption: the content-encryption algorithm's name.
         recipients: how many recipients the session key was wrapped for.
         encoding: ``DER``, or ``BER`` where the input's size was not known beforehand.
-        removed_fields: header fields that were taken out of the mail (``Bcc``), as it spelt them.
-        already_encrypted: whether the mail says that it was encrypted before, with S/MIME or PGP/MIME; it
-            is encrypted twice then, and who opens it finds an encrypted mail.
+        removed_fields: header fields that were taken out of the mail (``Bcc``, ``Lines``), as it spelt them.
+        already_encrypted: whether the mail was encrypted before, with S/MIME or PGP/MIME; it is encrypted twice
+            then, and who opens it finds an encrypted mail.
     """
 
     content_encryption: str
@@ -72,23 +74,30 @@ class Sealed:
     already_encrypted: bool = False
 
 
-def encrypt(
+def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     message: M,
     recipients: Iterable[Recipient | x509.Certificate],
     *,
     profile: Profile = MODERN,
     headers: HeaderPolicy = DEFAULT_HEADERS,
+    again: bool = False,
+    compress: bool = False,
+    strip_dkim: bool = False,
 ) -> M:
     """Encrypt a mail that is in memory.
 
     The body and all header fields are sealed; the fields that do not describe the body stay outside as well, byte for
-    byte, unless ``headers`` hides some. ``Bcc`` is removed.
+    byte, unless ``headers`` hides some. ``Bcc``, ``Resent-Bcc`` and ``Lines`` are removed.
 
     Args:
         message: the mail; as bytes, or octets in another buffer, with line endings of either kind.
         recipients: certificates, which are checked, or prepared recipients.
         profile: the algorithms, and what is asked of a certificate.
         headers: which header fields are readable outside, as a policy of RFC 9788; ``none`` seals none.
+        again: whether to encrypt once more what is encrypted already, with S/MIME or PGP/MIME.
+        compress: whether to compress what is sealed (RFC 3274). Few programs open it, and the size outside tells
+            more of what is inside: who can put text into the mail can guess at what else it holds.
+        strip_dkim: whether to remove ``DKIM-Signature``, which signs a body that is another one afterwards.
 
     Returns:
         The encrypted mail, as the type that was given, ready to be sent.
@@ -96,22 +105,26 @@ def encrypt(
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
+        AlreadyEncryptedError: the mail is encrypted already, and ``again`` is not set.
         MessageError: the message object cannot be written unchanged, but bytes can; or fields are to be hidden of a
             mail that is signed or encrypted already.
         LimitError: there are more recipients than reading accepts.
         TypeError: an argument is of a kind that is not accepted.
     """
     check_headers(headers)
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
     ready = recipients_for(recipients, profile=profile)
     mail = octets_of(message)
     begin = find_body(mail)
     if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE:
-        return like(message, _encrypt_unusual(mail, ready, profile, headers))
+        return like(message, _encrypt_unusual(mail, ready, profile, treatment))
     raw_head, body = mail[:begin], mail[begin:]
-    head = outgoing_head(raw_head, lambda: charset_of(body))
+    head = outgoing_head(raw_head, treatment, lambda size: body[:size], lambda: charset_of(body))
     payload = payload_of(head, headers)
     inside = body if head.binary else canonical(body, composite=head.composite)
     content = b"".join(payload.blocks((inside,)))
+    if compress:
+        content = compressed_entity(content)
     with SessionKey.generate(profile.content.key_size) as key:
         header, parameters = envelope_header(key, ready, profile)
         ciphertext, tag = seal(parameters, key, content)
@@ -120,14 +133,14 @@ def encrypt(
     return like(message, b"".join((payload.outer, fields, encode_base64(envelope, eol=head.eol))))
 
 
-def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile, headers: HeaderPolicy) -> bytes:
+def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile, treatment: Treatment) -> bytes:
     """Encrypt a mail that is in memory and large, or has a head without an end, or with one that is far away."""
     with BytesIO() as target:
-        encrypt_stream(BytesIO(mail), target, ready, profile=profile, headers=headers, transactional=True)
+        encrypt_stream(BytesIO(mail), target, ready, profile=profile, transactional=True, **treatment._asdict())
         return target.getvalue()
 
 
-def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
+def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     source: BinaryIO,
     target: BinaryIO,
     recipients: Iterable[Recipient | x509.Certificate],
@@ -136,6 +149,9 @@ def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     headers: HeaderPolicy = DEFAULT_HEADERS,
     form: Form = "mail",
     transactional: bool = False,
+    again: bool = False,
+    compress: bool = False,
+    strip_dkim: bool = False,
 ) -> Sealed:
     """Encrypt a message of any size in flat memory.
 
@@ -153,10 +169,14 @@ def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
             written to it is thrown away if an exception is raised. A mail whose lines all end with CRLF is
             then read once instead of twice.
+        again: of a mail, as for :func:`encrypt`.
+        compress: of a mail, as for :func:`encrypt`; its envelope is BER then, because its size is not known beforehand.
+        strip_dkim: of a mail, as for :func:`encrypt`.
 
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
         NotMailError: a mail was expected and the input is none.
+        AlreadyEncryptedError: the mail is encrypted already, and ``again`` is not set.
         MessageError: fields are to be hidden of a mail that is signed or encrypted already.
         MalformedError: the input changed while it was read.
         LimitError: it is more than the algorithm can seal, or for more recipients than reading accepts.
@@ -165,12 +185,15 @@ def encrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     if form not in _FORMS:
         raise TypeError(f"form is {' or '.join(map(repr, _FORMS))}, not {form!r}")
     check_headers(headers)
+    if compress and form != "mail":
+        raise TypeError("compress is for a mail: readers expect a compressed MIME entity inside the envelope")
     check_readable(source)
     check_writable(target)
     ready = recipients_for(recipients, profile=profile)
     if form != "mail":
         return _encrypt(plain_content, source, target, ready, profile, form)
-    canonical_mail, mail = partial(canonical_content, headers=headers), partial(mail_content, headers=headers)
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
+    canonical_mail, mail = (partial(each, treatment=treatment) for each in (canonical_content, mail_content))
     if transactional and is_seekable(source):
         begin, start = source.tell(), target.tell()
         with suppress(MeasureFirstError):
@@ -214,5 +237,5 @@ def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
         recipients=len(ready),
         encoding="BER" if content.size is None else "DER",
         removed_fields=content.head.removed if content.head else (),
-        already_encrypted=content.head is not None and content.head.encrypted,
+        already_encrypted=content.head is not None and bool(content.head.scheme),
     )

@@ -9,9 +9,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn
 
+from smime_session.errors import AlreadyEncryptedError
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.charset import CharsetFinder, charset_of_beginning
-from smime_session.mail.entity import MailHead, read_head, require_mail, split_head
+from smime_session.mail.compression import compressed_entity_blocks
+from smime_session.mail.entity import (
+    DKIM_FIELD,
+    HIDDEN_FIELDS,
+    MailHead,
+    read_head,
+    require_mail,
+    scheme_of,
+    split_head,
+)
 from smime_session.mail.line_endings import LF, Canonicaliser
 from smime_session.mail.payload import Payload, payload_of
 from smime_session.streams.sources import Replay, is_seekable
@@ -23,6 +33,22 @@ if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
     from smime_session.mail.header_policy import HeaderPolicy
+
+
+class Treatment(NamedTuple):
+    """What is done to a mail before it is sealed.
+
+    Attributes:
+        headers: which header fields are readable outside.
+        again: whether one that is encrypted already is encrypted once more.
+        compress: whether what goes inside is compressed.
+        strip_dkim: whether DKIM-Signature is taken out.
+    """
+
+    headers: HeaderPolicy
+    again: bool = False
+    compress: bool = False
+    strip_dkim: bool = False
 
 
 class Content(NamedTuple):
@@ -72,7 +98,7 @@ class MeasureFirstError(Exception):
     """Only reading all of a mail tells how large it is in canonical form, or how to describe it."""
 
 
-def canonical_content(source: BinaryIO, on_end: ExitStack, headers: HeaderPolicy) -> Content:
+def canonical_content(source: BinaryIO, on_end: ExitStack, treatment: Treatment) -> Content:
     """Split a mail whose line endings are taken to be canonical, so that its size is known beforehand.
 
     Raises:
@@ -82,12 +108,21 @@ def canonical_content(source: BinaryIO, on_end: ExitStack, headers: HeaderPolicy
     size = _size_left(source)
     replay = on_end.enter_context(Replay(source, replayable=False))
     raw_head, body = read_head(replay.read_block)
-    head = outgoing_head(raw_head, _measure_first)
-    payload = payload_of(head, headers)
+    rest = Lookahead(replay.read_block, body)
+    head = outgoing_head(raw_head, treatment, rest.peek, _measure_first)
+    payload = payload_of(head, treatment.headers)
     if size is None or size < len(raw_head) or (head.eol == LF and not head.binary) or payload.display:
         raise MeasureFirstError
-    blocks = payload.blocks(_unconverted_blocks(head, Lookahead(replay.read_block, body)))
-    return Content(blocks, _size_without_body(payload) + size - len(raw_head), head, payload)
+    blocks = payload.blocks(_unconverted_blocks(head, rest))
+    whole = Content(blocks, _size_without_body(payload) + size - len(raw_head), head, payload)
+    return _treated(whole, treatment)
+
+
+def _treated(content: Content, treatment: Treatment) -> Content:
+    """Compress what is to be compressed."""
+    if not treatment.compress:
+        return content
+    return content._replace(blocks=compressed_entity_blocks(content.blocks), size=None)
 
 
 def _measure_first() -> NoReturn:
@@ -102,23 +137,25 @@ def _unconverted_blocks(head: MailHead, body: NextBlock) -> Iterator[Block]:
         yield block
 
 
-def mail_content(source: BinaryIO, on_end: ExitStack, headers: HeaderPolicy) -> Content:
+def mail_content(source: BinaryIO, on_end: ExitStack, treatment: Treatment) -> Content:
     """Split a mail; where it can be read twice, the first time measures what will be added to it."""
     if not is_seekable(source):
-        head, body = _split(on_end.enter_context(Replay(source, replayable=False)))
-        payload = payload_of(head, headers)
-        return Content(payload.blocks(_canonical_blocks(head, body, convert=not head.binary)), None, head, payload)
+        head, body = _split(on_end.enter_context(Replay(source, replayable=False)), treatment)
+        payload = payload_of(head, treatment.headers)
+        blocks = payload.blocks(_canonical_blocks(head, body, convert=not head.binary))
+        return _treated(Content(blocks, None, head, payload), treatment)
     begin = source.tell()
     with Replay(source, replayable=False) as first:
-        head, body = _split(first)
-        payload = payload_of(head, headers)
+        head, body = _split(first, treatment)
+        payload = payload_of(head, treatment.headers)
         measured = _Measured(head, body, convert=bool(payload.display) and not head.binary)
         size = sum(map(len, payload.blocks(measured.blocks()))) + measured.bare - _size_without_body(payload)
     source.seek(begin)
-    head, body = _split(on_end.enter_context(Replay(source, replayable=False)), lambda _: measured.charset.name())
-    payload = payload_of(head, headers)  # with another character set than the beginning of the body showed, it may be
+    again = on_end.enter_context(Replay(source, replayable=False))
+    head, body = _split(again, treatment, lambda _: measured.charset.name())
+    payload = payload_of(head, treatment.headers)  # the character set may be another than its beginning showed
     blocks = _canonical_blocks(head, body, convert=measured.convert or measured.bare > 0)
-    return Content(payload.blocks(blocks), size + _size_without_body(payload), head, payload)
+    return _treated(Content(payload.blocks(blocks), size + _size_without_body(payload), head, payload), treatment)
 
 
 class _Measured:
@@ -159,22 +196,35 @@ def _size_without_body(payload: Payload) -> int:
 
 
 def _split(
-    replay: Replay, find_charset: Callable[[Lookahead], Charset] = charset_of_beginning
+    replay: Replay, treatment: Treatment, find_charset: Callable[[Lookahead], Charset] = charset_of_beginning
 ) -> tuple[MailHead, NextBlock]:
     raw_head, body = read_head(replay.read_block)
     blocks = Lookahead(replay.read_block, body)
-    return outgoing_head(raw_head, lambda: find_charset(blocks)), blocks
+    return outgoing_head(raw_head, treatment, blocks.peek, lambda: find_charset(blocks)), blocks
 
 
-def outgoing_head(raw_head: bytes, find_charset: Callable[[], Charset]) -> MailHead:
+def outgoing_head(
+    raw_head: bytes, treatment: Treatment, peek: Callable[[int], bytes], find_charset: Callable[[], Charset]
+) -> MailHead:
     """Split the head of a mail that is to be encrypted.
+
+    Args:
+        raw_head: the octets of the head.
+        treatment: what is done to the mail.
+        peek: returns at least so many octets of the body, if there are as many.
+        find_charset: tells the body's character set.
 
     Raises:
         NotMailError: it is none, or it is not clear where it ends.
+        AlreadyEncryptedError: the mail is encrypted already, and that is not expected.
     """
-    head = split_head(raw_head, find_charset)
+    hidden = {*HIDDEN_FIELDS, DKIM_FIELD} if treatment.strip_dkim else HIDDEN_FIELDS
+    head = split_head(raw_head, find_charset, hidden=hidden)
     require_mail(raw_head, head)
-    return head
+    scheme = scheme_of(head, peek)
+    if scheme and not treatment.again:
+        raise AlreadyEncryptedError(scheme)
+    return head._replace(scheme=scheme) if scheme else head
 
 
 def _canonical_blocks(head: MailHead, body: NextBlock, *, convert: bool) -> Iterator[Block]:

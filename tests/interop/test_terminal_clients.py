@@ -68,6 +68,18 @@ def test_line_feeds(client: TerminalClient, alice: Keypair, tmp_path: Path) -> N
     assert "Grüße" in show(client, encrypted, alice, tmp_path)
 
 
+def test_a_lost_kind(client: TerminalClient, alice: Keypair, tmp_path: Path) -> None:
+    """A mail whose ``smime-type`` was lost on the way is known by its Content-Description, and by nothing else."""
+    mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [alice.certificate], profile=smime_session.COMPAT)
+    lost = mail.replace(b" smime-type=enveloped-data;", b"")
+    unknown = lost.replace(b"Content-Description: S/MIME Encrypted Message\r\n", b"")
+    assert len(unknown) < len(lost) < len(mail)
+    for each, shown in ((lost, True), (unknown, False)):
+        folder = tmp_path / str(shown)
+        folder.mkdir()
+        assert ("Grüße" in show(client, each, alice, folder)) == shown
+
+
 @pytest.mark.parametrize(("content", "shown"), [(DES_EDE3_CBC, True), (RC2_CBC, False)])
 @pytest.mark.parametrize("peer", [OPENSSL], indirect=True, ids=str)
 def test_what_older_programs_sent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,15 @@ import pytest
 import smime_session
 from tests.interop import messages, ours
 from tests.interop.messages import MESSAGES, Message
-from tests.interop.peers.base import PeerError
+from tests.interop.peers.base import PeerError, program, run
 from tests.interop.peers.everyone import PEERS, readers
+from tests.interop.peers.openssl import OpenSSL
 from tests.interop.spec import ALGORITHMS, CHACHA20, COMPAT, MODERN, ODD_OAEP, SHAPES, Spec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
     from tests.interop.keypair import Keypair
     from tests.interop.peers.base import Peer
 
@@ -68,3 +73,16 @@ def test_what_nss_refuses(peer: Peer, message: Message, alice: Keypair) -> None:
     """One recipient of a kind that NSS does not know takes the message from all others."""
     with pytest.raises(PeerError):
         peer.decrypt(messages.encrypt(message, alice), alice, MODERN)
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, ours.Pipe], ids=["memory", "pipe"])
+@pytest.mark.parametrize("peer", [OpenSSL("unstable")], indirect=True, ids=str)
+def test_compressed(peer: Peer, source: Callable[[bytes], BinaryIO], alice: Keypair) -> None:
+    """A compressed mail unpacks in two steps to what it would be otherwise; OpenSSL 3.0 in Debian has no zlib."""
+    target, plain = io.BytesIO(), io.BytesIO()
+    for out, compress in ((target, True), (plain, False)):
+        mail = source(ours.FIELDS + ours.ENTITY * 100)
+        smime_session.encrypt_stream(mail, out, [alice.certificate], compress=compress)
+    packed, entity = (peer.decrypt(out.getvalue(), alice, MAILS[0]) for out in (target, plain))
+    assert len(packed) < len(entity)
+    assert run([program("openssl", "unstable"), "cms", "-uncompress", "-inform", "SMIME"], packed) == entity

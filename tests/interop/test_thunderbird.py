@@ -79,6 +79,13 @@ def test_message(thunderbird: Thunderbird, alice: Keypair, message: Message) -> 
     assert_noted(mail, seen)
 
 
+def test_compressed(thunderbird: Thunderbird, alice: Keypair) -> None:
+    """It decrypts a compressed mail, and shows an attachment in place of what it cannot unpack."""
+    mail = ours.FIELDS + ours.ENTITY
+    packed = smime_session.encrypt(mail, [alice.certificate], profile=smime_session.COMPAT, compress=True)
+    assert thunderbird.open(packed) == replace(SHOWN, text="", attachments=("smime.p7z",))
+
+
 @pytest.mark.parametrize("spec", [spec for spec in (*ALGORITHMS, *ODD_OAEP) if spec.content == COMPAT.content], ids=str)
 def test_key_transport(thunderbird: Thunderbird, alice: Keypair, spec: Spec) -> None:
     """Every padding of RSA is known, with any hash function."""

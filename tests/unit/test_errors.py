@@ -11,6 +11,7 @@ import pytest
 
 from smime_session import errors
 from smime_session.errors import (
+    AlreadyEncryptedError,
     CredentialError,
     DecryptionError,
     LimitError,
@@ -37,6 +38,7 @@ EXAMPLES = (
     (RecipientError(()), "no recipient was given"),
     (NotMailError("the input is empty"), "the input is empty"),
     (NotEnvelopeError("plain data"), "the message is not an S/MIME envelope: it is plain data"),
+    (AlreadyEncryptedError("PGP/MIME"), "the mail is encrypted already (PGP/MIME)"),
     (MalformedError("a value is cut off"), "a value is cut off"),
     (MalformedError("a value is cut off", 7), "a value is cut off (at octet 7 of the CMS object)"),
     (UnsupportedAlgorithmError("hash function", "1.2.3"), "the hash function (1.2.3) is not supported"),
@@ -108,6 +110,7 @@ def test_facts_are_attributes() -> None:
     assert PassphraseError("it is locked", missing=True).missing
     assert RecipientError(["a", "b"]).refused == ("a", "b")
     assert NotEnvelopeError("plain data").found == "plain data"
+    assert AlreadyEncryptedError("S/MIME").scheme == "S/MIME"
     assert MalformedError("it is cut off", 7).offset == 7
     assert MalformedError("it is cut off").offset is None
     unsupported = UnsupportedAlgorithmError("cipher", "1.2.3", "RC4")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from smime_session.errors import LimitError, NotMailError
 from smime_session.mail.charset import charset_of
-from smime_session.mail.entity import envelope_fields, read_head, require_mail, split_head
+from smime_session.mail.entity import envelope_fields, read_head, require_mail, scheme_of, split_head
+from smime_session.mail.fields import find_value
 from smime_session.mail.line_endings import canonical
 from smime_session.mail.payload import payload_of
 from smime_session.mail.reunion import Reunion, begins_like_entity
@@ -122,26 +124,39 @@ def test_blind_copies_are_removed_and_reported() -> None:
     assert b"secret" not in inner(head)
 
 
+ENVELOPED: Final = bytes.fromhex("30820120 06092a864886f70d010703 a0820111")
+AUTH_ENVELOPED: Final = bytes.fromhex("3080 060b2a864886f70d0109100117 a080 3080")
+SIGNED: Final = bytes.fromhex("30820120 06092a864886f70d010702 a0820111")
+
+
 @pytest.mark.parametrize(
-    ("content_type", "encrypted"),
+    ("content_type", "body", "scheme"),
     [
-        (b"application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", True),
-        (b"application/x-pkcs7-mime;\r\n\tname=smime.p7m;\r\n\tsmime-type=Enveloped-Data", True),
-        (b"Application/PKCS7-MIME; smime-type=authEnveloped-data", True),
-        (b'application/pkcs7-mime (mail); smime-type="authenveloped-data"', True),
-        (b'multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b', True),
-        (b"Multipart/Encrypted; boundary=b", True),
-        (b"application/pkcs7-mime; smime-type=signed-data", False),
-        (b"application/pkcs7-mime; name=smime.p7m", False),  # signed perhaps: the head alone does not say
-        (b"text/plain; name=pkcs7-mime; smime-type=enveloped-data", False),
-        (b"multipart/mixed; boundary=multipart/encrypted", False),
-        (b"text/plain", False),
+        (b"application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", b"", "S/MIME"),
+        (b"application/x-pkcs7-mime;\r\n\tname=smime.p7m;\r\n\tsmime-type=Enveloped-Data", b"", "S/MIME"),
+        (b"Application/PKCS7-MIME; smime-type=authEnveloped-data", b"", "S/MIME"),
+        (b'application/pkcs7-mime (mail); smime-type="authenveloped-data"', b"", "S/MIME"),
+        (b'multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b', b"", "PGP/MIME"),
+        (b"Multipart/Encrypted; boundary=b", b"", "multipart/encrypted"),
+        (b"application/pkcs7-mime; smime-type=signed-data", ENVELOPED, ""),
+        (b"application/pkcs7-mime; smime-type=compressed-data", ENVELOPED, ""),
+        (b"application/pkcs7-mime; name=smime.p7m", b2a_base64(ENVELOPED), "S/MIME"),  # smime-type was lost
+        (b"application/pkcs7-mime", b"\r\n " + AUTH_ENVELOPED.hex(" ").encode(), ""),
+        (b"application/pkcs7-mime", AUTH_ENVELOPED, "S/MIME"),
+        (b"application/pkcs7-mime; name=smime.p7m", b2a_base64(SIGNED), ""),
+        (b"application/pkcs7-mime; name=smime.p7m", b"", ""),
+        (b"application/octet-stream; name=SMIME.P7M", b2a_base64(AUTH_ENVELOPED), "S/MIME"),
+        (b"application/octet-stream; name=notes.bin", b2a_base64(AUTH_ENVELOPED), ""),
+        (b"text/plain; name=pkcs7-mime; smime-type=enveloped-data", ENVELOPED, ""),
+        (b"multipart/mixed; boundary=multipart/encrypted", ENVELOPED, ""),
+        (b"text/plain", ENVELOPED, ""),
     ],
 )
-def test_a_mail_that_says_it_is_encrypted_is_believed(content_type: bytes, encrypted: bool) -> None:  # noqa: FBT001  # a parameter
-    """S/MIME by its kind, PGP/MIME by its type, and nothing because the words stand somewhere."""
-    assert split_head(b"Subject: x\r\nContent-Type: " + content_type + b"\r\n\r\n").encrypted is encrypted
-    assert not split_head(b"Subject: " + content_type + b"\r\n\r\n").encrypted
+def test_a_mail_that_is_encrypted_is_known(content_type: bytes, body: bytes, scheme: str) -> None:
+    """S/MIME by its kind or by the object itself, PGP/MIME by its type, and nothing by words that stand elsewhere."""
+    head = split_head(b"Subject: x\r\nContent-Type: " + content_type + b"\r\n\r\n")
+    assert scheme_of(head, lambda size: body[:size]) == scheme
+    assert not scheme_of(split_head(b"Subject: " + content_type + b"\r\n\r\n"), lambda size: body[:size])
 
 
 def test_an_mbox_line_stays_first() -> None:
@@ -224,6 +239,7 @@ def test_the_envelopes_fields_are_read_as_meant(kind: str, eol: bytes) -> None:
     assert head.parameters == {"smime-type": kind, "name": "smime.p7m"}
     assert head.transfer_encoding == "base64"
     assert head.eol == eol
+    assert find_value(head.fields, "content-description") == "S/MIME Encrypted Message"
 
 
 @EVERY_POLICY

@@ -11,7 +11,7 @@ import pytest
 from smime_session import COMPAT, DEFAULT, Password, Policy, PresharedKey, decrypt, encrypt, encrypt_stream, rewrap
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, DES_EDE3_CBC, RC2_CBC, ContentEncryption
 from smime_session.cms.values import AlgorithmIdentifier, EnvelopeHeader, WrappedKey
-from smime_session.errors import LimitError, UnsupportedAlgorithmError
+from smime_session.errors import AlreadyEncryptedError, LimitError, UnsupportedAlgorithmError
 from smime_session.operations.sealing import refuse_unreadable
 from smime_session.profiles import (
     MAX_HEADER_SIZE,
@@ -21,9 +21,12 @@ from smime_session.profiles import (
     MIN_PBKDF2_ITERATIONS,
     PBKDF2_ITERATIONS,
 )
+from smime_session.streams.sources import LARGE
+from tests.support.readers import Pipe
 
 if TYPE_CHECKING:
     from smime_session import Recipient
+    from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.session_key import SessionKey
 
 MAIL = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\ntext\r\n"
@@ -112,11 +115,44 @@ def test_rewrapping_writes_what_its_policy_reads() -> None:
     assert decrypt(wider, [second]).message == MAIL
 
 
-def test_what_is_encrypted_twice_is_said_to_be() -> None:
-    """A mail that is encrypted already is encrypted again, and the result tells; any other file is not looked at."""
+def test_what_is_encrypted_already_is_refused() -> None:
+    """A mail that is encrypted already is encrypted again only on request; any other file is not looked at."""
     reader = PresharedKey(bytes(32), b"reader")
-    once, twice, target = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    assert not encrypt_stream(io.BytesIO(MAIL), once, [reader]).already_encrypted
-    assert encrypt_stream(io.BytesIO(once.getvalue()), twice, [reader]).already_encrypted
-    assert decrypt(decrypt(twice.getvalue(), [reader]).message, [reader]).message == MAIL
-    assert not encrypt_stream(io.BytesIO(once.getvalue()), target, [reader], form="der").already_encrypted
+    once, target = encrypt(MAIL, [reader]), io.BytesIO()
+    for mail in (once, once + bytes(2 * LARGE)):
+        with pytest.raises(AlreadyEncryptedError, match=r"^the mail is encrypted already \(S/MIME\)$"):
+            encrypt(mail, [reader])
+    for transactional in (False, True):
+        with pytest.raises(AlreadyEncryptedError):
+            encrypt_stream(io.BytesIO(once), target, [reader], transactional=transactional)
+    with pytest.raises(AlreadyEncryptedError):
+        encrypt_stream(Pipe(once), target, [reader])
+    assert not target.getvalue()
+    assert not encrypt_stream(io.BytesIO(once), target, [reader], form="der").already_encrypted
+
+
+def test_what_is_encrypted_twice_is_said_to_be() -> None:
+    """Where that is asked for, it is encrypted twice, and the result tells."""
+    reader = PresharedKey(bytes(32), b"reader")
+    once, twice = io.BytesIO(), io.BytesIO()
+    assert not encrypt_stream(io.BytesIO(MAIL), once, [reader], again=True).already_encrypted
+    assert encrypt_stream(io.BytesIO(once.getvalue()), twice, [reader], again=True).already_encrypted
+    for sealed in (twice.getvalue(), encrypt(once.getvalue(), [reader], again=True)):
+        assert decrypt(decrypt(sealed, [reader]).message, [reader]).message == MAIL
+
+
+@pytest.mark.parametrize("headers", ["hcp_no_confidentiality", "hcp_baseline", "none"])
+def test_what_is_wrong_afterwards_is_left_out(headers: HeaderPolicy) -> None:
+    """A number of lines is, and a DKIM signature where that is asked for; neither comes back."""
+    reader = PresharedKey(bytes(32), b"reader")
+    mail = b"LINES: 1\r\nDKIM-Signature: v=1;\r\n bh=x\r\n" + MAIL
+    sealed = encrypt(mail, [reader], headers=headers)
+    assert b"LINES" not in sealed
+    assert b"bh=x" in sealed
+    assert decrypt(sealed, [reader]).message == mail.partition(b"\r\n")[2]
+    target = io.BytesIO()
+    done = encrypt_stream(io.BytesIO(mail), target, [reader], headers=headers, strip_dkim=True)
+    assert done.removed_fields == ("LINES", "DKIM-Signature")
+    for stripped in (target.getvalue(), encrypt(mail, [reader], headers=headers, strip_dkim=True)):
+        assert b"bh=x" not in stripped
+        assert decrypt(stripped, [reader]).message == MAIL
