@@ -8,27 +8,32 @@ say what a mail is that holds no CMS object.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from smime_session.errors import MalformedError, NotEnvelopeError, NotMailError
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.entity import CMS_TYPES, MailHead, read_head, split_head
-from smime_session.mail.fields import begins_like_mail, find_value, no_mail, parse_media_type, parse_parameters
+from smime_session.mail.fields import (
+    begins_like_mail,
+    find_body,
+    find_value,
+    no_mail,
+    parse_media_type,
+    parse_parameters,
+)
 from smime_session.mail.pem import CMS_LABELS, PemDecoder, find_pem_label
 from smime_session.mail.transfer import ALPHABET, Base64Decoder, QuotedPrintableDecoder, decode_lines
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
+from smime_session.streams.sources import LARGE
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from smime_session.mail.blocks import NextBlock
 
 Form = Literal["mail", "der", "pem", "base64"]
 
 _SHOWN: Final = 16 << 10  # octets looked at to tell what something is; text before a PEM object must be shorter
-_SHORT: Final = 1 << 20  # octets of an object or its text that are read at once: most mails, and little memory
 _MARK: Final = b"\xef\xbb\xbf"  # the byte order mark that editors put before UTF-8
 _CMS_PART: Final = rb"^content-type:[ \t]*application/(?:x-)?pkcs7-mime"
 _SEQUENCE: Final = b"\x30"
@@ -45,14 +50,12 @@ class Incoming(NamedTuple):
         next_block: the call that returns the octets of the CMS object, decoded.
         head: the mail's head, nothing taken out; None if it is no mail.
         raw_head: the octets of that head with its blank line.
-        short: whether all of the object is in memory: the first block that ``next_block`` returns is the only one.
     """
 
     form: Form
     next_block: NextBlock
     head: MailHead | None = None
     raw_head: bytes = b""
-    short: bool = False
 
     @property
     def smime_type(self) -> str:
@@ -84,82 +87,71 @@ def open_message(next_block: NextBlock) -> Incoming:
             raise NotEnvelopeError(found)
         if opened := _open_bare(source, after_text=True):
             _refuse_other_der(opened.octets)
-            return Incoming(opened.form, opened.octets, short=opened.short)
+            return Incoming(opened.form, opened.octets)
         raise no_mail(text, "neither a mail nor a CMS object")
     if text is not start:
         source.skip(len(start) - len(text))
     raw_head, body = read_head(source)
     source.put_back(body)
     head = split_head(raw_head, hidden=())
-    _, octets, short = _open_body(head, source)
-    return Incoming("mail", octets, head, raw_head, short)
+    return Incoming("mail", _open_body(head, source).octets, head, raw_head)
+
+
+def usual_object(mail: bytes) -> tuple[MailHead, bytes] | None:
+    """Find the CMS object of a mail that is in memory, where both are as they mostly are.
+
+    Args:
+        mail: the mail.
+
+    Returns:
+        The head and the octets of the object, as :func:`open_message` finds them; None for what is large or unusual,
+        and for what is not sound, of which :func:`open_message` says what is wrong.
+    """
+    begin = find_body(mail)
+    if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE or not begins_like_mail(mail):
+        return None
+    try:
+        head = split_head(mail[:begin], hidden=())
+    except NotMailError:
+        return None
+    value = find_value(head.content_fields, "content-type")
+    if head.transfer_encoding != "base64" or len(value) > _USUAL or _usual_media_type(value) not in CMS_TYPES:
+        return None
+    body = mail[begin:]
+    octets = decode_lines(body) if _begins_like_base64(body) else None
+    return (head, octets) if octets and _inside_sequence(octets).startswith(_OBJECT_IDENTIFIER) else None
 
 
 class _Object(NamedTuple):
-    """A CMS object that was found: its form, its octets, and whether the first block of them is the only one."""
+    """A CMS object that was found: its form and its octets."""
 
     form: Form
     octets: Lookahead
-    short: bool
 
 
-def _open_bare(source: Lookahead, *, after_text: bool = False, decoded: bool = False) -> _Object | None:
+def _open_bare(source: Lookahead, *, after_text: bool = False) -> _Object | None:
     """Recognise a CMS object by its first octets: DER or BER, PEM or base64; None if they show none.
 
     Args:
         source: the octets.
         after_text: whether other lines may precede the BEGIN line of PEM.
-        decoded: whether reading on in ``source`` may show that it is broken, which is told when it is come to.
 
     Raises:
         NotEnvelopeError: it is PEM text of something else.
     """
     start = source.peek(_SHOWN)
     if _inside_sequence(start).startswith(_OBJECT_IDENTIFIER):  # ContentInfo: RFC 5652, 3
-        return _Object("der", source, not decoded and len(source.peek(_SHORT + 1)) <= _SHORT)
+        return _Object("der", source)
     text = start.removeprefix(_MARK).lstrip()
     if text.startswith(b"-----BEGIN ") or (after_text and find_pem_label(text)):
         _require_cms_label(text)
         source.skip(len(start) - len(text))
-        return _decode("pem", source, lambda text: PemDecoder(text, _SHOWN), decoded=decoded)
+        return _Object("pem", Lookahead(PemDecoder(source, _SHOWN)))
     if _begins_like_base64(text):
         if text is not start:
             source.skip(len(start) - len(text))
-        return _decode("base64", source, Base64Decoder, decoded=decoded, at_once=decode_lines)
+        return _Object("base64", Lookahead(Base64Decoder(source)))
     return None
-
-
-def _decode(
-    form: Form,
-    source: Lookahead,
-    decoder: Callable[[Lookahead], NextBlock],
-    *,
-    decoded: bool,
-    at_once: Callable[[bytes], bytes | None] | None = None,
-) -> _Object:
-    """Decode text: at once if it is short and sound, else as it is read.
-
-    Args:
-        form: what it is.
-        source: the text.
-        decoder: decodes it as it is read.
-        decoded: as for :func:`_open_bare`.
-        at_once: decodes what is usual sooner, to the same octets, or returns None.
-    """
-    text = b"" if decoded else source.peek(_SHORT + 1)
-    if 0 < len(text) <= _SHORT:
-        octets = at_once(text) if at_once else None
-        if octets is not None:
-            return _Object(form, Lookahead(_nothing, octets), short=True)
-        with suppress(MalformedError):  # which is told when what is broken is come to
-            octets = b"".join(iter(decoder(Lookahead(_nothing, text)), b""))
-            return _Object(form, Lookahead(_nothing, octets), short=True)
-    return _Object(form, Lookahead(decoder(source)), short=False)
-
-
-def _nothing() -> bytes:
-    """Be a source that is at its end."""
-    return b""
 
 
 def _require_cms_label(text: bytes) -> None:
@@ -183,14 +175,13 @@ def _open_body(head: MailHead, body: Lookahead) -> _Object:
     content_type = _usual_media_type(value) if len(value) <= _USUAL else head.content_type
     if content_type.startswith("multipart/"):
         raise NotEnvelopeError(_describe_mail(head, body))
-    quoted = head.transfer_encoding == "quoted-printable"
-    if quoted:
+    if head.transfer_encoding == "quoted-printable":
         body = Lookahead(QuotedPrintableDecoder(body))
     try:
-        opened = _open_bare(body, decoded=quoted)
+        opened = _open_bare(body)
         if opened is None and head.transfer_encoding == "base64":
             body = Lookahead(Base64Decoder(body))
-            opened = _open_bare(body, decoded=True)
+            opened = _open_bare(body)
         if opened:
             _refuse_other_der(opened.octets)
             return opened

@@ -7,24 +7,28 @@ target throws away what it got when an exception is raised can have it in one pa
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Protocol
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Final, Generic
 
+from smime_session.mail.blocks import Lookahead
+from smime_session.mail.detection import usual_object
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.mail.reunion import Reunion, reunite
 from smime_session.operations.candidates import Candidates
-from smime_session.operations.opening import Pass
+from smime_session.operations.opening import begin, envelope_reader, open_content, open_whole_content
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.registry import summarize
-from smime_session.streams.outlets import Outlet, Whole
+from smime_session.streams.outlets import Outlet
 from smime_session.streams.sources import Replay, is_seekable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from smime_session.cms.values import WrappedKey
+    from smime_session.cms.envelope import EnvelopeReader
+    from smime_session.cms.values import EnvelopeTrailer, WrappedKey
     from smime_session.operations.candidates import Candidate
+    from smime_session.operations.opening import Opening, Reading
     from smime_session.recipients.registry import Identity
 
 _HELD: Final = 1 << 20  # octets of plaintext that wait in memory for their tag; beyond, the input is read twice
@@ -93,11 +97,32 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
         DecryptionError: it did not open.
         TypeError: an argument is of a kind that is not accepted.
     """
-    with io.BytesIO() as target:  # closed by an exception, which would keep the plaintext as long as it is kept
-        whole, findings = _decrypt(octets_of(message), target, identities, policy=policy, transactional=True)
-        if whole is None:
-            whole = target.getvalue()
+    mail = octets_of(message)
+    usual = usual_object(mail)
+    if usual is None:
+        return _decrypt_unusual(message, mail, identities, policy)
+    head, octets = usual
+    reader = envelope_reader(Lookahead(bytes, octets), policy)
+    with Candidates(reader.header, tuple(identities), policy) as candidates:
+        winner, content = open_whole_content(reader, candidates.all)
+    whole, altered = reunite(head, content)
+    return Decrypted(*_findings(reader, "mail", winner, altered), like(message, whole))
+
+
+def _decrypt_unusual(message: M, mail: bytes, identities: Iterable[Identity], policy: Policy) -> Decrypted[M]:
+    """Decrypt a message that is in memory and large, bare, in an unusual form, or broken."""
+    with BytesIO() as target:  # closed by an exception, which would keep the plaintext as long as it is kept
+        findings = _decrypt(mail, target, identities, policy=policy, transactional=True)
+        whole = target.getvalue()
     return Decrypted(*findings, like(message, whole))
+
+
+_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...]]  # the attributes of Opened
+
+
+def _findings(reader: EnvelopeReader, form: str, winner: Candidate, altered: tuple[str, ...]) -> _Findings:
+    algorithm = reader.parameters.algorithm
+    return algorithm.authenticated, algorithm.name, form, winner.wrapped, altered
 
 
 def decrypt_stream(
@@ -132,80 +157,23 @@ def decrypt_stream(
     """
     check_readable(source)
     check_writable(target)
-    whole, findings = _decrypt(source, target, identities, policy=policy, transactional=transactional)
-    if whole is not None:
-        Whole(target).write(whole)
-    return Opened(*findings)
-
-
-_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...]]  # the attributes of Opened
+    return Opened(*_decrypt(source, target, identities, policy=policy, transactional=transactional))
 
 
 def _decrypt(
     source: bytes | BinaryIO, target: BinaryIO, identities: Iterable[Identity], *, policy: Policy, transactional: bool
-) -> tuple[bytes | None, _Findings]:
-    """Return the message inside if it is short, or write it to ``target``; and what was found out about it."""
+) -> _Findings:
+    """Decrypt a message of any size and form; return what was found out about it."""
     with Replay(source) as replay:
-        reading = Pass(replay, policy)
-        incoming, algorithm = reading.incoming, reading.parameters.algorithm
-        with Candidates(reading.reader.header, tuple(identities), policy) as candidates:
-            whole: bytes | None = None
-            altered: tuple[str, ...] = ()
-            if incoming.short:
-                winner, whole = reading.open_at_once(candidates.all)
-            else:
-                winner, altered = _open_in_passes(
-                    replay, reading, candidates.all, target, policy, transactional=transactional
-                )
-        if whole is not None and incoming.head is not None:
-            whole, altered = reunite(incoming.head, whole)
-        return whole, (algorithm.authenticated, algorithm.name, incoming.form, winner.wrapped, altered)
-
-
-def _open_in_passes(  # noqa: PLR0913  # what a pass is made of
-    replay: Replay,
-    reading: Pass,
-    candidates: Sequence[Candidate],
-    target: BinaryIO,
-    policy: Policy,
-    *,
-    transactional: bool,
-) -> tuple[Candidate, tuple[str, ...]]:
-    """Open what may be too large for memory; return the key that opened it, and which header fields were changed."""
-    alone = len(candidates) == 1
-    with Outlet(target) as out:
-        direct = _Direct(target, out)
-        sink: _Sink = direct if transactional and alone else _Held(direct, _HELD if alone else 0)
-        attributes = b""
-        while missed := reading.open(candidates, attributes, sink.begin(reading) if alone else None):
-            attributes = missed
-            replay.rewind()
-            reading = Pass(replay, policy)
-            sink.restart()
-        winner = reading.judge()
-        if not sink.finish(reading):
-            replay.rewind()
-            again = Pass(replay, policy)
-            again.open([winner], attributes, direct.begin(again))
-            again.judge()
-            direct.finish(again)
-    return winner, direct.altered_headers
-
-
-class _Sink(Protocol):
-    """Where plaintext goes while it is not proven yet."""
-
-    def begin(self, reading: Pass) -> Callable[[memoryview], object]:
-        """Start taking plaintext; return the function that takes it."""
-        ...
-
-    def restart(self) -> None:
-        """Forget what was taken."""
-        ...
-
-    def finish(self, reading: Pass) -> bool:
-        """Release what was taken, now that it is proven; False if it was not kept."""
-        ...
+        reading = begin(replay, policy)
+        with Candidates(reading.reader.header, tuple(identities), policy) as candidates, Outlet(target) as out:
+            direct = _Direct(target, out)
+            sink = direct if transactional else _Held(direct)
+            opening = open_content(reading, candidates.all, sink)
+            if not sink.finish(opening):
+                reading = opening.reading.again()
+                direct.finish(open_content(reading, [opening.candidate], direct, expected=opening.trailer))
+    return _findings(reading.reader, reading.incoming.form, opening.candidate, direct.altered_headers)
 
 
 class _Direct:
@@ -215,9 +183,15 @@ class _Direct:
         self._target = target
         self._start = target.tell() if is_seekable(target) else 0
         self._out = out
+        self._begun = False
         self._output: Reunion | None = None
 
-    def begin(self, reading: Pass) -> Callable[[memoryview], object]:
+    def begin(self, reading: Reading, _expected: EnvelopeTrailer) -> Callable[[memoryview], object]:
+        if self._begun:
+            self._out.flush()
+            self._target.seek(self._start)
+            self._target.truncate()
+        self._begun = True
         self._output = Reunion(reading.incoming.head, self._out) if reading.incoming.head else None
         return self._output.write if self._output else self._out.write
 
@@ -226,46 +200,42 @@ class _Direct:
         """The names of header fields that were changed outside."""
         return self._output.altered_headers if self._output else ()
 
-    def restart(self) -> None:
-        self._out.flush()
-        self._target.seek(self._start)
-        self._target.truncate()
-
-    def finish(self, reading: Pass) -> bool:
+    def finish(self, opening: Opening) -> bool:
+        """Write the end of the content, now that it is proven; False if the rest was not written."""
+        if not self._begun:
+            return False
         if self._output is None:
-            self._out.write(reading.last)
+            self._out.write(opening.last)
         else:
-            self._output.write(memoryview(reading.last))
+            self._output.write(memoryview(opening.last))
             self._output.finish()
         self._out.flush()
         return True
 
 
 class _Held:
-    """Keeps plaintext in memory, up to ``limit`` octets; more is not kept at all."""
+    """Keeps plaintext in memory until it is proven, as long as it is not too much."""
 
-    def __init__(self, direct: _Direct, limit: int) -> None:
+    def __init__(self, direct: _Direct) -> None:
         self._direct = direct
-        self._limit = limit
         self._held = bytearray()
-        self._complete = limit > 0
+        self._complete = False
 
-    def begin(self, _reading: Pass) -> Callable[[memoryview], object]:
+    def begin(self, _reading: Reading, _expected: EnvelopeTrailer) -> Callable[[memoryview], object]:
+        self._held.clear()
+        self._complete = True
         return self._keep
 
     def _keep(self, plaintext: memoryview) -> None:
-        if len(self._held) + len(plaintext) > self._limit:
+        if len(self._held) + len(plaintext) > _HELD:
             self._complete = False
             self._held.clear()
         elif self._complete:
             self._held += plaintext
 
-    def restart(self) -> None:
-        self._held.clear()
-        self._complete = self._limit > 0
-
-    def finish(self, reading: Pass) -> bool:
+    def finish(self, opening: Opening) -> bool:
+        """Release what was kept, now that it is proven; False if it was too much, or several keys might have fit."""
         if self._complete:
-            self._direct.begin(reading)(memoryview(self._held))
-            self._direct.finish(reading)
+            self._direct.begin(opening.reading, opening.trailer)(memoryview(self._held))
+            self._direct.finish(opening)
         return self._complete

@@ -22,8 +22,8 @@ from smime_session.mail.armour import Beginning, armour_of
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.operations.candidates import Candidates
-from smime_session.operations.opening import Pass, prove, refuse_unauthenticated
-from smime_session.operations.reseal import Resealing
+from smime_session.operations.opening import begin, open_content, refuse_unauthenticated
+from smime_session.operations.reseal import reseal as reseal_content
 from smime_session.operations.roster import Change, Roster, remaining, weakening
 from smime_session.operations.sealing import refuse_unreadable
 from smime_session.profiles import COMPAT, DEFAULT, MODERN, Policy, Profile
@@ -240,16 +240,16 @@ class _Order(NamedTuple):
 def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
     """Change the readers and copy what is sealed."""
     policy = order.policy
-    reading = Pass(replay, policy) if order.wanted else None
+    reading = begin(replay, policy) if order.wanted else None
     reader = reading.reader if reading else EnvelopeReader(open_message(replay.read_block).next_block, policy)
     readers = Change(reader.header, order.wanted, order.remove, order.certificates)
     profile = order.profile_for(reader.header)
     recipients = readers.prepared(profile)
     if reading and recipients:
         with Candidates(reader.header, order.identities, policy) as candidates:
-            reading, winner = prove(replay, reading, candidates, policy)
-            readers.admit(recipients, winner.key, profile)
-        reader, trailer = reading.reader, reading.trailer
+            opening = open_content(reading, candidates.all, strict=True)
+            readers.admit(recipients, opening.candidate.key, profile)
+        reader, trailer = opening.reading.reader, opening.trailer
         refuse_unreadable(readers.header(trailer), readers.kept + readers.added, policy)
     else:
         refuse_unauthenticated(reader, policy)
@@ -290,15 +290,16 @@ def _copy(  # noqa: PLR0913, PLR0917  # what an envelope is made of
 
 def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional: bool) -> Rewrapped:
     """Seal the content anew for those who are wanted."""
-    reading = Pass(replay, order.policy)
+    reading = begin(replay, order.policy)
     old, form = reading.reader.header, reading.incoming.form
     before = Roster(old.wrapped_keys)
     before.select(order.remove, order.certificates)  # each that is named has to be there
     profile = order.profile_for(old, reseal=True)
     recipients = recipients_for(order.wanted, profile=profile)
     authenticated = reading.reader.authenticated
-    resealing = Resealing(replay, reading, target, recipients, profile, order.policy)
-    header, encoding = resealing.run(order.identities, transactional=transactional)
+    header, encoding = reseal_content(
+        reading, replay, target, order.identities, recipients, profile, transactional=transactional
+    )
     now = Roster(header.wrapped_keys)
     staying = remaining(before, now, order.wanted)
     return Rewrapped(

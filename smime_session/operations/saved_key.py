@@ -16,7 +16,7 @@ from smime_session.errors import CredentialError
 from smime_session.mail.objects import source_of
 from smime_session.memory import erase
 from smime_session.operations.candidates import Candidates
-from smime_session.operations.opening import Pass, mark_of, prove
+from smime_session.operations.opening import begin, mark_of, open_content
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.sources import Replay
@@ -46,7 +46,7 @@ class SavedSessionKey:
     Args:
         key: the key; the object takes it as its own.
         algorithm: how the content is sealed with it.
-        fingerprint: of the message (:attr:`Pass.fingerprint <smime_session.operations.opening.Pass.fingerprint>`).
+        fingerprint: of the message (:attr:`~smime_session.operations.opening.Opening.fingerprint`).
     """
 
     __slots__ = ("_key", "algorithm", "fingerprint")
@@ -126,11 +126,11 @@ def export_session_key(
         TypeError: it is neither a message nor a binary file.
     """
     with Replay(source_of(message)) as replay:
-        reading = Pass(replay, policy)
+        reading = begin(replay, policy)
         with Candidates(reading.reader.header, tuple(identities), policy) as candidates:
-            reading, winner = prove(replay, reading, candidates, policy, fingerprint=True)
-            key = SessionKey(bytearray(winner.key.material))
-        return SavedSessionKey(key, reading.parameters.algorithm, reading.fingerprint)
+            opening = open_content(reading, candidates.all, strict=True, fingerprint=True)
+            key = SessionKey(bytearray(opening.candidate.key.material))
+        return SavedSessionKey(key, reading.reader.parameters.algorithm, opening.fingerprint)
 
 
 def load_session_key(data: bytes) -> SavedSessionKey:

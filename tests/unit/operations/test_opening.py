@@ -14,7 +14,7 @@ from smime_session.cms.values import AlgorithmIdentifier, EnvelopeHeader
 from smime_session.errors import DecryptionError, LimitError, NoMatchError, SmimeError
 from smime_session.mail.reunion import begins_like_entity
 from smime_session.operations.candidates import Candidate, Candidates
-from smime_session.operations.opening import Pass
+from smime_session.operations.opening import begin, open_content, open_whole_content
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.fitness import recipient_for
 from smime_session.session_key import Proof, SessionKey
@@ -39,16 +39,15 @@ def header_of(*wrapped: WrappedKey) -> EnvelopeHeader:
 def judged(message: bytes, *keys: SessionKey, strict: bool = False) -> SessionKey:
     """Return the key that is taken for the one that opened a message."""
     with Replay(message) as replay:
-        reading = Pass(replay, DEFAULT)
-        assert not reading.open([Candidate(key, None) for key in keys])
-        return reading.judge(strict=strict).key
+        candidates = [Candidate(key, None) for key in keys]
+        return open_content(begin(replay, DEFAULT), candidates, strict=strict).candidate.key
 
 
 def opens_to_noise(message: bytes, key: SessionKey) -> bool:
     """Tell whether a key leaves a sound padding, as one wrong key in 256 does, and nothing that begins like a mail."""
     with Replay(message) as replay:
         try:
-            _, content = Pass(replay, DEFAULT).open_at_once([Candidate(key, None)])
+            _, content = open_whole_content(begin(replay, DEFAULT).reader, [Candidate(key, None)])
         except DecryptionError:
             return False
     return not begins_like_entity(content)
@@ -57,7 +56,7 @@ def opens_to_noise(message: bytes, key: SessionKey) -> bool:
 def key_of(message: bytes) -> SessionKey:
     """Return the key of a message."""
     with Replay(message) as replay:
-        return READER.unwrap(Pass(replay, DEFAULT).reader.header.wrapped_keys)
+        return READER.unwrap(begin(replay, DEFAULT).reader.header.wrapped_keys)
 
 
 def right_and_wrong(message: bytes) -> tuple[SessionKey, SessionKey]:

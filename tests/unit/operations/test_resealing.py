@@ -14,10 +14,12 @@ from smime_session import (
     COMPAT,
     MODERN,
     PQ,
+    DecryptionError,
     Policy,
     PolicyError,
     Profile,
     RecipientError,
+    SessionKey,
     decrypt,
     rewrap,
     rewrap_stream,
@@ -167,6 +169,20 @@ def test_content_of_another_type_is_said_to_be(new: Profile, transactional: bool
     )
     assert parts_of(again.getvalue()).trailer.authenticated_attributes == after.trailer.authenticated_attributes
     assert decrypt(again.getvalue(), RSA.identities).message == MAIL
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+def test_a_key_that_nothing_proves_is_not_passed_on(transactional: bool) -> None:  # noqa: FBT001  # a parameter
+    """A session key that is given as it is opens content in CBC mode, which proves nothing; noise stays noise."""
+    message = sealed_for(SHARED, profile=COMPAT)
+    key = SHARED.identities[0].unwrap(parts_of(message).header.wrapped_keys)
+    bare = SessionKey(bytearray(key.material))
+    assert decrypt(message, [bare]).message.endswith(b"Good morning\r\n")
+    with pytest.raises(DecryptionError) as refused:
+        rewrap_stream(
+            io.BytesIO(message), io.BytesIO(), [bare], add=[RSA.recipient], reseal=True, transactional=transactional
+        )
+    assert refused.value.unproven
 
 
 def test_whoever_is_named_in_another_way_is_the_same() -> None:

@@ -40,8 +40,7 @@ from smime_session import (
     load_session_key,
 )
 from smime_session.algorithms import AES_128_CBC, AES_128_GCM, AES_192_GCM, AES_256_GCM, CHACHA20_POLY1305
-from smime_session.operations import saved_key
-from smime_session.operations.opening import Pass
+from smime_session.operations import opening, saved_key
 from smime_session.session_key import Proof
 
 if TYPE_CHECKING:
@@ -198,7 +197,7 @@ def test_it_opens_a_large_message_beside_others(profile: Profile) -> None:
 def test_only_a_saved_key_costs_a_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not computed for anybody else."""
     message = sealed()
-    monkeypatch.delattr(Pass, "_digest")
+    monkeypatch.delattr(opening, "_digest")
     assert decrypt(message, [READER]).authenticated
     assert decrypt_stream(io.BytesIO(message), io.BytesIO(), [READER]).authenticated
 
