@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.load import load_certificates
     from smime_session.certificates.names import addresses_of
     from smime_session.certificates.store import CertificateBundle, CertificateSource, CertificateStore
+    from smime_session.certificates.trust import TrustAnchors, Verdict
     from smime_session.errors import (
         AlreadyEncryptedError,
         CredentialError,
@@ -136,7 +137,9 @@ __all__ = [
     "Sealed",
     "SessionKey",
     "SmimeError",
+    "TrustAnchors",
     "UnsupportedAlgorithmError",
+    "Verdict",
     "__version__",
     "addresses_of",
     "certificates_for",
@@ -175,6 +178,7 @@ _MODULES: Final = {
     ),
     "certificates.store": ("CertificateBundle", "CertificateSource", "CertificateStore"),
     "certificates.load": ("load_certificates",),
+    "certificates.trust": ("TrustAnchors", "Verdict"),
     "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
     "recipients.fitness": ("certificates_for", "recipient_for"),
     "inspection.listing": ("Listing", "list_credentials"),
