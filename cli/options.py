@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .files import Output
 
-    Limit = Literal["max_recipients", "max_trials"]
+    Limit = Literal["max_recipients", "max_trials", "max_password_iterations"]
 
 
 PATH: Final = click.Path(readable=False)
@@ -123,6 +123,7 @@ def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None
 _LIMITS: Final[dict[Limit, str]] = {
     "max_recipients": "Read a message with up to N recipients.",
     "max_trials": "Try up to N of its encrypted keys if it is not clear which one is for the private key.",
+    "max_password_iterations": "Spend up to N iterations of PBKDF2 on trying passwords; 6 million take a second.",
 }
 
 

@@ -29,7 +29,9 @@ MAX_RSA_BITS: Final = 8192  # larger keys serve only to keep a processor busy
 MIN_TAG_SIZE: Final = 12  # octets of GCM tag accepted: RFC 5084, 3.2 allows 12 to 16
 PBKDF2_ITERATIONS: Final = 600_000  # written: OWASP's advice of 2023 for HMAC-SHA-256, a tenth of a second
 MIN_PBKDF2_ITERATIONS: Final = 1_000  # RFC 8018, 4.2; enough only for a password that is as random as a key
-MAX_PBKDF2_ITERATIONS: Final = 10_000_000  # for one message and password: 1.7 seconds of work; 16 as they are written
+MAX_PBKDF2_ITERATIONS: Final = (
+    10_000_000  # for one message, all passwords together: 1.7 seconds; 16 as they are written
+)
 MAX_ENCRYPTED_KEY_SIZE: Final = 4096  # octets of one wrapped key: RSA-8192 makes 1,024
 MAX_ORIGINATOR_CERTIFICATES: Final = 32  # in a message whose sender names one: a chain or two; each is loaded
 MAX_ORIGINATOR_CERTIFICATE_SIZE: Final = 64 << 10  # octets of one; real ones have 2,000, post-quantum ones 50,000
@@ -140,6 +142,8 @@ class Policy:
         max_header_size: octets of CMS before the sealed content.
         max_recipients: recipients of one message.
         max_trials: wrapped keys tried for one message; each costs a private-key operation and a pass over the content.
+        max_password_iterations: iterations of PBKDF2 for one message; its author chooses how many a password takes, and
+            every password counts for every wrapped key that it is tried on.
     """
 
     require_authenticated: bool = False
@@ -147,6 +151,7 @@ class Policy:
     max_header_size: int = MAX_HEADER_SIZE
     max_recipients: int = MAX_RECIPIENTS
     max_trials: int = MAX_TRIALS
+    max_password_iterations: int = MAX_PBKDF2_ITERATIONS
 
     def __post_init__(self) -> None:
         """Check what would be taken for something else: ``"no"`` is true.
@@ -155,7 +160,7 @@ class Policy:
             TypeError: a switch is neither True nor False, or a limit is no number.
         """
         _check_switches(self, "require_authenticated", "insecure_legacy")
-        for name in ("max_header_size", "max_recipients", "max_trials"):
+        for name in ("max_header_size", "max_recipients", "max_trials", "max_password_iterations"):
             limit = getattr(self, name)
             if not isinstance(limit, int) or isinstance(limit, bool):
                 raise TypeError(f"{name} is a whole number, not {limit!r}")

@@ -92,7 +92,7 @@ if TYPE_CHECKING:
 @guard_options
 @click.option("--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2).")
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
-@limit_options("max_recipients", "max_trials")
+@limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
     *,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--insecure-legacy", is_flag=True, help="Open messages that are encrypted with broken algorithms (3DES, RC2)."
 )
-@limit_options("max_recipients", "max_trials")
+@limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,

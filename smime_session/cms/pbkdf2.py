@@ -48,8 +48,14 @@ def pbkdf2_identifier(derivation: Pbkdf2) -> bytes:
     return codec.algorithm_identifier(AlgorithmIdentifier(algorithms.PBKDF2_OID, parameters))
 
 
-def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str) -> Pbkdf2:
+def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str, limit: int = MAX_PBKDF2_ITERATIONS) -> Pbkdf2:
     """Read how a key of ``size`` octets, which ``purpose`` wants, is made of a password (RFC 8018, A.2).
+
+    Args:
+        identifier: PBKDF2, with its parameters.
+        size: bytes of the key.
+        purpose: what for, in words.
+        limit: iterations to accept.
 
     Raises:
         MalformedError: the parameters are broken.
@@ -67,7 +73,7 @@ def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str) -> Pbk
     if len(rest) > 1:
         raise MalformedError("the parameters of PBKDF2 are malformed")
     prf = _prf_from(codec.algorithm_identifier_from(rest[0])) if rest else _DEFAULT_PRF
-    return Pbkdf2(_salt_from(salt), _iterations_from(iterations), prf)
+    return Pbkdf2(_salt_from(salt), _iterations_from(iterations, limit), prf)
 
 
 def _salt_from(element: asn1.Element) -> bytes:
@@ -77,13 +83,19 @@ def _salt_from(element: asn1.Element) -> bytes:
     return salt
 
 
-def _iterations_from(element: asn1.Element) -> int:
+def _iterations_from(element: asn1.Element, limit: int) -> int:
     iterations = element.integer()
     if iterations < 1:
         raise MalformedError(f"PBKDF2 cannot have {iterations} iterations")
-    if iterations > MAX_PBKDF2_ITERATIONS:
-        raise LimitError("the number of PBKDF2's iterations", MAX_PBKDF2_ITERATIONS)
+    if iterations > limit:
+        raise LimitError("the number of PBKDF2's iterations", limit)
     return iterations
+
+
+def too_many_iterations(limit: int) -> LimitError:
+    """Return the error of a message that takes more iterations for its passwords than a policy allows."""
+    what = "the number of PBKDF2's iterations for all passwords together"
+    return LimitError(what, limit, "(max_password_iterations raises it)", option="max_password_iterations")
 
 
 def _prf_from(identifier: AlgorithmIdentifier) -> HashName:

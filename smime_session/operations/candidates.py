@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from smime_session.arguments import check_identities
 from smime_session.errors import DecryptionError, LimitError, MessageError, NoMatchError, PolicyError
-from smime_session.recipients.registry import NamedIdentity, is_selective, legacy_algorithm, may_need_senders, names_of
+from smime_session.recipients.registry import (
+    NamedIdentity,
+    is_laborious,
+    is_selective,
+    legacy_algorithm,
+    may_need_senders,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +56,7 @@ class Candidates:
         check_identities(identities)
         self._header = header
         self._identities = identities
+        identities = [each.with_policy(policy) if is_laborious(each) else each for each in identities]
         if header.originator_info is not None:
             identities = _with_senders(identities, header.originator_info)
         self.all: list[Candidate] = []
@@ -109,6 +117,12 @@ def _matches(
                 raise _too_many(matches, policy)
     if len(matches) > policy.max_trials:
         raise _too_many(matches, policy)
+    if sum([each.iterations_for(match) for each, match in matches if match and is_laborious(each)]) > (
+        most := policy.max_password_iterations
+    ):
+        from smime_session.cms.pbkdf2 import too_many_iterations  # few messages have passwords
+
+        raise too_many_iterations(most)
     return matches
 
 

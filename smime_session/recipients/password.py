@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, NoReturn
 from smime_session.algorithms import AES_256_CBC, PASSWORD_CIPHERS, PWRI_KEK_OID, name_of
 from smime_session.arguments import wrong_kind
 from smime_session.cms import asn1, codec
-from smime_session.cms.pbkdf2 import Pbkdf2, pbkdf2_from, pbkdf2_identifier, required_parameters
+from smime_session.cms.pbkdf2 import Pbkdf2, pbkdf2_from, pbkdf2_identifier, required_parameters, too_many_iterations
 from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
 from smime_session.errors import (
     CredentialError,
@@ -96,15 +96,19 @@ def encode(info: PasswordRecipientInfo, key_size: int = 0) -> WrappedKey:
     return WrappedKey(encoded, VERSION, key_size)
 
 
-def decode(wrapped: WrappedKey) -> PasswordRecipientInfo:
+def decode(wrapped: WrappedKey, limit: int = MAX_PBKDF2_ITERATIONS) -> PasswordRecipientInfo:
     """Decode a PasswordRecipientInfo.
+
+    Args:
+        wrapped: the recipient info.
+        limit: iterations of PBKDF2 to accept.
 
     Raises:
         MalformedError: it is none, or broken.
         UnsupportedAlgorithmError: one of its algorithms is not supported.
-        LimitError: it asks for more work than any honest one does.
+        LimitError: it asks for more work.
     """
-    return interpret(fields(wrapped))
+    return interpret(fields(wrapped), limit)
 
 
 def fields(wrapped: WrappedKey) -> Fields:
@@ -127,19 +131,19 @@ def fields(wrapped: WrappedKey) -> Fields:
     )
 
 
-def interpret(found: Fields) -> PasswordRecipientInfo:
+def interpret(found: Fields, limit: int = MAX_PBKDF2_ITERATIONS) -> PasswordRecipientInfo:
     """Give the fields of a PasswordRecipientInfo their meaning.
 
     Raises:
         MalformedError: they are broken.
         UnsupportedAlgorithmError: one of its algorithms is not supported.
-        LimitError: it asks for more work than any honest one does.
+        LimitError: it asks for more than ``limit`` iterations of PBKDF2.
     """
     cipher, vector = _cipher_from(found.algorithm)
     size = len(found.encrypted_key)
     if not 2 * cipher.block_size <= size <= MAX_WRAPPED_SIZE or size % cipher.block_size:
         raise MalformedError(f"PWRI-KEK with {cipher.name} makes no encrypted key of {size} bytes")
-    derivation = pbkdf2_from(found.derivation, cipher.key_size, cipher.name)
+    derivation = pbkdf2_from(found.derivation, cipher.key_size, cipher.name, limit)
     return PasswordRecipientInfo(derivation, cipher, vector, found.encrypted_key)
 
 
@@ -176,13 +180,14 @@ class Password(KindIdentity[PasswordRecipientInfo]):
         TypeError: it is neither text nor bytes.
     """
 
-    __slots__ = ("_iterations", "_octets")
+    __slots__ = ("_iterations", "_limit", "_octets")
 
     def __init__(self, password: str | bytes | bytearray, *, iterations: int = PBKDF2_ITERATIONS) -> None:
         if not isinstance(password, str | bytes | bytearray):  # bytearray() makes zeros of a number
             raise wrong_kind("a password is text or bytes", password)
         self._octets = bytearray(_encoded(password) if isinstance(password, str) else password)
         self._iterations = iterations
+        self._limit = MAX_PBKDF2_ITERATIONS  # for one message that is read
         if not self._octets:
             raise CredentialError("the password is empty")
         if not MIN_PBKDF2_ITERATIONS <= iterations <= MAX_PBKDF2_ITERATIONS:
@@ -205,10 +210,21 @@ class Password(KindIdentity[PasswordRecipientInfo]):
             MessageError: none of them can be used.
             LimitError: trying all of them is more work than any honest message is.
         """
-        found, problems = _decoded(wrapped)
+        found, problems = _decoded(wrapped, self._limit)
         if problems and not found:
             raise problems[0]
         return found
+
+    def with_policy(self, policy: Policy) -> Password:
+        """Return the same password, for messages that may take more or less work."""
+        same = object.__new__(type(self))
+        same._octets, same._iterations = self._octets, self._iterations
+        same._limit = policy.max_password_iterations
+        return same
+
+    def iterations_for(self, wrapped: WrappedKey) -> int:
+        """Return how many iterations of PBKDF2 it takes to try the password on a recipient info of :meth:`matching`."""
+        return decode(wrapped, self._limit).derivation.iterations
 
     def _open(self, info: PasswordRecipientInfo, size: int) -> SessionKey:
         with derive(self._octets, info.derivation, info.cipher.key_size) as kek:
@@ -234,7 +250,7 @@ def _encoded(password: str) -> bytes:
 
 
 def _decoded(
-    wrapped: Sequence[WrappedKey],
+    wrapped: Sequence[WrappedKey], limit: int
 ) -> tuple[list[tuple[WrappedKey, PasswordRecipientInfo]], list[MessageError]]:
     """Decode every recipient info with a password; return those that can be used, and what is wrong with others."""
     found: list[tuple[WrappedKey, PasswordRecipientInfo]] = []
@@ -242,11 +258,13 @@ def _decoded(
     for candidate in wrapped:
         if candidate.encoded[0] == TAG:
             try:
-                found.append((candidate, decode(candidate)))
+                found.append((candidate, decode(candidate, limit)))
+            except LimitError:
+                problems.append(too_many_iterations(limit))
             except MessageError as error:
                 problems.append(error)
-    if sum(info.derivation.iterations for _, info in found) > MAX_PBKDF2_ITERATIONS:
-        raise LimitError("the number of PBKDF2's iterations for all passwords together", MAX_PBKDF2_ITERATIONS)
+    if sum(info.derivation.iterations for _, info in found) > limit:
+        raise too_many_iterations(limit)
     return found, problems
 
 
@@ -298,14 +316,14 @@ class PasswordKind(Kind):
 
     def legacy_algorithm(self, wrapped: WrappedKey) -> str | None:
         """Return the name of the cipher underneath PWRI-KEK if it is only read with ``insecure_legacy``."""
-        cipher = decode(wrapped).cipher
+        cipher, _ = _cipher_from(fields(wrapped).algorithm)
         return cipher.name if cipher.legacy else None
 
     def check_limits(self, wrapped: Sequence[WrappedKey], policy: Policy) -> None:
         """Check that one password can be tried on all of ``wrapped``."""
         if len(wrapped) > policy.max_trials:
             raise LimitError("the number of passwords", policy.max_trials, option="max_trials")
-        _decoded(wrapped)
+        _decoded(wrapped, policy.max_password_iterations)
 
     def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
         """Describe a PasswordRecipientInfo."""

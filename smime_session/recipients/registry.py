@@ -90,6 +90,18 @@ class AgreeingIdentity(Identity, Protocol):
         ...
 
 
+class LaboriousIdentity(SelectiveIdentity, Protocol):
+    """An identity that does as much work as the author of a message chooses, within a limit."""
+
+    def with_policy(self, policy: Policy) -> LaboriousIdentity:
+        """Return the same identity, with the limit of ``policy``."""
+        ...
+
+    def iterations_for(self, wrapped: WrappedKey) -> int:
+        """Return how many iterations of PBKDF2 unwrapping takes."""
+        ...
+
+
 @runtime_checkable
 class NamedIdentity(Identity, Protocol):
     """An identity that goes by the names of one key."""
@@ -108,6 +120,11 @@ def is_selective(identity: Identity) -> TypeGuard[SelectiveIdentity]:
 def may_need_senders(identity: Identity) -> TypeGuard[AgreeingIdentity]:
     """Tell whether an identity can use certificates of senders."""
     return hasattr(identity, "with_originator_info")
+
+
+def is_laborious(identity: Identity) -> TypeGuard[LaboriousIdentity]:
+    """Tell whether the author of a message chooses how much work an identity does."""
+    return hasattr(identity, "iterations_for")
 
 
 class Row(NamedTuple):

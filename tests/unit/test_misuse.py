@@ -131,6 +131,7 @@ def test_a_policy_is_a_policy(wrong: Any) -> None:  # noqa: ANN401  # that is th
         ({"insecure_legacy": 0}, "insecure_legacy is True or False, not 0"),
         ({"max_trials": "5"}, "max_trials is a whole number, not '5'"),
         ({"max_recipients": True}, "max_recipients is a whole number, not True"),
+        ({"max_password_iterations": 1.5}, "max_password_iterations is a whole number, not 1.5"),
         ({"max_header_size": None}, "max_header_size is a whole number, not None"),
     ],
 )

@@ -57,6 +57,7 @@ def test_limits_leave_room_for_honest_messages_and_no_more() -> None:
     assert DEFAULT.max_header_size == profiles.MAX_HEADER_SIZE
     assert DEFAULT.max_recipients == profiles.MAX_RECIPIENTS
     assert DEFAULT.max_trials == profiles.MAX_TRIALS
+    assert DEFAULT.max_password_iterations == profiles.MAX_PBKDF2_ITERATIONS
     assert profiles.MIN_TAG_SIZE == 12  # RFC 5084, 3.2
     assert profiles.MIN_RSA_BITS == 2048  # RFC 8551, 4.2
     assert all(value > 0 for name, value in vars(profiles).items() if name.startswith(("MAX_", "MIN_")))
