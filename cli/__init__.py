@@ -6,6 +6,7 @@
 ``options``               options that several subcommands share
 ``parsing``               how arguments are parsed, and which of them are refused
 ``credentials``           certificates, private keys and passphrases, from files to objects
+``recipients``            what ``-r`` names
 ``private_keys``          ``-i`` and what unlocks it
 ``shared_secrets``        passwords and shared keys, likewise
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove

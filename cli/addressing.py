@@ -11,6 +11,7 @@ import click
 
 from .console import emit
 from .options import MisuseError, stores_option
+from .recipients import refuse_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from smime_session.mail.fields import Field
     from smime_session.operations.addressees import Addressee, Envelope
 
+    from .recipients import Named
     from .streams import Source
 
 LIST_NAME: Final = "envelopes.json"
@@ -36,6 +38,7 @@ class Addressing(NamedTuple):
         every: whether all certificates of an address are taken that can be used.
         dry_run: whether only the report is wanted.
         as_json: whether that is JSON.
+        more: further addresses, which are looked up too.
     """
 
     stores: tuple[str, ...]
@@ -44,6 +47,11 @@ class Addressing(NamedTuple):
     every: bool
     dry_run: bool
     as_json: bool
+    more: tuple[str, ...] = ()
+
+    def with_named(self, named: Named) -> Addressing:
+        """Return the same with the addresses and the folders that ``-r`` names."""
+        return self._replace(stores=(*self.stores, *named.folders), more=named.addresses)
 
     def check(self) -> None:
         """Check that the options go together.
@@ -60,6 +68,8 @@ class Addressing(NamedTuple):
         for option, value in given.items():
             if value and not self.stores:
                 raise MisuseError(f"{option} is about recipients by address", "--certs FOLDER says where to find them")
+        if not self.stores:
+            refuse_lookup(self.more, "--certs FOLDER")
         if self.as_json and not self.dry_run:
             raise MisuseError("--json is for the report of --dry-run")
 
@@ -72,8 +82,8 @@ class Addressing(NamedTuple):
         from smime_session.operations.addressees import BLIND_FIELDS, VISIBLE_FIELDS, addresses_of_fields
 
         if self.to or self.no_header_recipients or not self.stores:
-            return list(self.to), []
-        return addresses_of_fields(fields, VISIBLE_FIELDS), addresses_of_fields(fields, BLIND_FIELDS)
+            return [*self.to, *self.more], []
+        return [*addresses_of_fields(fields, VISIBLE_FIELDS), *self.more], addresses_of_fields(fields, BLIND_FIELDS)
 
     def envelopes(self, fields: Sequence[Field], profile: Profile) -> list[Envelope]:
         """Divide a mail into one message for all who may see each other and one for each blind recipient.
@@ -98,12 +108,11 @@ class Addressing(NamedTuple):
 
 
 def addressing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for recipients by address; the function gets them as one argument, ``addressing``."""
+    """Add the options for recipients by address; the function gets them unchecked as one argument, ``addressing``."""
 
     @functools.wraps(function)
     def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
-        addressing = Addressing(*(options.pop(name) for name in Addressing._fields))
-        addressing.check()
+        addressing = Addressing(*(options.pop(name) for name in Addressing._fields[:-1]))
         return function(*arguments, addressing=addressing, **options)
 
     options: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (

@@ -13,6 +13,7 @@ from .console import say
 from .files import reading
 from .interruption import InterruptedBySignal
 from .options import MisuseError
+from .recipients import passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ LoadedT = TypeVar("LoadedT")
 
 MAX_FILE_SIZE: Final = 64 << 20  # bytes: the certificates of a large company; a disk image is not read whole
 MAX_PASSPHRASE_SIZE: Final = 4096  # bytes: what is longer is some other file
+
+_QUESTIONS: Final = 3  # how often a passphrase is asked for
 
 _TERMINAL: Final = "CONIN$" if os.name == "nt" else "/dev/tty"
 
@@ -53,26 +56,27 @@ class MisplacedKeyError(CredentialError):
         super().__init__("this is a saved session key, not a private key")
 
 
-def recipients_in(paths: Iterable[str], profile: Profile) -> tuple[list[Recipient], list[str]]:
+def recipients_in(
+    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes] = ()
+) -> tuple[list[Recipient], list[str]]:
     """Prepare a recipient for each certificate in the files, once each.
 
+    One that cannot be used is passed over if the same file has one that can, of the same address.
+
+    Args:
+        paths: the files.
+        profile: what may be used, and how.
+        passphrases: those of PKCS#12 files; without any it is asked for.
+
     Returns:
-        The recipients, and a sentence about each issuer that was left out.
+        The recipients, and a sentence about each certificate that was left out.
 
     Raises:
         CredentialError: a file holds no certificate.
         RefusedError: ``profile`` refuses at least one; every one is named with its file.
         OSError: a file cannot be read.
     """
-    from smime_session.recipients.loading import judged_in
-
-    found: dict[bytes, tuple[str, Recipient | RecipientError]] = {}
-    left_out: list[str] = []
-    for path in paths:
-        certificates, issuers = _load(path, lambda data: judged_in(data, profile=profile))
-        left_out += _named(path, issuers)
-        for octets, judged in certificates:
-            found.setdefault(octets, (path, judged))
+    found, left_out = _judged_in(paths, profile, passphrases)
     recipients: list[Recipient] = []
     refused: list[str] = []
     guards = set(GUARDS)
@@ -87,33 +91,42 @@ def recipients_in(paths: Iterable[str], profile: Profile) -> tuple[list[Recipien
     return recipients, left_out
 
 
-def newcomers_in(paths: Iterable[str]) -> tuple[list[x509.Certificate], list[str]]:
-    """Load the certificates in the files, less those of issuers of others in the same file.
-
-    Returns:
-        The certificates, and a sentence about each one that was left out.
+def newcomers_in(
+    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes] = ()
+) -> tuple[list[x509.Certificate], list[str]]:
+    """Load the certificates in the files that :func:`recipients_in` does not leave out, those refused among them.
 
     Raises:
         CredentialError: a file holds no certificate.
         OSError: a file cannot be read.
     """
-    from smime_session.certificates.authorities import without_issuers
+    from smime_session import load_certificates
 
-    certificates: list[x509.Certificate] = []
+    found, left_out = _judged_in(paths, profile, passphrases)
+    return [certificate for octets in found for certificate in load_certificates(octets)], left_out
+
+
+def _judged_in(
+    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes]
+) -> tuple[dict[bytes, tuple[str, Recipient | RecipientError]], list[str]]:
+    """Return each certificate in DER with its file and what becomes of it, and a sentence about each one left out."""
+    from smime_session.recipients.loading import judged_in
+
+    found: dict[bytes, tuple[str, Recipient | RecipientError]] = {}
     left_out: list[str] = []
     for path in paths:
-        others, issuers = without_issuers(certificates_in([path]))
-        certificates += others
-        left_out += _named(path, issuers)
-    return certificates, left_out
+        certificates, issuers = _load_public(path, lambda data: judged_in(data, profile=profile), passphrases)
+        left_out += [f"{path}: left out: {sentence}" for sentence in issuers]
+        skipped = passed_over(certificates)
+        for octets, judged in certificates:
+            if octets not in skipped:
+                found.setdefault(octets, (path, judged))
+            elif isinstance(judged, RecipientError):
+                left_out += [f"{path}: passed over: {sentence}" for sentence in judged.refused]
+    return found, left_out
 
 
-def _named(path: str, issuers: Iterable[str]) -> list[str]:
-    """Say of issuers in which file they were left out."""
-    return [f"{path}: left out: {sentence}" for sentence in issuers]
-
-
-def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
+def certificates_in(paths: Iterable[str], passphrases: Sequence[bytes] = ()) -> list[x509.Certificate]:
     """Load the certificates in the files, whatever they are fit for.
 
     Raises:
@@ -122,7 +135,7 @@ def certificates_in(paths: Iterable[str]) -> list[x509.Certificate]:
     """
     from smime_session import load_certificates
 
-    return [certificate for path in paths for certificate in _load(path, load_certificates)]
+    return [certificate for path in paths for certificate in _load_public(path, load_certificates, passphrases)]
 
 
 def certificates_or_mail(path: str) -> list[x509.Certificate]:
@@ -199,11 +212,9 @@ def identities_in(
         def unlock(data: bytes) -> list[Identity]:
             load = partial(load_identities, data, ignore_certificates=ignore_certificates)
             try:
-                return _unlocked(passphrases, load)
-            except PassphraseError as error:
-                if not error.missing or (answer := ask(f"Passphrase for {path}: ")) is None:
-                    raise
-                return load(answer)
+                return _unlocked_or_asked(path, passphrases, load)
+            except PassphraseError:
+                raise
             except CredentialError:
                 if _is_saved_session_key(data):
                     raise MisplacedKeyError from None
@@ -226,6 +237,28 @@ def _unlocked(passphrases: Sequence[bytes], load: Callable[[bytes | None], Loade
         except PassphraseError:
             continue
     return load(passphrases[-1] if passphrases else None)
+
+
+def _unlocked_or_asked(path: str, passphrases: Sequence[bytes], load: Callable[[bytes | None], LoadedT]) -> LoadedT:
+    """Load likewise; what is locked although no passphrase was given is asked for on the terminal, up to three times.
+
+    Raises:
+        PassphraseError: no passphrase fits, or there is no terminal to ask for one.
+    """
+    try:
+        return _unlocked(passphrases, load)
+    except PassphraseError as error:
+        failure = error
+    for left in reversed(range(_QUESTIONS if failure.missing else 0)):
+        if (answer := ask(f"Passphrase for {path}: ")) is None:
+            break
+        try:
+            return load(answer)
+        except PassphraseError as error:
+            failure = error
+            if left:
+                say("This passphrase does not fit; try again.")
+    raise failure
 
 
 def _is_saved_session_key(data: bytes) -> bool:
@@ -308,6 +341,24 @@ def _load(path: str, load: Callable[[bytes], LoadedT]) -> LoadedT:
         raise PassphraseError(f"{path}: {error}", missing=error.missing) from error
     except CredentialError as error:
         raise CredentialError(f"{path}: {error}") from error
+
+
+def _load_public(path: str, load: Callable[[bytes], LoadedT], passphrases: Sequence[bytes]) -> LoadedT:
+    """Load certificates from a file; of PKCS#12, those that belong to the private keys in it."""
+
+    def unlocked(data: bytes) -> bytes:
+        from smime_session.certificates.files import Kind, read
+
+        if not data.startswith(b"\x30") or read(data)[0].kind is not Kind.PKCS12:
+            return data
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        from smime_session.keys.load import certificates_in_pkcs12
+
+        found = _unlocked_or_asked(path, passphrases, partial(certificates_in_pkcs12, data))
+        return b"".join(each.public_bytes(Encoding.PEM) for each in found)
+
+    return _load(path, lambda data: load(unlocked(data)))
 
 
 def read_limited(path: str, limit: int, what: str) -> bytes:

@@ -121,6 +121,7 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
 
 def _credential_hint(error: CredentialError | RecipientError, command: str | None) -> str | None:
     from smime_session.keys.private_key import UnsupportedLockError
+    from smime_session.operations.roster import UnknownAddressError
 
     from .credentials import MisplacedKeyError, RefusedError
 
@@ -131,6 +132,8 @@ def _credential_hint(error: CredentialError | RecipientError, command: str | Non
             return "--session-key takes it"
         case CredentialError(__cause__=UnsupportedLockError(container=str(container))):
             return f"{_CONVERSIONS[container]} makes a file of it that opens, if OpenSSL reads it"
+        case UnknownAddressError():
+            return "--certificates FILE names a file with the certificate of that address"
         case RefusedError(guard=str(guard)):
             return f"ask for a better certificate; --insecure-{guard.replace('_', '-')} accepts this one all the same"
     return None

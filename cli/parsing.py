@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import MisuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Command(click.Command):
@@ -20,20 +24,33 @@ class Command(click.Command):
         """Parse arguments as :meth:`click.Command.parse_args` does.
 
         Raises:
-            MisuseError: an option that takes one value is given more than once.
+            MisuseError: an option that takes one value is given more than once, or there are too many arguments.
         """
         arguments = self._with_long_names(args)
-        self._refuse_repeated(ctx, list(arguments))
-        return super().parse_args(ctx, arguments)
+        _, _, given = self.make_parser(ctx).parse_args(list(arguments))
+        self._refuse_repeated(given)
+        ctx.allow_extra_args = True  # to be refused here, with a hint
+        super().parse_args(ctx, arguments)
+        if ctx.args and not ctx.resilient_parsing:
+            self._refuse_extra(ctx.args, given)
+        return ctx.args
 
-    def _refuse_repeated(self, ctx: click.Context, arguments: list[str]) -> None:
-        _, _, given = self.make_parser(ctx).parse_args(arguments)
+    @staticmethod
+    def _refuse_repeated(given: Iterable[click.Parameter]) -> None:
         seen: set[str | None] = set()
         for each in given:
             single = isinstance(each, click.Option) and not (each.multiple or each.is_flag)
             if single and each.name in seen:
                 raise MisuseError(f"{max(each.opts, key=len)} is given more than once, but takes one value")
             seen.add(each.name)
+
+    @staticmethod
+    def _refuse_extra(extra: Iterable[str], given: Iterable[click.Parameter]) -> None:
+        """Refuse arguments that are too many; mostly the shell made them of an asterisk after an option."""
+        repeatable = [min(each.opts, key=len) for each in given if isinstance(each, click.Option) and each.multiple]
+        option = repeatable[-1] if repeatable else None
+        hint = f"{option} takes one value; for several, repeat it: {option} ONE {option} TWO" if option else None
+        raise MisuseError(f"unexpected arguments: {' '.join(extra)}", hint)
 
     def _with_long_names(self, arguments: list[str]) -> list[str]:
         options = {name: each for each in self.params if isinstance(each, click.Option) for name in each.opts}

@@ -43,10 +43,21 @@ class PrivateKeys(NamedTuple):
             CredentialError: a file holds no private key that can be used, or it stays locked.
             OSError: a file cannot be read.
         """
-        from .credentials import given_passphrases, identities_in
+        from .credentials import identities_in
 
-        passphrases = given_passphrases(self.passphrase_files, self.passphrase_envs)
-        return identities_in(self.paths, passphrases, ignore_certificates=self.ignore_certificates)
+        return identities_in(self.paths, self.passphrases(), ignore_certificates=self.ignore_certificates)
+
+    def passphrases(self) -> list[bytes]:
+        """Return the passphrases that are given.
+
+        Raises:
+            MisuseError: an environment variable is not set.
+            CredentialError: one is too long.
+            OSError: a file cannot be read.
+        """
+        from .credentials import given_passphrases
+
+        return given_passphrases(self.passphrase_files, self.passphrase_envs)
 
 
 def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:

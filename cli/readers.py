@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .options import MisuseError
+from .recipients import Named, looks_like_a_file, refuse_lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cryptography import x509
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
-
-
-_ENDINGS: Final = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c")  # of files with certificates
 
 
 class Openers(NamedTuple):
@@ -89,6 +87,8 @@ class Readers(NamedTuple):
                 "no identity was given",
                 "adding a recipient needs one that can read the message: -i IDENTITY, --password or --shared-key FILE",
             )
+        if not self.certificates:
+            refuse_lookup(Named.by(self.coming).addresses, "--certificates FILE")
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yield each file with the option that names it."""
@@ -97,26 +97,40 @@ class Readers(NamedTuple):
         yield from (("--certificates", path) for path in self.certificates)
         yield from self.secrets.files()
 
-    def newcomers(self, profile: Callable[[Profile], Profile]) -> tuple[list[x509.Certificate], list[str]]:
+    def newcomers(
+        self, profile: Callable[[Profile], Profile], passphrases: Sequence[bytes]
+    ) -> tuple[list[x509.Certificate], list[str]]:
         """Load the certificates of those who come, and refuse those that will not do whatever the message is.
 
         Args:
             profile: makes the profile of one that is like the message.
+            passphrases: those of PKCS#12 files.
 
         Returns:
-            The certificates, and a sentence about each issuer that was left out.
+            The certificates, and a sentence about each one that was left out.
 
         Raises:
             RefusedError: some will not do; each is named with its file.
+            RecipientError: an address has no certificate that can be used.
             CredentialError: a file holds no certificate.
             OSError: a file cannot be read.
         """
         from smime_session import MODERN
 
+        from .addressing import choose
         from .credentials import newcomers_in, recipients_in
 
-        recipients_in(filter(_is_file, self.coming), profile(MODERN))
-        return newcomers_in(self.coming)
+        like, named = profile(MODERN), Named.by(self.coming)
+        files = (*named.files, *named.folders)  # a folder is an error of the system here
+        recipients_in(filter(_is_file, files), like, passphrases)
+        certificates, left_out = newcomers_in(files, like, passphrases)
+        if named.addresses:
+            from smime_session.operations.addressees import refuse_unreachable
+
+            found = choose(named.addresses, self.certificates, like)
+            refuse_unreachable(found)
+            certificates += [certificate for each in found for certificate in each.certificates]
+        return certificates, left_out
 
     def selectors(self) -> list[str | tuple[x509.Certificate, ...]]:
         """Return those who go, a file as its certificates.
@@ -128,7 +142,7 @@ class Readers(NamedTuple):
         from .credentials import certificates_in
 
         for who in self.leaving:
-            if _looks_like_a_file(who) and not _is_file(who):
+            if looks_like_a_file(who) and not _is_file(who):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), who)
         return [tuple(certificates_in([who])) if _is_file(who) else who for who in self.leaving]
 
@@ -137,11 +151,6 @@ class Readers(NamedTuple):
         from .credentials import certificates_in
 
         return [*certificates_in(self.certificates), *_certificates_beside(identities)] if self.leaving else []
-
-
-def _looks_like_a_file(name: str) -> bool:
-    """Tell whether a file is meant by this: no other name of a recipient has a slash or such an ending."""
-    return not name or os.sep in name or name.lower().endswith(_ENDINGS)
 
 
 def _is_file(name: str) -> bool:

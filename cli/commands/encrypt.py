@@ -16,14 +16,16 @@ from ..options import (
     guard_options,
     message_argument,
     output_option,
+    passphrase_options,
     quiet_option,
     refuse_to_replace,
 )
 from ..parsing import Command
+from ..recipients import Named
 from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, BinaryIO
 
     from cryptography import x509
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 _POLICIES: Final = ["hcp_no_confidentiality", "hcp_baseline", "hcp_shy", "none"]
 _BLIND: Final = ("bcc", "resent-bcc")
 _HELP: Final = {
-    "-r": "A file with the certificate of a recipient, or of several; repeat it for more.",
+    "-r": "A file with the certificate of a recipient, or of several; a mail address, to be looked up in --certs; or a"
+    " folder to look in. Repeat it for more.",
     "--self": "A file with your own certificate, so that your copy stays readable.",
     "--hide-subject": "Show [...] outside in place of the subject, and no keywords; recipients get them.",
     "--again": "Encrypt once more a mail that is encrypted already.",
@@ -56,6 +59,7 @@ _HELP: Final = {
 @click.option("-r", "--recipient", "certificates", metavar="CERT", type=PATH, multiple=True, help=_HELP["-r"])
 @addressing_options
 @click.option("--self", "own", metavar="CERT", type=PATH, multiple=True, help=_HELP["--self"])
+@passphrase_options
 @shared_secret_options
 @output_option
 @click.option(
@@ -82,12 +86,14 @@ _HELP: Final = {
 @guard_options
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
+    *,
     message: str,
     certificates: tuple[str, ...],
     own: tuple[str, ...],
+    passphrase_files: tuple[str, ...],
+    passphrase_envs: tuple[str, ...],
     output: str | None,
     form: Form,
-    *,
     addressing: Addressing,
     secrets: SharedSecrets,
     hide_subject: bool,
@@ -109,8 +115,9 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     With --certs, recipients are found by the addresses in To, Cc and Bcc. If there is a Bcc, -o names a folder: it
     gets a message for all in To and Cc, one for each in Bcc, and a list of who gets which.
     """
-    destination = Output(output)
-    _check(destination, form, certificates, own, addressing, secrets)
+    destination, named = Output(output), Named.by(certificates)
+    addressing = addressing.with_named(named)
+    _check(destination, form, {"-r": named.files, "--self": own, "--certs": addressing.stores}, addressing, secrets)
     treatment = {
         "headers": _header_policy(headers, hide_subject=hide_subject),
         "again": again,
@@ -122,10 +129,12 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     if form != "mail" and (option := next(filter(given.get, given), None)):
         raise MisuseError(f"{option} is about mails, and does not go with --format {form}")
 
-    from ..credentials import recipients_in
+    from ..credentials import given_passphrases, recipients_in
 
     profile = chosen_profile(**choices)
-    recipients, left_out = recipients_in((*certificates, *own), profile)
+    recipients, left_out = recipients_in(
+        (*named.files, *own), profile, given_passphrases(passphrase_files, passphrase_envs)
+    )
     with reading(message) as source:  # before a password is asked for
         fields, stream = head_of(source) if addressing.stores and form == "mail" else ((), source.stream)
         if addressing.dry_run:
@@ -147,11 +156,10 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
         _tell(sealed, left_out)
 
 
-def _check(  # noqa: PLR0913, PLR0917  # what may contradict each other
+def _check(
     destination: Output,
     form: Form,
-    certificates: tuple[str, ...],
-    own: tuple[str, ...],
+    files: Mapping[str, Sequence[str]],
     addressing: Addressing,
     secrets: SharedSecrets,
 ) -> None:
@@ -160,15 +168,16 @@ def _check(  # noqa: PLR0913, PLR0917  # what may contradict each other
     Raises:
         MisuseError: they do not, or one would be.
     """
+    addressing.check()
     if form == "der" and destination.refuses_binary and not addressing.dry_run:
         raise MisuseError(
             "DER is binary and standard output is a terminal",
             "-o FILE writes it to a file, -o - writes it to the terminal anyway",
         )
-    if not certificates and not secrets and not addressing.stores:
+    if not files["-r"] and not secrets and not addressing.stores:
         words = "-r CERT, --certs FOLDER, --password or --shared-key FILE says who can read it"
         raise MisuseError("no recipient was given", words)
-    for option, paths in (("-r", certificates), ("--self", own), ("--certs", addressing.stores)):
+    for option, paths in files.items():
         refuse_to_replace(destination, option, paths)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])

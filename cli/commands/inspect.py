@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913  # an argument for each option
 
     with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *secrets.load(new=False)]
-        known = certificates_in(certificates)
+        known = certificates_in(certificates, identities.passphrases())
         with progress("inspecting", source, quiet=quiet):
             found = inspect(source.stream, keys, known, policy=Policy(**limits)).to_dict()
     if as_json:

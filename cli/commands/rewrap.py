@@ -136,7 +136,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     from ..progress import progress
 
     profile = _profile(**choices)
-    newcomers, left_out = readers.newcomers(profile)
+    newcomers, left_out = readers.newcomers(profile, identities.passphrases())
     selectors, book = readers.selectors(), readers.book(identities.paths)
     with reading(message) as source:  # before a passphrase is asked for
         keys, new_secrets = openers.load(), added_secrets.load(new=True)

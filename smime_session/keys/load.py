@@ -112,6 +112,26 @@ def found_in(piece: Piece, passphrase: bytes | None) -> list[Found]:
         return [error]
 
 
+@quietly()
+def certificates_in_pkcs12(data: bytes, passphrase: bytes | None) -> list[x509.Certificate]:
+    """Return the certificates in a PKCS#12 file that belong to private keys in it; all of them if none does.
+
+    Raises:
+        PassphraseError: the passphrase is missing or wrong.
+        CredentialError: the file is broken or holds no certificate, or its lock is not supported.
+    """
+    from cryptography import x509
+
+    from smime_session.keys import pkcs12  # slow to load, for these files alone
+
+    found = pkcs12.load(data, passphrase)
+    keys = {each.public_key.canonical for each in found if isinstance(each, SoftwareKey)}
+    certificates = list(dict.fromkeys(each for each in found if isinstance(each, x509.Certificate)))
+    if not certificates:
+        raise CredentialError("the PKCS#12 file holds no certificate")
+    return [each for each in certificates if _key_in(each) in keys] or certificates
+
+
 def _without_key(pieces: list[Piece]) -> str:
     if any(piece.kind is Kind.PKCS12 for piece in pieces):
         return "the PKCS#12 file holds no private key"

@@ -42,6 +42,10 @@ _PREFIXED: Final = re.compile(r"-?0[xX][0-9a-fA-F]{1,200}")
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}:?)+")
 
 
+class UnknownAddressError(RecipientError):
+    """A mail address is in no certificate that is at hand, so it names no recipient."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
     """One recipient of an envelope, equal to no other, since two may look alike.
@@ -126,13 +130,15 @@ class Roster:
         check_several(selectors, "names")
         found: set[Member] = set()
         refused: list[str] = []
+        kind: type[RecipientError] = RecipientError
         for selector in selectors:
             try:
                 found.update(self._selected(selector, certificates))
             except RecipientError as error:
                 refused += error.refused
+                kind = UnknownAddressError if isinstance(error, UnknownAddressError) else kind
         if refused:
-            raise RecipientError(refused)
+            raise kind(refused)
         return found
 
     def _selected(self, selector: Selector, certificates: Collection[x509.Certificate]) -> list[Member]:
@@ -327,7 +333,7 @@ def _certificates_of(
     if isinstance(selector, str):
         having = [each for each in certificates if any(same_mailbox(selector, one) for one in addresses_of(each))]
         if not having:
-            raise RecipientError((f"{selector} is in none of the given certificates, so it names no recipient",))
+            raise UnknownAddressError((f"{selector} is in none of the given certificates, so it names no recipient",))
         return selector, having
     from cryptography import x509
 

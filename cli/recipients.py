@@ -1,0 +1,83 @@
+"""``-r``: what names a recipient, and which certificates of a file are passed over for better ones beside them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .options import MisuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from smime_session import Recipient, RecipientError
+
+ENDINGS: Final = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c", ".p12", ".pfx")  # of files with certificates
+
+
+class Named(NamedTuple):
+    """What the values of ``-r`` name.
+
+    Attributes:
+        files: files with certificates.
+        addresses: mail addresses, whose certificates are looked up.
+        folders: folders of certificates, to look up addresses in.
+    """
+
+    files: tuple[str, ...]
+    addresses: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    @classmethod
+    def by(cls, values: Iterable[str]) -> Named:
+        """Tell files, addresses and folders from each other."""
+        found: tuple[list[str], list[str], list[str]] = ([], [], [])
+        for value in values:
+            found[2 if os.path.isdir(value) else 1 if is_address(value) else 0].append(value)  # noqa: PTH112  # pathlib is slow to load
+        return cls(*map(tuple, found))
+
+
+def is_address(value: str) -> bool:
+    """Tell whether a mail address is meant, and no file."""
+    return "@" in value.strip("@") and not looks_like_a_file(value) and not os.path.exists(value)  # noqa: PTH110  # the same
+
+
+def looks_like_a_file(name: str) -> bool:
+    """Tell whether a file is meant by this: no other name of a recipient has a slash or such an ending."""
+    return not name or os.sep in name or name.lower().endswith(ENDINGS)
+
+
+def refuse_lookup(addresses: Sequence[str], option: str) -> None:
+    """Refuse addresses where nothing says in which certificates they are looked up.
+
+    Raises:
+        MisuseError: there are some.
+    """
+    if addresses:
+        raise MisuseError(
+            f"there is no file {addresses[0]}, and nothing to look up the address in",
+            f"{option} says where its certificate is",
+        )
+
+
+def passed_over(judged: Iterable[tuple[bytes, Recipient | RecipientError]]) -> set[bytes]:
+    """Return which certificates of a file cannot be used but lie beside one that can, of the same address.
+
+    Args:
+        judged: each certificate in DER, with the recipient made of it or with what is against it.
+    """
+    usable: list[bytes] = []
+    refused: list[bytes] = []
+    for octets, made in judged:
+        (usable if hasattr(made, "wrap") else refused).append(octets)
+    if not usable or not refused:
+        return set()
+    reached = set().union(*map(_mailboxes, usable))
+    return {octets for octets in refused if (own := _mailboxes(octets)) and own <= reached}
+
+
+def _mailboxes(certificate: bytes) -> set[tuple[str, str]]:
+    from smime_session import addresses_of, load_certificates
+    from smime_session.certificates.names import mailbox_of
+
+    return {mailbox_of(address) for address in addresses_of(load_certificates(certificate)[0])}
