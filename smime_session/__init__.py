@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     )
     from smime_session.certificates.load import load_certificates
     from smime_session.certificates.names import addresses_of
+    from smime_session.certificates.ocsp import OcspClient
+    from smime_session.certificates.revocation import load_crls
     from smime_session.certificates.store import CertificateBundle, CertificateSource, CertificateStore
     from smime_session.certificates.trust import TrustAnchors, Verdict
     from smime_session.errors import (
@@ -115,6 +117,7 @@ __all__ = [
     "NoMatchError",
     "NotEnvelopeError",
     "NotMailError",
+    "OcspClient",
     "Opened",
     "OtherMessageError",
     "PQ",
@@ -152,6 +155,7 @@ __all__ = [
     "inspect",
     "list_credentials",
     "load_certificates",
+    "load_crls",
     "load_identities",
     "load_recipients",
     "load_session_key",
@@ -178,6 +182,8 @@ _MODULES: Final = {
     ),
     "certificates.store": ("CertificateBundle", "CertificateSource", "CertificateStore"),
     "certificates.load": ("load_certificates",),
+    "certificates.ocsp": ("OcspClient",),
+    "certificates.revocation": ("load_crls",),
     "certificates.trust": ("TrustAnchors", "Verdict"),
     "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
     "recipients.fitness": ("certificates_for", "recipient_for"),

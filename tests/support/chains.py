@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     )
 
 START, END = NOW - 30 * DAY, NOW + 30 * DAY
+
+
+class Period(TypedDict):
+    """From when until when something is valid."""
+
+    start: datetime
+    end: datetime
 
 
 class Authority(NamedTuple):
