@@ -64,6 +64,7 @@ class MailHead(NamedTuple):
         eol: the line ending of the first line.
         transfer_encoding: the Content-Transfer-Encoding in lower case, ``7bit`` where the mail has none.
         hidden: the lower-case names of fields that go nowhere.
+        described: whether the mail itself says what its content is.
         scheme: how the mail is encrypted already, as far as that was looked for.
     """
 
@@ -73,6 +74,7 @@ class MailHead(NamedTuple):
     eol: bytes
     transfer_encoding: str
     hidden: Collection[str]
+    described: bool
     scheme: Scheme = ""
 
     @property
@@ -86,11 +88,6 @@ class MailHead(NamedTuple):
         return tuple(
             [raw.partition(b":")[0].strip().decode("ascii") for name, raw in self.fields if name in self.hidden]
         )
-
-    @property
-    def described(self) -> bool:
-        """Whether the mail itself says what its content is."""
-        return any(name.startswith(_CONTENT) for name, _ in self.fields)
 
     @property
     def binary(self) -> bool:
@@ -209,10 +206,11 @@ def split_head(
     fields = parse_fields(rest, first_line=2 if mbox_line else 1)
     eol = CRLF if head.partition(LF)[0].endswith(b"\r") else LF
     content = tuple([field for field in fields if field[0].startswith(_CONTENT)])
-    if not content:
+    described = bool(content)
+    if not described:
         content = parse_fields(_default_content_fields(find_charset()))
     encoding = parse_token(find_value(content, "content-transfer-encoding")) or "7bit"
-    return MailHead(fields, content, mbox_line, eol, encoding, hidden)
+    return MailHead(fields, content, mbox_line, eol, encoding, hidden, described)
 
 
 def require_mail(raw_head: bytes, head: MailHead) -> None:

@@ -73,7 +73,7 @@ def payload_of(head: MailHead, headers: HeaderPolicy) -> Payload:
     Raises:
         MessageError: it is signed or encrypted already, and has fields that are to be hidden.
     """
-    versioned = any(name == _VERSION for name, _ in head.fields)
+    versioned = _VERSION in [name for name, _ in head.fields]
     version = () if versioned else (Field(_VERSION, b"MIME-Version: 1.0" + head.eol),)
     fields = head.fields if head.described else (*head.fields, *version, *head.content_fields)
     divided = protect(fields, headers, eol=head.eol, dropped=head.hidden)

@@ -73,7 +73,7 @@ _TRACE_FAMILIES: Final = ("arc-", "list-", "resent-")
 _PLACEHOLDERS: Final = frozenset({b"...", b"[...]", b"encrypted message", b"pep", b"=?utf-8?q?p=e2=89=a1p?="})
 """What older programs write in place of a hidden Subject, in lower case; only of these no ``HP-Outer`` tells."""
 
-_CLOSED: Final = "(?i)pkcs7-mime|/signed|/encrypted"  # is not found in most mails, and nothing is parsed
+_CLOSED: Final = (b"pkcs7-mime", b"signed", b"encrypted")
 _AS_IT_IS: Final = frozenset({"7bit", "8bit", "binary"})
 _FIELD_START: Final = rb"([!-9;-~]+)[ \t]*:"
 _MEDIA_TYPE: Final = rb"[^:]*:(?:[ \t\r\n]|\([^()\\]*\))*[^\s;()/]*(?:[ \t]*/[ \t]*[^\s;()]*)?"
@@ -147,10 +147,11 @@ def protect(
         if name == _HP_OUTER or name in dropped:
             continue
         field = whole if raw.endswith(LF) else Field(name, raw + eol)
-        if not bare or name.startswith("content-"):
-            inner.append(field)
         if name.startswith("content-"):
+            inner.append(field)
             continue
+        if not bare:
+            inner.append(field)
         if shown is None or name == "mime-version" or (outside := shown(name, value := field.value)) == value:
             outer.append(field)
         else:
@@ -159,7 +160,7 @@ def protect(
                 outer.append(_with_value(field, outside, eol))
     if not bare:
         _mark(inner)
-        inner += [_told(field) for field in outer if field.name != "mime-version"]
+        inner += [_told(name, raw) for name, raw in outer if name != "mime-version"]
     elif hidden:
         raise MessageError("a mail that is signed or encrypted already has no place inside for header fields to hide")
     return Protected(tuple(outer), tuple(inner), tuple(hidden))
@@ -167,8 +168,11 @@ def protect(
 
 def _is_closed(fields: Sequence[Field]) -> bool:
     """Tell whether fields are those of something signed or encrypted."""
-    value = find_value(fields, "content-type")
-    return is_layer(parse_media_type(value)) if re.search(_CLOSED, value) else False
+    for name, raw in fields:
+        if name == "content-type":
+            value = raw.lower()  # most mails have none of these words in it, and nothing is parsed
+            return any(word in value for word in _CLOSED) and is_layer(parse_media_type(find_value(fields, name)))
+    return False
 
 
 def _mark(inner: list[Field]) -> None:
@@ -303,12 +307,11 @@ def _with_value(field: Field, value: str, eol: bytes) -> Field:
     return Field(field.name, b"".join((_spelling(field), b": ", text, eol)))
 
 
-def _told(field: Field) -> Field:
+def _told(name: str, raw: bytes) -> Field:
     """Return the HP-Outer field that tells of a field outside (RFC 9788, 2.2.1)."""
-    name, raw = field
-    if raw.startswith(b": ", len(name)):
-        return Field(_HP_OUTER, _TOLD + raw)
-    return Field(_HP_OUTER, b"".join((_TOLD, _spelling(field), b": ", raw.partition(b":")[2].lstrip(b" \t"))))
+    if not raw.startswith(b": ", len(name)):
+        raw = b"".join((raw[: len(name)], b": ", raw.partition(b":")[2].lstrip(b" \t")))
+    return Field(_HP_OUTER, _TOLD + raw)
 
 
 def _untold(told: Sequence[Field]) -> list[Field]:

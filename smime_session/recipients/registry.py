@@ -284,9 +284,16 @@ def check_limits(wrapped: Sequence[WrappedKey], policy: Policy) -> None:
     Raises:
         LimitError: it does not.
     """
-    kinds: dict[Kind, list[WrappedKey]] = {}
+    tags: dict[int, list[WrappedKey]] = {}
     for key in wrapped:
-        kinds.setdefault(_kind_of(key), []).append(key)
+        tags.setdefault(key.encoded[0], []).append(key)
+    kinds: dict[Kind, list[WrappedKey]] = {}
+    for tag, some in tags.items():
+        if tag == codec.OTHER_TAG:
+            for key in some:
+                kinds.setdefault(_kind_of(key), []).append(key)
+        else:
+            kinds[_kind_of(some[0])] = some  # there is one kind for each of the other tags
     for kind, some in kinds.items():
         kind.check_limits(some, policy)
 
