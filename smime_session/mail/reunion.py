@@ -148,6 +148,11 @@ def reunite(head: MailHead, content: bytes) -> Reunited:
         head: the encrypted mail's head.
         content: the entity.
     """
+    body = find_body(content)
+    if 0 < body <= MAX_MAIL_HEADER_SIZE and _WRAPPED not in content[:body].lower():
+        start = _start(head, content[:body])
+        if not (start.display_fields or start.body_has_line_feeds):
+            return Reunited(b"".join((start.octets, memoryview(content)[len(start.taken) :])), start.altered_headers)
     with BytesIO() as target:
         reunion = Reunion(head, target)
         reunion.write(content)

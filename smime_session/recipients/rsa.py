@@ -7,7 +7,7 @@ decryption (RFC 3218).
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, cast
 
 from cryptography.hazmat.primitives import hashes, hmac  # hashlib would load a second OpenSSL
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 TAG: Final = codec.KEY_TRANSPORT_TAG
 
+_MAX_USUAL: Final = 512  # bytes before an encrypted key; real ones are under 200
 _MIN_EXPONENT: Final = 3
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
 _USUAL_EXPONENT: Final = bytes.fromhex("0203010001")  # 65537, which stands at the end of a public key
@@ -276,6 +277,9 @@ class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
     def _info(self, wrapped: WrappedKey) -> KeyTransRecipientInfo | None:
         if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
             return None
+        before, encrypted_key = wrapped.encoded[: -self._size], wrapped.encoded[-self._size :]
+        if len(before) <= _MAX_USUAL and (usual := _usual(before, self._size)):
+            return KeyTransRecipientInfo(*usual, encrypted_key) if self._names.include(usual[0]) else None
         found = fields(wrapped)
         if not self._names.include(found.recipient) or (self._bare and len(found.encrypted_key) != self._size):
             return None  # whatever its algorithm is: others may have one that is not supported
@@ -301,6 +305,16 @@ class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
         if info.algorithm.hash is not None:
             return Proof.CHECKED if fits else Proof.REFUTED
         return Proof.NAMED if self._names.name(info.recipient) else Proof.NONE
+
+
+@lru_cache(maxsize=64)  # what a sender's program writes for a recipient; reading it twice is 4 % of a mail of 10 KB
+def _usual(before: bytes, size: int) -> tuple[RecipientIdentifier, KeyTransport] | None:
+    """Read what stands before an encrypted key of ``size`` bytes; None if it is not that, or cannot be used."""
+    try:
+        found = decode(WrappedKey(before + bytes(size), 0, 0))
+    except MessageError:
+        return None
+    return (found.recipient, found.algorithm) if len(found.encrypted_key) == size else None
 
 
 def _rejection(private_key: PrivateKey) -> hmac.HMAC:

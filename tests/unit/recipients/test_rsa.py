@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smime_session.algorithms import (
     OAEP,
@@ -27,6 +29,7 @@ from smime_session.errors import (
     MalformedError,
     NoMatchError,
     RecipientError,
+    SmimeError,
     UnsupportedAlgorithmError,
 )
 from smime_session.keys.software import private_key
@@ -260,6 +263,28 @@ def test_a_broken_info_is_malformed(alice: Person, key: SessionKey) -> None:
     encoded = _wrapped(alice, key).encoded
     with pytest.raises(MalformedError):
         alice.identity.unwrap([WrappedKey(encoded[:-1], 0, 32)])
+
+
+@given(st.data())
+def test_what_is_usual_is_read_as_all_else_is(alice: Person, data: st.DataObject) -> None:
+    """What stands before an encrypted key is read once for many messages: nothing that is damaged passes for it."""
+    algorithm = data.draw(st.sampled_from((RSAES_PKCS1_V1_5, RSAES_OAEP_SHA256)))
+    octets = bytearray(_wrapped(alice, SessionKey(bytearray(32)), algorithm, by_key=data.draw(st.booleans())).encoded)
+    for _ in range(data.draw(st.integers(0, 2))):
+        at = data.draw(st.integers(1, len(octets) - 256 + 8))
+        octets[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    identity = data.draw(st.sampled_from((alice.identity, alice.bare)))
+
+    def outcome() -> object:
+        try:
+            return identity.unwrap([WrappedKey(bytes(octets), 0, 32)]).material
+        except SmimeError as error:
+            return type(error), str(error)
+
+    found = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_transport, "_MAX_USUAL", 0)
+        assert outcome() == found
 
 
 def test_a_huge_encrypted_key_is_limited(alice: Person) -> None:
