@@ -220,6 +220,7 @@ class TrustAnchors:
 
 
 _PROBLEMS: Final = (
+    ("X509v3", "has an issuer with a certificate of an old version"),
     ("unaccounted-for critical", "has a chain with a critical extension in it that is not supported"),
     ("path length", "has an issuer that must not have so many others below it"),
     ("unsupported", "has a chain with a kind of name constraint in it that is not supported"),
