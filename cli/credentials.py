@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session import Identity, Profile, Recipient
+    from smime_session.certificates.certificate import Certificate
     from smime_session.inspection.listing import Listing
 
 LoadedT = TypeVar("LoadedT")
@@ -76,16 +77,16 @@ def recipients_in(
         RefusedError: ``profile`` refuses at least one; every one is named with its file.
         OSError: a file cannot be read.
     """
-    found, left_out = _judged_in(paths, profile, passphrases)
+    found, left_out = _made_of(paths, profile, passphrases)
     recipients: list[Recipient] = []
     refused: list[str] = []
     guards = set(GUARDS)
-    for octets, (path, judged) in found.items():
-        if isinstance(judged, RecipientError):
-            refused += [f"{path}: {sentence}" for sentence in judged.refused]
-            guards &= _sole_guards(octets, profile)
+    for certificate, (path, made) in found.items():
+        if isinstance(made, RecipientError):
+            refused += [f"{path}: {sentence}" for sentence in made.refused]
+            guards &= _sole_guards(certificate.der, profile)
         else:
-            recipients.append(judged)
+            recipients.append(made)
     if refused:
         raise RefusedError(refused, min(guards, default=None))
     return recipients, left_out
@@ -100,29 +101,27 @@ def newcomers_in(
         CredentialError: a file holds no certificate.
         OSError: a file cannot be read.
     """
-    from smime_session import load_certificates
-
-    found, left_out = _judged_in(paths, profile, passphrases)
-    return [certificate for octets in found for certificate in load_certificates(octets)], left_out
+    found, left_out = _made_of(paths, profile, passphrases)
+    return [certificate.whole for certificate in found], left_out
 
 
-def _judged_in(
+def _made_of(
     paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes]
-) -> tuple[dict[bytes, tuple[str, Recipient | RecipientError]], list[str]]:
-    """Return each certificate in DER with its file and what becomes of it, and a sentence about each one left out."""
-    from smime_session.recipients.loading import judged_in
+) -> tuple[dict[Certificate, tuple[str, Recipient | RecipientError]], list[str]]:
+    """Return each certificate with its file and what becomes of it, and a sentence about each one left out."""
+    from smime_session.recipients.from_certificates import made_of
 
-    found: dict[bytes, tuple[str, Recipient | RecipientError]] = {}
+    found: dict[Certificate, tuple[str, Recipient | RecipientError]] = {}
     left_out: list[str] = []
     for path in paths:
-        certificates, issuers = _load_public(path, lambda data: judged_in(data, profile=profile), passphrases)
+        certificates, issuers = _load_public(path, lambda data: made_of(data, profile=profile), passphrases)
         left_out += [f"{path}: left out: {sentence}" for sentence in issuers]
         skipped = passed_over(certificates)
-        for octets, judged in certificates:
-            if octets not in skipped:
-                found.setdefault(octets, (path, judged))
-            elif isinstance(judged, RecipientError):
-                left_out += [f"{path}: passed over: {sentence}" for sentence in judged.refused]
+        for certificate, made in certificates:
+            if certificate not in skipped:
+                found.setdefault(certificate, (path, made))
+            elif isinstance(made, RecipientError):
+                left_out += [f"{path}: passed over: {sentence}" for sentence in made.refused]
     return found, left_out
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from smime_session import Recipient, RecipientError
+    from smime_session.certificates.certificate import Certificate
 
 ENDINGS: Final = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c", ".p12", ".pfx")  # of files with certificates
 
@@ -60,24 +61,24 @@ def refuse_lookup(addresses: Sequence[str], option: str) -> None:
         )
 
 
-def passed_over(judged: Iterable[tuple[bytes, Recipient | RecipientError]]) -> set[bytes]:
+def passed_over(certificates: Iterable[tuple[Certificate, Recipient | RecipientError]]) -> set[Certificate]:
     """Return which certificates of a file cannot be used but lie beside one that can, of the same address.
 
     Args:
-        judged: each certificate in DER, with the recipient made of it or with what is against it.
+        certificates: each with the recipient made of it or with what is against it.
     """
-    usable: list[bytes] = []
-    refused: list[bytes] = []
-    for octets, made in judged:
-        (usable if hasattr(made, "wrap") else refused).append(octets)
+    usable: list[Certificate] = []
+    refused: list[Certificate] = []
+    for certificate, made in certificates:
+        (usable if hasattr(made, "wrap") else refused).append(certificate)
     if not usable or not refused:
         return set()
     reached = set().union(*map(_mailboxes, usable))
-    return {octets for octets in refused if (own := _mailboxes(octets)) and own <= reached}
+    return {each for each in refused if (own := _mailboxes(each)) and own <= reached}
 
 
-def _mailboxes(certificate: bytes) -> set[tuple[str, str]]:
-    from smime_session import addresses_of, load_certificates
+def _mailboxes(certificate: Certificate) -> set[tuple[str, str]]:
+    from smime_session import addresses_of
     from smime_session.certificates.names import mailbox_of
 
-    return {mailbox_of(address) for address in addresses_of(load_certificates(certificate)[0])}
+    return {mailbox_of(address) for address in addresses_of(certificate.whole)}

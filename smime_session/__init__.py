@@ -77,9 +77,8 @@ if TYPE_CHECKING:
     from smime_session.operations.rewrap import Rewrapped, rewrap, rewrap_stream
     from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
     from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
-    from smime_session.recipients.fitness import certificates_for, recipient_for
+    from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
-    from smime_session.recipients.loading import load_recipients
     from smime_session.recipients.password import Password
     from smime_session.recipients.registry import Identity, Recipient
     from smime_session.recipients.shared_key import PresharedKey
@@ -186,9 +185,8 @@ _MODULES: Final = {
     "certificates.revocation": ("load_crls",),
     "certificates.trust": ("TrustAnchors", "Verdict"),
     "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
-    "recipients.fitness": ("certificates_for", "recipient_for"),
+    "recipients.from_certificates": ("certificates_for", "load_recipients", "recipient_for"),
     "inspection.listing": ("Listing", "list_credentials"),
-    "recipients.loading": ("load_recipients",),
     "certificates.names": ("addresses_of",),
     "recipients.identities": ("load_identities",),
     "operations.addressees": ("Addressed", "Addressee", "encrypt_by_address"),

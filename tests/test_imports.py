@@ -55,6 +55,13 @@ DOORS: Final = {
 """Dependencies that only these modules, or those of these folders, may import."""
 
 
+HIDDEN: Final = {
+    "smime_session.certificates.plain": "smime_session.certificates.certificate",
+    "smime_session.certificates.extensions": "smime_session.certificates.plain",
+}
+"""Modules that only one other knows: how a certificate is read quickly is no matter of those that use it."""
+
+
 class Import(NamedTuple):
     """One import of one module.
 
@@ -184,6 +191,12 @@ def test_a_dependency_stops_at_its_door(dependency: str) -> None:
     assert {
         importer for importer in importers if importer not in doors and importer.partition(".")[0] not in doors
     } == set()
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_a_hidden_module_has_one_importer(hidden: str) -> None:
+    """What is behind a door is reached through it alone."""
+    assert {each.importer for each in INTERNAL if each.imported == hidden} == {HIDDEN[hidden]}
 
 
 def test_the_library_does_not_know_its_command() -> None:

@@ -6,22 +6,22 @@ the cryptography library. What that would refuse to read must be refused here, t
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
+from smime_session.certificates.facts import KEY_USAGE, MAIL, Use
 from smime_session.cms import asn1
 from smime_session.errors import MalformedError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SUBJECT_KEY_IDENTIFIER: Final = asn1.object_identifier("2.5.29.14")
-SUBJECT_ALTERNATIVE_NAME: Final = asn1.object_identifier("2.5.29.17")
+    _Shape = Callable[[asn1.Element], bool]
 
 _KEY_USAGE: Final = "2.5.29.15"
 _EXTENDED_KEY_USAGE: Final = "2.5.29.37"
-_MAIL: Final = frozenset({"1.3.6.1.5.5.7.3.4", "2.5.29.37.0"})  # emailProtection, anyExtendedKeyUsage
+_BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _CPS: Final = "1.3.6.1.5.5.7.2.1"  # a policy's qualifier: where its statement is
 _UNREAD: Final = frozenset(
     {
@@ -31,35 +31,12 @@ _UNREAD: Final = frozenset(
     }
 )
 """Extensions that the library does not look into; where one is critical, the certificate is not used."""
-
-_BOOLEAN_TRUE: Final = b"\x01\x01\xff"
+_TRUE: Final = b"\x01\x01\xff"
+_MAX_OID_SIZE: Final = 32  # bytes; real ones have 12
+_HIGH_BIT: Final = 0x80  # set in each byte of an object identifier's arc but the last
 _BIT_STRING: Final = 0x03
 _IA5_STRING: Final = 0x16
-_CONTEXT_0: Final = 0x80
-_CONTEXT_0_CONSTRUCTED: Final = 0xA0
-_URI: Final = 0x86
-
-_MAX_OID_SIZE: Final = 32  # octets; real ones have 12
-_PADDED_ARC: Final = re.compile(rb"(?:\A|[\x00-\x7f])\x80")
-_BASIC_CONSTRAINTS: Final = re.compile(rb"\x30(?:\x00|\x03\x01\x01\xff|\x06\x01\x01\xff\x02\x01[\x00-\x7f])")
-
-
-class Use(NamedTuple):
-    """What a certificate's key is for.
-
-    Attributes:
-        key_usage: those bits of key usage that a sender asks for, as far as they are set, named as in
-            :class:`cryptography.x509.KeyUsage`. A certificate that does not say is for anything.
-        mail: whether it is for mail.
-    """
-
-    key_usage: frozenset[str]
-    mail: bool
-
-
-_BITS: Final = {"key_encipherment": 0x20, "key_agreement": 0x08}
-_KEY_CERT_SIGN: Final = 0x04
-_ENCIPHER_ONLY: Final = 0x01
+_CONTEXT_0: Final = 0xA0
 
 
 @lru_cache(maxsize=512)  # as many issuers can have their certificates in any order
@@ -73,16 +50,16 @@ def use_of(*pieces: bytes) -> Use | None:
     try:
         for piece in pieces:
             _read_into(values, piece)
-        if not all(_is_sound(oid, value) for oid, value in values.items()):
+        if not all(oid in _UNREAD or (oid in _SOUND and _SOUND[oid](value)) for oid, value in values.items()):
             return None
     except MessageError:
         return None
     usage, purposes = values.get(_KEY_USAGE), values.get(_EXTENDED_KEY_USAGE)
-    if usage is not None and usage.contents[1] & (_KEY_CERT_SIGN | _ENCIPHER_ONLY):  # an authority's, or not usual
-        return None
+    constraints = values.get(_BASIC_CONSTRAINTS)
     return Use(
-        frozenset(name for name, bit in _BITS.items() if usage is None or usage.contents[1] & bit),
-        purposes is None or any(purpose.object_identifier() in _MAIL for purpose in purposes),
+        None if usage is None else frozenset(name for name, bit in KEY_USAGE.items() if usage.contents[1] & bit),
+        purposes is None or any(purpose.object_identifier() in MAIL for purpose in purposes),
+        constraints is not None and constraints.contents.startswith(_TRUE),
     )
 
 
@@ -91,99 +68,19 @@ def _read_into(values: dict[str, asn1.Element], piece: bytes) -> None:
 
     Raises:
         MessageError: the piece does not consist of whole extensions in DER; or one is there twice, or is
-            critical and not read by anybody.
+            critical and not known.
     """
     at = 0
     while at < len(piece):
         extension = _in_der(asn1.Element(piece, at))
         oid, *critical, octets = _all_of(extension, least=2, most=3)
         name = _dotted(oid)
-        if [mark.encoded for mark in critical] not in ([], [_BOOLEAN_TRUE]) or name in values:
+        if [mark.encoded for mark in critical] not in ([], [_TRUE]) or name in values:
             raise MalformedError("an extension is malformed, or is there twice")
         if critical and name in _UNREAD:
             raise MalformedError("an extension is critical and not known")
         values[name] = _in_der(asn1.parse(octets.expect(asn1.OCTET_STRING).contents))
         at = extension.end
-
-
-# --- the values of extensions: each is sound, or it is not, or it raises MessageError --------------
-
-
-def _is_sound(oid: str, value: asn1.Element) -> bool:
-    return oid in _UNREAD or (oid in _SOUND and _SOUND[oid](value))
-
-
-def _is_key_usage(value: asn1.Element) -> bool:
-    """``BIT STRING``, of up to nine bits; those that are not used are zero, the last two refine keyAgreement."""
-    contents = value.expect(_BIT_STRING).contents
-    if len(contents) not in (2, 3) or contents[0] > 7 or contents[-1] & (1 << contents[0]) - 1:  # noqa: PLR2004  # X.690, 8.6.2
-        return False
-    refined = contents[1] & _ENCIPHER_ONLY or contents[2:]
-    return not refined or bool(contents[1] & _BITS["key_agreement"])
-
-
-def _is_extended_key_usage(value: asn1.Element) -> bool:
-    """``SEQUENCE OF OBJECT IDENTIFIER``."""
-    return all(_dotted(purpose) for purpose in _all_of(value))
-
-
-def _is_basic_constraints(value: asn1.Element) -> bool:
-    """``SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER OPTIONAL }``."""
-    return _BASIC_CONSTRAINTS.fullmatch(value.encoded) is not None
-
-
-def _is_authority_key_identifier(value: asn1.Element) -> bool:
-    """``SEQUENCE { keyIdentifier [0] OCTET STRING, ... }``, with nothing else in it."""
-    return [child.tag for child in _all_of(value)] == [_CONTEXT_0]
-
-
-def _are_distribution_points(value: asn1.Element) -> bool:
-    """``SEQUENCE OF SEQUENCE { distributionPoint [0] { fullName [0] GeneralNames } }``, all of them URIs."""
-    return all(
-        _is_uri(address)
-        for point in _all_of(value)
-        for name in _all_of(_all_of(point, most=1)[0], _CONTEXT_0_CONSTRUCTED, most=1)
-        for address in _all_of(name, _CONTEXT_0_CONSTRUCTED)
-    )
-
-
-def _is_authority_information(value: asn1.Element) -> bool:
-    """``SEQUENCE OF SEQUENCE { accessMethod OBJECT IDENTIFIER, accessLocation GeneralName }``, a URI."""
-    descriptions = [_all_of(description, least=2, most=2) for description in _all_of(value)]
-    return all(_dotted(method) and _is_uri(location) for method, location in descriptions)
-
-
-def _are_policies(value: asn1.Element) -> bool:
-    """``SEQUENCE OF SEQUENCE { policyIdentifier OBJECT IDENTIFIER, policyQualifiers SEQUENCE OF ... OPTIONAL }``."""
-    policies = [_all_of(policy, most=2) for policy in _all_of(value)]
-    return all(
-        _dotted(oid) and all(_is_statement(each) for sequence in qualifiers for each in _all_of(sequence))
-        for oid, *qualifiers in policies
-    )
-
-
-def _is_statement(qualifier: asn1.Element) -> bool:
-    """``SEQUENCE { id-qt-cps, IA5String }``: where a policy's statement is."""
-    kind, address = _all_of(qualifier, least=2, most=2)
-    return _dotted(kind) == _CPS and address.expect(_IA5_STRING).contents.isascii()
-
-
-def _is_uri(value: asn1.Element) -> bool:
-    return value.expect(_URI).contents.isascii()
-
-
-_SOUND: Final[dict[str, Callable[[asn1.Element], bool]]] = {
-    _KEY_USAGE: _is_key_usage,
-    _EXTENDED_KEY_USAGE: _is_extended_key_usage,
-    "2.5.29.19": _is_basic_constraints,
-    "2.5.29.31": _are_distribution_points,
-    "2.5.29.32": _are_policies,
-    "2.5.29.35": _is_authority_key_identifier,
-    "1.3.6.1.5.5.7.1.1": _is_authority_information,
-}
-
-
-# --- elements --------------------------------------------------------------------------------------
 
 
 def _all_of(value: asn1.Element, tag: int = asn1.SEQUENCE, *, least: int = 1, most: int = 64) -> list[asn1.Element]:
@@ -215,6 +112,65 @@ def _dotted(oid: asn1.Element) -> str:
     Raises:
         MalformedError: it is none in DER.
     """
-    if _PADDED_ARC.search(oid.contents) or len(oid.contents) > _MAX_OID_SIZE:
+    padded = any(byte == _HIGH_BIT and before < _HIGH_BIT for before, byte in pairwise(b"\x00" + oid.contents))
+    if padded or len(oid.contents) > _MAX_OID_SIZE:
         raise MalformedError("an OBJECT IDENTIFIER is malformed")
     return oid.object_identifier()
+
+
+# --- the values of extensions: each is sound, or it is not, or it raises MessageError --------------
+
+
+def _is_key_usage(value: asn1.Element) -> bool:
+    """``BIT STRING``, of up to nine bits; those that are not used are zero, the last two refine keyAgreement."""
+    contents = value.expect(_BIT_STRING).contents
+    if len(contents) not in (2, 3) or contents[0] > 7 or contents[-1] & (1 << contents[0]) - 1:  # noqa: PLR2004  # X.690, 8.6.2
+        return False
+    refined = contents[1] & KEY_USAGE["encipher_only"] or contents[2:]
+    return not refined or bool(contents[1] & KEY_USAGE["key_agreement"])
+
+
+def _is_basic_constraints(value: asn1.Element) -> bool:
+    """``SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER OPTIONAL }``."""
+    authority, *length = [child.encoded for child in _all_of(value, least=0, most=2)] or [_TRUE]
+    return authority == _TRUE and all(path.startswith(b"\x02\x01") and path[2] < _HIGH_BIT for path in length)
+
+
+def _is_oid(value: asn1.Element) -> bool:
+    return bool(_dotted(value))
+
+
+def _has_tag(tag: int) -> _Shape:
+    return lambda value: value.tag == tag
+
+
+def _is_ascii(tag: int) -> _Shape:
+    return lambda value: value.expect(tag).contents.isascii()
+
+
+def _each(shape: _Shape, tag: int = asn1.SEQUENCE) -> _Shape:
+    """``SEQUENCE OF``, which is not empty."""
+    return lambda value: all(map(shape, _all_of(value, tag)))
+
+
+def _parts(*shapes: _Shape, optional: int = 0, tag: int = asn1.SEQUENCE) -> _Shape:
+    """``SEQUENCE``, of which some of the last may be absent."""
+    most = len(shapes)
+    return lambda value: all(
+        shape(part) for shape, part in zip(shapes, _all_of(value, tag, least=most - optional, most=most), strict=False)
+    )
+
+
+_URI: Final = _is_ascii(0x86)
+_POINT: Final = _parts(_parts(_each(_URI, _CONTEXT_0), tag=_CONTEXT_0))
+_STATEMENT: Final = _parts(lambda kind: _dotted(kind) == _CPS, _is_ascii(_IA5_STRING))
+_SOUND: Final = {
+    _KEY_USAGE: _is_key_usage,
+    _EXTENDED_KEY_USAGE: _each(_is_oid),
+    _BASIC_CONSTRAINTS: _is_basic_constraints,
+    "2.5.29.31": _each(_POINT),  # CRL distribution points
+    "2.5.29.32": _each(_parts(_is_oid, _each(_STATEMENT), optional=1)),  # certificate policies
+    "2.5.29.35": _parts(_has_tag(0x80)),  # authority key identifier, without issuer and serial number
+    "1.3.6.1.5.5.7.1.1": _each(_parts(_is_oid, _URI)),  # authority information access
+}
+"""Extensions that are known, and what their values must look like."""

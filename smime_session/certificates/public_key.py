@@ -128,6 +128,15 @@ class PublicKey:
         return self._loaded
 
     @property
+    def is_readable(self) -> bool:
+        """Whether it can be loaded."""
+        try:
+            self.loaded()
+        except CredentialError:
+            return False
+        return True
+
+    @property
     def key_identifier(self) -> bytes:
         """The usual key identifier: SHA-1 of the key's octets (RFC 5280, 4.2.1.2, method 1)."""
         from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL

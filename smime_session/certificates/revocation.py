@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from smime_session.arguments import check_octets, check_several, wrong_kind
+from smime_session.certificates.facts import public_key_in
 from smime_session.certificates.files import Kind, read
-from smime_session.certificates.load import public_key_in
 from smime_session.certificates.names import describe, extension_among, extension_of
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError

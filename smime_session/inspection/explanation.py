@@ -12,11 +12,9 @@ from enum import IntEnum
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from smime_session.certificates.names import addresses_of, describe, issuer_of, key_of, same_mailbox
-from smime_session.certificates.quiet import quietly
-from smime_session.cms.values import IssuerAndSerialNumber
-from smime_session.recipients.fitness import reasons_against
-from smime_session.recipients.naming import stated_key_identifier
+from smime_session.certificates.certificate import Certificate
+from smime_session.certificates.names import addresses_of, describe, key_of, same_mailbox
+from smime_session.recipients.from_certificates import reasons_against
 from smime_session.recipients.registry import NamedIdentity, summarize
 from smime_session.recipients.summary import identifier_fields
 from smime_session.text import excerpt
@@ -58,10 +56,10 @@ class Directory:
 
     def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
         self._found: dict[tuple[str | None, ...], x509.Certificate] = {}
-        for certificate in certificates:
-            self._found.setdefault(_serial_of(certificate), certificate)
-            if identifier := stated_key_identifier(certificate):
-                self._found.setdefault((identifier.hex(),), certificate)
+        for certificate in map(Certificate.of, certificates):
+            self._found.setdefault(_name_of(certificate), certificate.whole)
+            if identifier := certificate.key_identifier:
+                self._found.setdefault((identifier.hex(),), certificate.whole)
 
     def find(self, recipient: RecipientSummary) -> x509.Certificate | None:
         """Return the certificate that a recipient info names, or None if it is not here."""
@@ -123,7 +121,7 @@ class _Own:
         """Collect it."""
         identifiers = frozenset(identifier.hex() for identifier in names.key_identifiers)
         addresses = tuple(addresses_of(certificate))
-        return cls(who, certificate, _serial_of(certificate), identifiers, addresses)
+        return cls(who, certificate, _name_of(Certificate.of(certificate)), identifiers, addresses)
 
 
 def _matches(own: _Own, summaries: Iterable[RecipientSummary], directory: Directory) -> Iterator[_Match]:
@@ -162,9 +160,8 @@ def _whole(address: str) -> str:
     return rf"(?<![\w.+-]){re.escape(address)}(?![\w.-])"
 
 
-@quietly()
-def _serial_of(certificate: x509.Certificate) -> tuple[str, str]:
-    fields = identifier_fields(IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number))
+def _name_of(certificate: Certificate) -> tuple[str, str]:
+    fields = identifier_fields(certificate.name)
     return fields["issuer"], fields["serial_number"]
 
 

@@ -6,14 +6,12 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from cryptography import x509
-
 from smime_session.algorithms import name_of
 from smime_session.arguments import check_passphrase, moment
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.files import Kind, Piece, read
-from smime_session.certificates.load import certificates_in, public_key_in
-from smime_session.certificates.names import addresses_of, issuer_of, subject_of
-from smime_session.certificates.public_key import PublicKey
+from smime_session.certificates.load import certificates_in
+from smime_session.certificates.names import addresses_of, subject_of
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import codec
 from smime_session.errors import CredentialError, PassphraseError
@@ -21,14 +19,16 @@ from smime_session.keys.load import found_in
 from smime_session.keys.private_key import UnsupportedLockError, UnusableKeyError
 from smime_session.keys.software import SoftwareKey
 from smime_session.profiles import PROFILES
-from smime_session.recipients.fitness import reasons_against
-from smime_session.recipients.naming import stated_key_identifier
+from smime_session.recipients.from_certificates import reasons_against
 from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from cryptography import x509
+
+    from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.load import Found
 
 _LABELLED: Final = re.compile(rb"-----BEGIN ([A-Z]+) PRIVATE KEY-----")
@@ -144,7 +144,7 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
     """
     check_passphrase(passphrase)
     pieces = read(data)
-    certificates = certificates_in(pieces)
+    certificates = list(map(Certificate.of, certificates_in(pieces)))
     keys: list[_Key] = []
     others = [str(piece.kind) for piece in pieces if piece.kind not in _LISTED]
     for piece in pieces:
@@ -159,21 +159,20 @@ def list_credentials(data: bytes, passphrase: bytes | None = None, *, at: dateti
                 keys.append(_Key(None, locked=True, name=_label(piece)))
             continue
         keys += [_key(each, locked=locked) for each in found if isinstance(each, SoftwareKey | UnusableKeyError)]
-        certificates += [each for each in found if isinstance(each, x509.Certificate)]
+        certificates += [each for each in found if isinstance(each, Certificate)]
         others += [_BROKEN for each in found if type(each) is CredentialError]
     if not keys and not certificates and _LOCKED_FILE not in others:
         raise CredentialError(f"this is {pieces[0].kind}, neither a certificate nor a private key")
-    public_keys = [PublicKey.of(key) if (key := public_key_in(each)) else None for each in certificates]
     numbers: dict[PublicKey | None, list[int]] = {}
-    for number, public_key in enumerate(public_keys, 1):
-        numbers.setdefault(public_key, []).append(number)
+    for number, certificate in enumerate(certificates, 1):
+        numbers.setdefault(certificate.public_key, []).append(number)
     owners = {key.found.public_key for key in keys if key.found}
     unknown = None if any(key.found is None and None in (key.name, key.use) for key in keys) else False
     return Listing(
         private_keys=tuple(_listed_key(key, numbers) for key in keys),
         certificates=tuple(
-            _listed_certificate(each, key, moment(at), has_private_key=key in owners or unknown)
-            for each, key in zip(certificates, public_keys, strict=True)
+            _listed_certificate(each, moment(at), has_private_key=each.public_key in owners or unknown)
+            for each in certificates
         ),
         others=tuple(others),
     )
@@ -224,27 +223,25 @@ def _use_of(key: SoftwareKey) -> str:
     return "only signs" if key.only_signs or key.public_key.only_signs else "is not supported"
 
 
-def _listed_certificate(
-    certificate: x509.Certificate, public_key: PublicKey | None, at: datetime, *, has_private_key: bool | None
-) -> ListedCertificate:
+def _listed_certificate(certificate: Certificate, at: datetime, *, has_private_key: bool | None) -> ListedCertificate:
     from cryptography.hazmat.primitives import hashes
 
-    oid = certificate.public_key_algorithm_oid.dotted_string
-    identifier = stated_key_identifier(certificate) or (public_key.key_identifier if public_key else None)
-    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    whole, public_key, oid = certificate.whole, certificate.public_key, certificate.facts.algorithm
+    identifier = certificate.key_identifier or (public_key.key_identifier if public_key else None)
+    start, end = whole.not_valid_before_utc, whole.not_valid_after_utc
     return ListedCertificate(
         key=public_key.name if public_key else name_of(oid) or oid,
-        addresses=tuple(addresses_of(certificate)),
-        subject=codec.name_text(subject_of(certificate)),
-        issuer=codec.name_text(issuer_of(certificate)),
-        serial_number=f"{certificate.serial_number:#x}",
+        addresses=tuple(addresses_of(whole)),
+        subject=codec.name_text(subject_of(whole)),
+        issuer=codec.name_text(certificate.facts.issuer),
+        serial_number=f"{certificate.facts.serial_number:#x}",
         not_before=start,
         not_after=end,
         valid=start <= at <= end,
         key_identifier=identifier.hex() if identifier else None,
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
+        fingerprint=whole.fingerprint(hashes.SHA256()).hex(":").upper(),
         has_private_key=has_private_key,
-        profiles=tuple(_fitness(certificate, name, at) for name in PROFILES),
+        profiles=tuple(_fitness(whole, name, at) for name in PROFILES),
     )
 
 

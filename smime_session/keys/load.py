@@ -8,9 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.arguments import check_passphrase
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.files import Kind, Piece, der_of, read
-from smime_session.certificates.load import certificates_in, public_key_in
-from smime_session.certificates.public_key import PublicKey
+from smime_session.certificates.load import certificates_beside
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError
 from smime_session.keys import pkcs8, software
@@ -21,10 +21,9 @@ from smime_session.text import excerpt
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from smime_session.certificates.held import HeldCertificate
+    from smime_session.certificates.public_key import PublicKey
 
-    Certificate = x509.Certificate | HeldCertificate
-    Found = SoftwareKey | UnusableKeyError | x509.Certificate | CredentialError
+    Found = SoftwareKey | UnusableKeyError | Certificate | CredentialError
 
 _LOCKED_WITH: Final = re.compile(rb"^[ \t]*DEK-Info[ \t]*:[ \t]*([^\s,]+),([0-9A-Fa-f]+)[ \t]*$", re.MULTILINE)
 _BLOCK_SIZES: Final = {b"AES-128-CBC": 16, b"AES-256-CBC": 16, b"DES-EDE3-CBC": 8}
@@ -66,7 +65,7 @@ def load_private_keys(data: bytes, passphrase: bytes | None = None) -> list[Load
     keys: dict[tuple[PublicKey, bool], SoftwareKey] = {}
     unusable: list[UnusableKeyError] = []
     broken: list[CredentialError] = []
-    certificates = _certificates_beside(pieces)
+    certificates = certificates_beside(pieces)
     for found in chain.from_iterable(found_in(piece, passphrase) for piece in pieces):
         if isinstance(found, SoftwareKey):
             keys.setdefault((found.public_key, found.only_signs), found)
@@ -81,7 +80,8 @@ def load_private_keys(data: bytes, passphrase: bytes | None = None) -> list[Load
     beside = tuple(dict.fromkeys(certificates))
     owned: dict[bytes | None, list[Certificate]] = {}
     for certificate in beside:
-        owned.setdefault(_key_in(certificate), []).append(certificate)
+        own = certificate.public_key
+        owned.setdefault(None if own is None else own.info, []).append(certificate)
     loaded = [LoadedKey(key, tuple(owned.get(key.public_key.canonical, ())), beside) for key in keys.values()]
     if broken and not any(each.certificates for each in loaded):
         raise broken[0]  # no key loses its certificate in silence
@@ -120,43 +120,21 @@ def certificates_in_pkcs12(data: bytes, passphrase: bytes | None) -> list[x509.C
         PassphraseError: the passphrase is missing or wrong.
         CredentialError: the file is broken or holds no certificate, or its lock is not supported.
     """
-    from cryptography import x509
-
     from smime_session.keys import pkcs12  # slow to load, for these files alone
 
     found = pkcs12.load(data, passphrase)
     keys = {each.public_key.canonical for each in found if isinstance(each, SoftwareKey)}
-    certificates = list(dict.fromkeys(each for each in found if isinstance(each, x509.Certificate)))
+    certificates = list(dict.fromkeys(each for each in found if isinstance(each, Certificate)))
     if not certificates:
         raise CredentialError("the PKCS#12 file holds no certificate")
-    return [each for each in certificates if _key_in(each) in keys] or certificates
+    own = [each for each in certificates if each.public_key is not None and each.public_key.info in keys]
+    return [each.whole for each in own or certificates]
 
 
 def _without_key(pieces: list[Piece]) -> str:
     if any(piece.kind is Kind.PKCS12 for piece in pieces):
         return "the PKCS#12 file holds no private key"
     return f"this is {pieces[0].kind}, not a private key"
-
-
-def _certificates_beside(pieces: list[Piece]) -> list[Certificate]:
-    """Return the certificates among the pieces of a file; the library loads them all, or need not load any."""
-    holders = [piece for piece in pieces if piece.kind in {Kind.CERTIFICATE, Kind.PKCS7, Kind.PKCS12}]
-    if not holders:
-        return []
-    from smime_session.certificates.held import hold
-
-    held = [hold(piece.octets) if piece.complete and piece.kind is Kind.CERTIFICATE else None for piece in holders]
-    plain = [certificate for certificate in held if certificate is not None]
-    return [*plain] if len(plain) == len(holders) else [*certificates_in(pieces)]
-
-
-def _key_in(certificate: Certificate) -> bytes | None:
-    from smime_session.certificates.held import HeldCertificate
-
-    if isinstance(certificate, HeldCertificate):
-        return certificate.plain.public_key
-    public_key = public_key_in(certificate)
-    return None if public_key is None else PublicKey.of(public_key).info
 
 
 def _from_older_pem(pem: bytes, passphrase: bytes | None) -> SoftwareKey:

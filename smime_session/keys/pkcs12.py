@@ -17,6 +17,7 @@ from asn1crypto.core import ObjectIdentifier, OctetString, Sequence
 from asn1crypto.pkcs12 import AuthenticatedSafe, Pfx, SafeContents
 
 from smime_session.algorithms import DATA, HASH_OIDS, PBMAC1_OID
+from smime_session.certificates.certificate import Certificate
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys import locks, pkcs8, software
@@ -27,11 +28,9 @@ from smime_session.session_key import SessionKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cryptography import x509
-
     from smime_session.keys.software import SoftwareKey
 
-    Found = SoftwareKey | UnusableKeyError | x509.Certificate | CredentialError
+    Found = SoftwareKey | UnusableKeyError | Certificate | CredentialError
 
 MAX_SIZE: Final = 4 << 20  # bytes: a thousand keys with certificates; millions of small values take many seconds
 _MAX_PARTS: Final = 4096  # of an OCTET STRING, in each of which programs put a thousand bytes
@@ -223,8 +222,6 @@ def _refusal(bag: _Bag, attempt: _Attempt) -> CredentialError:
 
 
 def _unlocked(kind: str, octets: bytes, attempt: _Attempt) -> Iterator[Found]:
-    from cryptography import x509
-
     if kind == "contents":
         with locks.reading():
             bags = list(_bags(octets, attempt.budget))
@@ -232,8 +229,8 @@ def _unlocked(kind: str, octets: bytes, attempt: _Attempt) -> Iterator[Found]:
             yield from _opened(bag, attempt)
         return
     try:
-        yield pkcs8.key_from(octets) if kind == "key" else x509.load_der_x509_certificate(octets)
-    except (ValueError, x509.InvalidVersion):
+        yield pkcs8.key_from(octets) if kind == "key" else Certificate.load(octets)
+    except ValueError:
         yield CredentialError("the PKCS#12 file holds a broken certificate")
     except UnusableKeyError as error:
         yield error
@@ -260,7 +257,7 @@ def _opened_by_library(bag: _Bag, attempt: _Attempt) -> list[Found]:
         return []
     except UnusableKeyError as error:
         return [error]
-    return [*found, *([certificate] if certificate else []), *others]
+    return [*found, *map(Certificate.of, [certificate, *others] if certificate else others)]
 
 
 def _data(octets: bytes) -> bytes:

@@ -21,7 +21,7 @@ from smime_session.mail.objects import M, octets_of
 from smime_session.operations.encrypt import encrypt
 from smime_session.operations.outgoing import Treatment
 from smime_session.profiles import MODERN
-from smime_session.recipients.fitness import reasons_against
+from smime_session.recipients.from_certificates import reasons_against
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

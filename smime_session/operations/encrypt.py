@@ -35,7 +35,7 @@ from smime_session.operations.outgoing import (
 )
 from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, envelope_header
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE, MODERN, Profile
-from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.from_certificates import recipients_for
 from smime_session.session_key import SessionKey
 from smime_session.streams.outlets import Outlet, Whole
 from smime_session.streams.sources import LARGE, is_seekable

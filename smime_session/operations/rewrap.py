@@ -27,7 +27,7 @@ from smime_session.operations.reseal import reseal as reseal_content
 from smime_session.operations.roster import Change, Roster, remaining, weakening
 from smime_session.operations.sealing import refuse_unreadable
 from smime_session.profiles import COMPAT, DEFAULT, MODERN, Policy, Profile
-from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.from_certificates import recipients_for
 from smime_session.streams.outlets import Whole
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from smime_session.arguments import check_certificate, check_several
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.names import addresses_of, describe, same_mailbox
 from smime_session.cms.revision import version_of
 from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
 from smime_session.errors import RecipientError
-from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.from_certificates import recipients_for
 from smime_session.recipients.registry import (
     anonymous_name,
     each,
@@ -348,13 +349,9 @@ def _certificates_of(
 
 
 def _own_names(certificate: x509.Certificate) -> OwnNames:
-    from cryptography.exceptions import UnsupportedAlgorithm
-
     from smime_session.recipients.naming import OwnNames
 
-    try:
-        return OwnNames(certificate.public_key(), certificate)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise RecipientError(
-            (f"certificate of {describe(certificate)} has a public key that cannot be read",)
-        ) from error
+    found = Certificate.of(certificate)
+    if found.public_key is None or not found.public_key.is_readable:
+        raise RecipientError((f"certificate of {describe(certificate)} has a public key that cannot be read",))
+    return OwnNames(found.public_key, found)

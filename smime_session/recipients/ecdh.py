@@ -46,12 +46,12 @@ from smime_session.streams.parallel import in_parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.cms.values import RecipientIdentifier, WrappedKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyRule, KeyTraits
-    from smime_session.recipients.registry import Certificate
     from smime_session.recipients.senders import Senders
 
 _THREADS: Final = 4  # with which agreeing with many becomes faster
@@ -127,8 +127,8 @@ class KeyAgreementIdentity(KeyIdentity[KeyAgreeRecipientInfo]):
     def __init__(
         self,
         private_key: PrivateKey,
-        certificate: Certificate | None = None,
-        originators: Iterable[Certificate] = (),
+        certificate: AnyCertificate | None = None,
+        originators: Iterable[AnyCertificate] = (),
         originator_info: bytes | None = None,
     ) -> None:
         super().__init__(private_key, certificate)
@@ -242,7 +242,7 @@ class KeyAgreementKind(KeyKind):
         return KeyAgreementRecipient(public_key, identifier, share_ephemeral=profile.share_ephemeral)
 
     def identity(
-        self, private_key: PrivateKey, certificate: Certificate | None, others: Sequence[Certificate] = ()
+        self, private_key: PrivateKey, certificate: AnyCertificate | None, others: Sequence[AnyCertificate] = ()
     ) -> KeyAgreementIdentity:
         """Make an identity from a private key."""
         return KeyAgreementIdentity(private_key, certificate, others)

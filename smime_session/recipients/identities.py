@@ -11,9 +11,10 @@ from smime_session.recipients.registry import kind_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
-    from smime_session.recipients.registry import Certificate, Identity
+    from smime_session.recipients.registry import Identity
 
 
 def load_identities(
@@ -43,7 +44,7 @@ def load_identities(
     problems: list[CredentialError] = []
     for key in keys:
         try:
-            own: Iterable[Certificate | None] = () if ignore_certificates else key.certificates
+            own: Iterable[AnyCertificate | None] = () if ignore_certificates else key.certificates
             identities += [identity_for(key.private_key, each, key.beside) for each in own or (None,)]
         except CredentialError as error:
             problems.append(error)
@@ -53,7 +54,7 @@ def load_identities(
 
 
 def identity_for(
-    private_key: PrivateKey, certificate: Certificate | None = None, others: Sequence[Certificate] = ()
+    private_key: PrivateKey, certificate: AnyCertificate | None = None, others: Sequence[AnyCertificate] = ()
 ) -> Identity:
     """Make an identity from a private key and, if it is at hand, its certificate.
 

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 
     from smime_session.algorithms import HashName, Kem, KeyWrap
+    from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyRule, KeyTraits
-    from smime_session.recipients.registry import Certificate
 
 TAG: Final = codec.OTHER_TAG
 
@@ -272,7 +272,7 @@ class EncapsulationRecipient:
 class EncapsulationIdentity(KeyIdentity[KemRecipientInfo]):
     """An ML-KEM private key; a bare one tries every recipient info that has its algorithm."""
 
-    def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
+    def __init__(self, private_key: PrivateKey, certificate: AnyCertificate | None = None) -> None:
         super().__init__(private_key, certificate)
         self._kem = _MECHANISMS[private_key.public_key.kind]
 
@@ -319,7 +319,7 @@ class EncapsulationKind(KeyKind):
         return EncapsulationRecipient(public_key, identifier)
 
     def identity(
-        self, private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+        self, private_key: PrivateKey, certificate: AnyCertificate | None, _others: Sequence[AnyCertificate] = ()
     ) -> EncapsulationIdentity:
         """Make an identity from an ML-KEM private key."""
         return EncapsulationIdentity(private_key, certificate)

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+    from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.cms.values import RecipientIdentifier, WrappedKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients.client_rules import KeyRule
-    from smime_session.recipients.registry import Certificate, Identity, Recipient
+    from smime_session.recipients.registry import Identity, Recipient
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
 
@@ -131,7 +132,7 @@ class KeyKind(Kind):
         raise NotImplementedError
 
     def identity(
-        self, private_key: PrivateKey, certificate: Certificate | None, others: Sequence[Certificate] = ()
+        self, private_key: PrivateKey, certificate: AnyCertificate | None, others: Sequence[AnyCertificate] = ()
     ) -> Identity:
         """Make an identity from a private key and, if it is at hand, its certificate.
 
@@ -203,9 +204,9 @@ class KeyIdentity(KindIdentity[Info]):
         certificate: its certificate, or None.
     """
 
-    def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
+    def __init__(self, private_key: PrivateKey, certificate: AnyCertificate | None = None) -> None:
         self._private_key = private_key
-        self._names = OwnNames(private_key.public_key.loaded(), certificate)
+        self._names = OwnNames(private_key.public_key, certificate)
         self._bare = certificate is None
 
     @property

@@ -17,9 +17,6 @@ from smime_session.streams.parallel import in_parts
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from cryptography import x509
-
-    from smime_session.certificates.held import HeldCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.cms.values import WrappedKey
     from smime_session.profiles import Policy, Profile
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
-
-    Certificate = x509.Certificate | HeldCertificate
 
 
 MOST_NAMED: Final = 10  # recipients named in one sentence; the rest are counted

@@ -33,11 +33,11 @@ from smime_session.session_key import Proof, SessionKey
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyRule, KeyTraits
-    from smime_session.recipients.registry import Certificate
     from smime_session.recipients.summary import RecipientSummary
 
 TAG: Final = codec.KEY_TRANSPORT_TAG
@@ -269,7 +269,7 @@ class KeyTransportRecipient:
 class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
     """An RSA private key; a bare one tries every recipient info whose encrypted key has its size."""
 
-    def __init__(self, private_key: PrivateKey, certificate: Certificate | None = None) -> None:
+    def __init__(self, private_key: PrivateKey, certificate: AnyCertificate | None = None) -> None:
         super().__init__(private_key, certificate)
         self._size = (private_key.public_key.bits + 7) // 8
         self._rejection = _rejection(private_key)
@@ -351,7 +351,7 @@ class KeyTransportKind(KeyKind):
         return KeyTransportRecipient(public_key, identifier, profile.rsa)
 
     def identity(
-        self, private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+        self, private_key: PrivateKey, certificate: AnyCertificate | None, _others: Sequence[AnyCertificate] = ()
     ) -> KeyTransportIdentity:
         """Make an identity from an RSA private key."""
         return KeyTransportIdentity(private_key, certificate)

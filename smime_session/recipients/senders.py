@@ -12,13 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
-from smime_session.certificates.held import loaded
-from smime_session.certificates.public_key import PublicKey
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import asn1
-from smime_session.errors import LimitError, MalformedError, MessageError
+from smime_session.errors import LimitError, MalformedError
 from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATE_SIZE, MAX_ORIGINATOR_CERTIFICATES
 from smime_session.recipients.curves import NAMED
 from smime_session.recipients.naming import OwnNames
@@ -26,8 +24,9 @@ from smime_session.recipients.naming import OwnNames
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from smime_session.certificates.certificate import AnyCertificate
+    from smime_session.certificates.public_key import PublicKey
     from smime_session.cms.values import RecipientIdentifier
-    from smime_session.recipients.registry import Certificate
 
 
 _ORIGINATOR_INFO: Final = 0xA0
@@ -48,7 +47,7 @@ class Senders:
         info: the message's encoded OriginatorInfo, or None. It is not read for those whom they name.
     """
 
-    def __init__(self, certificates: Iterable[Certificate], info: bytes | None) -> None:
+    def __init__(self, certificates: Iterable[AnyCertificate], info: bytes | None) -> None:
         self._certificates = certificates
         self._info = info
 
@@ -63,7 +62,7 @@ class Senders:
 
     @cached_property
     def _known(self) -> tuple[_Sender, ...]:
-        return _senders(map(loaded, self._certificates))
+        return _senders(self._certificates)
 
     @cached_property
     def _carried(self) -> tuple[_Sender, ...]:
@@ -86,16 +85,14 @@ def _load(certificates: Iterable[bytes]) -> list[x509.Certificate]:
     return found
 
 
-def _senders(certificates: Iterable[x509.Certificate]) -> tuple[_Sender, ...]:
+def _senders(certificates: Iterable[AnyCertificate]) -> tuple[_Sender, ...]:
     """Return those who can agree on a key, by the names that their certificates give them."""
     found = []
-    for certificate in certificates:
-        try:
-            public_key = PublicKey.of(certificate.public_key())
-            if public_key.kind in NAMED:
-                found.append(_Sender(OwnNames(public_key.loaded(), certificate), public_key))
-        except (ValueError, UnsupportedAlgorithm, MessageError):
-            continue
+    for each in certificates:
+        certificate = Certificate.of(each)
+        public_key = certificate.public_key
+        if public_key is not None and public_key.kind in NAMED and public_key.is_readable:
+            found.append(_Sender(OwnNames(public_key, certificate), public_key))
     return tuple(found)
 
 

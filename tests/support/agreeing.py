@@ -39,7 +39,6 @@ from smime_session.cms.values import (
 from smime_session.keys.software import private_key
 from smime_session.recipients import curves, ecdh_encoding
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
-from smime_session.recipients.naming import key_identifier
 from tests.support.making import certificate, key_usage
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Person(NamedTuple):
     @property
     def by_key(self) -> SubjectKeyIdentifier:
         """Its name by key identifier."""
-        return SubjectKeyIdentifier(key_identifier(self.key.public_key()))
+        return SubjectKeyIdentifier(PublicKey.of(self.key.public_key()).key_identifier)
 
     def recipient(self, *, share: bool = True) -> KeyAgreementRecipient:
         """Whom to wrap for."""

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from smime_session import COMPAT, MODERN, PQ
 from smime_session.algorithms import KEY_WRAPS, ML_KEM_768, ML_KEM_1024, Kem, KeyWrap
 from smime_session.certificates.names import issuer_of
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms.values import IssuerAndSerialNumber, RecipientIdentifier, SubjectKeyIdentifier, WrappedKey
 from smime_session.recipients import kem
 from smime_session.recipients.kem import KemRecipientInfo
-from smime_session.recipients.naming import key_identifier
 from tests.support.making import certificate
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Person(NamedTuple):
     @property
     def by_key(self) -> SubjectKeyIdentifier:
         """The key identifier."""
-        return SubjectKeyIdentifier(key_identifier(self.key.public_key()))
+        return SubjectKeyIdentifier(PublicKey.of(self.key.public_key()).key_identifier)
 
     @property
     def by_serial(self) -> IssuerAndSerialNumber:

@@ -26,10 +26,10 @@ from smime_session.session_key import Proof, SessionKey
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Policy, Profile
-    from smime_session.recipients.registry import Certificate
 
 OID: Final = "1.3.6.1.4.1.99999.1"
 ROW: Final = Row("toy wrap", "tests.support.toy", codec.OTHER_TAG, OID, keys=("Ed25519",))
@@ -133,7 +133,7 @@ class ToyKind(KeyKind):
         return ToyRecipient(public_key, identifier)
 
     def identity(
-        self, private_key: PrivateKey, certificate: Certificate | None, _others: Sequence[Certificate] = ()
+        self, private_key: PrivateKey, certificate: AnyCertificate | None, _others: Sequence[AnyCertificate] = ()
     ) -> ToyIdentity:
         """Make an identity."""
         return ToyIdentity(private_key, certificate)

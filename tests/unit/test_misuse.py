@@ -35,7 +35,7 @@ from smime_session import (
     rewrap_stream,
 )
 from smime_session.operations.roster import Roster
-from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.from_certificates import recipients_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

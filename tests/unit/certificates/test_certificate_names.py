@@ -15,7 +15,7 @@ from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of, describe, issuer_of, key_of, subject_of
 from smime_session.inspection.listing import list_credentials
 from smime_session.profiles import PROFILES
-from smime_session.recipients.fitness import reasons_against
+from smime_session.recipients.from_certificates import reasons_against
 from smime_session.recipients.identities import load_identities
 from tests.support.making import NOW, altered, certificate, der, pem, rsa_key, smtp_utf8_mailbox, subject_with
 

@@ -16,7 +16,7 @@ from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.inspection.explanation import MOST_COMPARED, Directory, closest
 from smime_session.keys.software import private_key
-from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.recipients.identities import identity_for
 from smime_session.recipients.registry import summarize
 from smime_session.session_key import SessionKey

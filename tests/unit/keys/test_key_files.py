@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from smime_session.errors import CredentialError, DecryptionError, NoMatchError, PassphraseError
 from smime_session.inspection.listing import list_credentials
-from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.making import NOW, altered, certificate, der, pem, rsa_key

@@ -26,7 +26,7 @@ from smime_session.keys.locks import MAX_WORK, Lock
 from smime_session.keys.pkcs8 import key_from
 from smime_session.operations.new_identity import NewIdentity, new_identity
 from smime_session.profiles import MODERN, PQ
-from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.locking import locked, pem_block, pkcs8

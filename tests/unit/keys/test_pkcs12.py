@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smime_session.algorithms import DATA, HASH_OIDS, PRF_OIDS
+from smime_session.certificates.certificate import Certificate
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.inspection.listing import list_credentials
@@ -125,7 +126,7 @@ def test_what_is_no_certificate_of_x509_is_passed_over() -> None:
         locking.bag(5, locking.content_info("1.2.3.4", locking.octet_string(b"a secret"))),
     )
     data = locking.pkcs12([locking.plain_part(*others, shrouded(), BAG)], b"old", b"pw")
-    assert pkcs12.load(data, b"pw")[1:] == [ALICE]
+    assert pkcs12.load(data, b"pw")[1:] == [Certificate.of(ALICE)]
 
 
 @pytest.mark.parametrize("mac", MACS)

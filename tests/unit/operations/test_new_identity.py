@@ -17,7 +17,7 @@ from smime_session.certificates.names import addresses_of
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.operations import new_identity as creation
 from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
-from smime_session.recipients.fitness import certificates_for, recipient_for
+from smime_session.recipients.from_certificates import certificates_for, recipient_for
 from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.making import NOW, key_usage

@@ -16,7 +16,7 @@ from smime_session.mail.reunion import begins_like_entity
 from smime_session.operations.candidates import Candidate, Candidates
 from smime_session.operations.opening import begin, open_content, open_whole_content
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.sources import Replay
 

@@ -41,7 +41,7 @@ from smime_session.keys.software import private_key
 from smime_session.recipients import curves, ecdh_encoding
 from smime_session.recipients.ecdh import KeyAgreementIdentity
 from smime_session.recipients.ecdh_encoding import OriginatorKey
-from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.from_certificates import recipients_for
 from smime_session.recipients.registry import MOST_NAMED, MOST_TOGETHER, each, names_of, summarize, wrap_all
 from smime_session.session_key import SessionKey
 from tests.support.agreeing import HASHES, Person, person, sealed

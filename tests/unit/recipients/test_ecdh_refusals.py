@@ -18,7 +18,7 @@ from smime_session.errors import CredentialError, MalformedError
 from smime_session.keys.software import private_key
 from smime_session.recipients import curves, ecdh
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
-from smime_session.recipients.fitness import reasons_against
+from smime_session.recipients.from_certificates import reasons_against
 from smime_session.recipients.identities import identity_for
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.registry import kind_for

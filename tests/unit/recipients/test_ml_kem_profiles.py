@@ -15,7 +15,7 @@ from smime_session.cms.values import WrappedKey
 from smime_session.errors import RecipientError
 from smime_session.keys.software import private_key
 from smime_session.recipients import kem
-from smime_session.recipients.fitness import recipient_for, recipients_for
+from smime_session.recipients.from_certificates import recipient_for, recipients_for
 from smime_session.recipients.kem import EncapsulationIdentity
 from smime_session.recipients.registry import refuse_classical
 from smime_session.session_key import SessionKey

@@ -36,7 +36,7 @@ from smime_session.errors import (
 )
 from smime_session.keys.software import private_key
 from smime_session.recipients import kem
-from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.recipients.kem import EncapsulationIdentity, EncapsulationRecipient, KemRecipientInfo
 from smime_session.recipients.registry import is_selective, kind_for, legacy_algorithm, summarize
 from smime_session.session_key import Proof, SessionKey

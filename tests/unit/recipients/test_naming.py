@@ -14,14 +14,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import issuer_of
+from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import asn1
 from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
 from smime_session.inspection.explanation import Directory, closest
 from smime_session.keys.software import private_key
-from smime_session.recipients.naming import OwnNames, key_identifier, stated_key_identifier
+from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.rsa import KeyTransportIdentity
 
 if TYPE_CHECKING:
@@ -44,18 +46,21 @@ def _certificate(serial: int = 7, *, key_id: bytes | None = b"any octets") -> x5
 def test_the_usual_key_identifier_is_what_asn1crypto_computes() -> None:
     """The identifier is SHA-1 of the public key's octets (RFC 5280, 4.2.1.2, method 1), as the library makes it too."""
     encoded = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert key_identifier(KEY.public_key()) == keys.PublicKeyInfo.load(encoded).sha1
-    assert key_identifier(KEY.public_key()) == x509.SubjectKeyIdentifier.from_public_key(KEY.public_key()).digest
+    assert PublicKey.of(KEY.public_key()).key_identifier == keys.PublicKeyInfo.load(encoded).sha1
+    assert (
+        PublicKey.of(KEY.public_key()).key_identifier
+        == x509.SubjectKeyIdentifier.from_public_key(KEY.public_key()).digest
+    )
 
 
 @pytest.mark.parametrize("serial", [1, 127, 128, 255, 256, 1 << 158])
 def test_a_certificate_is_named_three_ways(serial: int) -> None:
     """Its issuer and number, the identifier it states and the one it would usually have are its names."""
-    names = OwnNames(KEY.public_key(), _certificate(serial))
+    names = OwnNames(PublicKey.of(KEY.public_key()), _certificate(serial))
     issuer = NAME.public_bytes()
     assert names.include(IssuerAndSerialNumber(issuer, serial))
     assert names.include(SubjectKeyIdentifier(b"any octets"))
-    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    assert names.include(SubjectKeyIdentifier(PublicKey.of(KEY.public_key()).key_identifier))
     assert not names.include(IssuerAndSerialNumber(issuer, serial + 1))
     assert not names.include(IssuerAndSerialNumber(issuer, -serial))
     assert not names.include(IssuerAndSerialNumber(b"\x30\x00", serial))
@@ -66,30 +71,30 @@ def test_a_certificate_is_named_three_ways(serial: int) -> None:
 def test_an_issuer_may_be_spelt_otherwise() -> None:
     """Gateways write a name with another string type; it stays the same name (RFC 5280, 7.1)."""
     other = their_x509.Name.build({"common_name": "alice  EXAMPLE"}, use_printable=True).dump()
-    assert OwnNames(KEY.public_key(), _certificate()).include(IssuerAndSerialNumber(other, 7))
+    assert OwnNames(PublicKey.of(KEY.public_key()), _certificate()).include(IssuerAndSerialNumber(other, 7))
 
 
 def test_nothing_is_ruled_out_wrongly() -> None:
     """The search of octets finds every name that is one, and rules others out."""
-    names = OwnNames(KEY.public_key(), _certificate(0x1234567890))
-    for octets in (asn1.integer(0x1234567890), b"..any octets..", key_identifier(KEY.public_key())):
+    names = OwnNames(PublicKey.of(KEY.public_key()), _certificate(0x1234567890))
+    for octets in (asn1.integer(0x1234567890), b"..any octets..", PublicKey.of(KEY.public_key()).key_identifier):
         assert names.may_stand_in(octets)
     assert not names.may_stand_in(asn1.integer(0x1234567891))
 
 
 def test_a_key_alone_rules_nothing_out() -> None:
     """Without a certificate any issuer and number may be its own, and any key identifier: issuers choose them."""
-    names = OwnNames(KEY.public_key(), None)
+    names = OwnNames(PublicKey.of(KEY.public_key()), None)
     assert names.may_stand_in(b"")
     assert names.include(IssuerAndSerialNumber(b"\x30\x00", 1))
-    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    assert names.include(SubjectKeyIdentifier(PublicKey.of(KEY.public_key()).key_identifier))
     assert names.include(SubjectKeyIdentifier(b"any octets"))
 
 
 def test_a_certificate_without_a_key_identifier_has_the_usual_one() -> None:
     """An extension that is not there is no obstacle."""
-    names = OwnNames(KEY.public_key(), _certificate(key_id=None))
-    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    names = OwnNames(PublicKey.of(KEY.public_key()), _certificate(key_id=None))
+    assert names.include(SubjectKeyIdentifier(PublicKey.of(KEY.public_key()).key_identifier))
 
 
 @pytest.mark.parametrize("broken", ["twice", "unreadable"])
@@ -103,35 +108,38 @@ def test_a_certificate_with_broken_extensions_is_named_by_its_number(broken: str
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         certificate = x509.load_der_x509_certificate(encoded)
-    names = OwnNames(KEY.public_key(), certificate)
+    names = OwnNames(PublicKey.of(KEY.public_key()), certificate)
     assert names.include(IssuerAndSerialNumber(NAME.public_bytes(), 7))
-    assert names.include(SubjectKeyIdentifier(key_identifier(KEY.public_key())))
+    assert names.include(SubjectKeyIdentifier(PublicKey.of(KEY.public_key()).key_identifier))
     assert not names.include(SubjectKeyIdentifier(b"any octets"))
 
 
 def test_a_key_is_described_by_its_owner() -> None:
     """With a certificate a key is its owner's; alone it is told by its identifier."""
-    assert OwnNames(KEY.public_key(), _certificate()).describe("P-256 key") == "P-256 key of Alice Example (serial 0x7)"
-    usual = key_identifier(KEY.public_key()).hex()
-    described = OwnNames(KEY.public_key(), None).describe("P-256 key")
+    assert (
+        OwnNames(PublicKey.of(KEY.public_key()), _certificate()).describe("P-256 key")
+        == "P-256 key of Alice Example (serial 0x7)"
+    )
+    usual = PublicKey.of(KEY.public_key()).key_identifier.hex()
+    described = OwnNames(PublicKey.of(KEY.public_key()), None).describe("P-256 key")
     assert described == f"P-256 key without a certificate, key identifier {usual}"
 
 
 def test_names_tell_what_they_are_made_of() -> None:
     """Whoever compares them with a message finds the certificate and every key identifier."""
     certificate = _certificate()
-    names = OwnNames(KEY.public_key(), certificate)
+    names = OwnNames(PublicKey.of(KEY.public_key()), certificate)
     assert names.certificate is certificate
-    assert names.key_identifiers == {b"any octets", key_identifier(KEY.public_key())}
-    alone = OwnNames(KEY.public_key(), None)
+    assert names.key_identifiers == {b"any octets", PublicKey.of(KEY.public_key()).key_identifier}
+    alone = OwnNames(PublicKey.of(KEY.public_key()), None)
     assert alone.certificate is None
-    assert alone.key_identifiers == {key_identifier(KEY.public_key())}
+    assert alone.key_identifiers == {PublicKey.of(KEY.public_key()).key_identifier}
 
 
 def test_a_key_identifier_is_stated_or_not() -> None:
     """What a certificate does not state is not made up."""
-    assert stated_key_identifier(_certificate()) == b"any octets"
-    assert stated_key_identifier(_certificate(key_id=None)) is None
+    assert Certificate.of(_certificate()).key_identifier == b"any octets"
+    assert Certificate.of(_certificate(key_id=None)).key_identifier is None
 
 
 @pytest.mark.parametrize("serial", ["00", "85"])

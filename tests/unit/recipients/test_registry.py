@@ -30,7 +30,7 @@ from smime_session import (
 from smime_session.algorithms import CURVES, KEMS
 from smime_session.cms import codec
 from smime_session.recipients import registry
-from smime_session.recipients.fitness import recipient_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.recipients.kind import KeyKind, Kind
 from smime_session.recipients.registry import TABLE, Row
 from smime_session.recipients.summary import RecipientSummary

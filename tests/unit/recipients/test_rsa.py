@@ -35,7 +35,6 @@ from smime_session.errors import (
 from smime_session.keys.software import private_key
 from smime_session.profiles import COMPAT, MODERN
 from smime_session.recipients import rsa as key_transport
-from smime_session.recipients.naming import key_identifier
 from smime_session.recipients.registry import is_selective, kind_for, legacy_algorithm, summarize
 from smime_session.recipients.rsa import KeyTransportIdentity, KeyTransportRecipient
 from smime_session.session_key import Proof, SessionKey
@@ -53,7 +52,7 @@ def _by_serial(person: Person) -> IssuerAndSerialNumber:
 
 
 def _by_key(person: Person) -> SubjectKeyIdentifier:
-    return SubjectKeyIdentifier(key_identifier(person.key.public_key()))
+    return SubjectKeyIdentifier(PublicKey.of(person.key.public_key()).key_identifier)
 
 
 def _wrapped(
@@ -407,7 +406,7 @@ def test_a_recipient_info_is_summarised(alice: Person, key: SessionKey) -> None:
     assert by_serial.problem is None
     assert by_serial.name == f"serial {alice.certificate.serial_number:#x} of CN=Alice"
     (by_key,) = summarize(_wrapped(alice, key, RSAES_PKCS1_V1_5, by_key=True))
-    assert by_key.name == f"key identifier {key_identifier(alice.key.public_key()).hex()}"
+    assert by_key.name == f"key identifier {PublicKey.of(alice.key.public_key()).key_identifier.hex()}"
     assert (by_key.issuer, by_key.serial_number, by_key.parameters) == (None, None, {})
 
 

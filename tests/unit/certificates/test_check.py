@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import NameOID
 
-from smime_session.certificates.authorities import issuers_among, may_be_authority, without_issuers
+from smime_session.certificates.certificate import Certificate
+from smime_session.certificates.check import issuers_among, without_issuers
 from smime_session.certificates.load import load_certificates
 from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN
-from smime_session.recipients.fitness import reasons_against, recipient_for, recipients_for
-from smime_session.recipients.loading import load_recipients
+from smime_session.recipients.from_certificates import load_recipients, reasons_against, recipient_for, recipients_for
 from tests.support.making import DAY, NOW, certificate, der, key_usage, pem, rsa_key, subject_with
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def test_an_authority_whose_extensions_cannot_be_read_is_none() -> None:
     """Nothing is made of what it seems to say, and it disturbs nobody."""
     unread = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.37"), b"\x05\x00"), False)
     odd = issued("between", "root", signer=rsa_key("root"), serial=2, extensions=[AUTHORITY, unread])
-    assert may_be_authority(der(odd))
-    assert without_issuers([odd, LEAF]) == ([odd, LEAF], [])
+    given = list(map(Certificate.of, [odd, LEAF]))
+    assert without_issuers(given) == (given, [])
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,17 @@ def test_an_address_makes_it_a_user_s() -> None:
     assert reasons_against(certificate(extensions=[AUTHORITY, SIGNS]), at=NOW) == []
 
 
+def issuers(*given: x509.Certificate) -> dict[x509.Certificate, x509.Certificate]:
+    """Return those that issued another, each with that one."""
+    found = issuers_among(list(map(Certificate.of, given)))
+    return {issuer.whole: issued.whole for issuer, issued in found.items()}
+
+
 def test_issuers_are_found_in_any_order() -> None:
     """Each certificate that issued another is told with one of those, and the rest is left."""
-    assert issuers_among([LEAF, ROOT, OTHER_LEAF, BETWEEN]) == {ROOT: BETWEEN, BETWEEN: LEAF}
-    others, sentences = without_issuers([ROOT, BETWEEN, LEAF, OTHER_LEAF])
-    assert others == [LEAF, OTHER_LEAF]
+    assert issuers(LEAF, ROOT, OTHER_LEAF, BETWEEN) == {ROOT: BETWEEN, BETWEEN: LEAF}
+    others, sentences = without_issuers(list(map(Certificate.of, [ROOT, BETWEEN, LEAF, OTHER_LEAF])))
+    assert [each.whole for each in others] == [LEAF, OTHER_LEAF]
     assert sorted(sentences) == [
         f"certificate of between (serial 0x2) {REASON}: it issued the certificate of leaf (serial 0x3)",
         f"certificate of root (serial 0x1) {REASON}: it issued the certificate of between (serial 0x2)",
@@ -125,23 +131,21 @@ def test_issuers_are_found_in_any_order() -> None:
 def test_a_name_alone_makes_no_issuer() -> None:
     """Another authority's name under a certificate takes nothing from it: the signature must fit."""
     impostor = issued("root", "root", signer=rsa_key("mallory"), key=rsa_key("mallory"), extensions=[AUTHORITY])
-    assert issuers_among([impostor, BETWEEN]) == {}
-    assert issuers_among([impostor, ROOT, BETWEEN]) == {ROOT: BETWEEN}
+    assert issuers(impostor, BETWEEN) == {}
+    assert issuers(impostor, ROOT, BETWEEN) == {ROOT: BETWEEN}
 
 
 def test_a_renewed_certificate_was_not_issued_by_the_old_one() -> None:
     """A user who makes a new certificate for the same name and key is the issuer of neither for somebody else."""
     renewed = issued("root", "root", signer=rsa_key("root"), serial=9, extensions=[AUTHORITY])
-    assert issuers_among([ROOT, renewed]) == {}
+    assert issuers(ROOT, renewed) == {}
     assert len(recipients_for([ROOT, renewed], at=NOW)) == 2
 
 
 def test_who_is_no_authority_issued_nothing() -> None:
     """Without basic constraints a certificate is no issuer's, whatever is signed with its key."""
     plain = issued("root", "root", signer=rsa_key("root"))
-    assert issuers_among([plain, BETWEEN]) == {}
-    assert not may_be_authority(der(plain))
-    assert may_be_authority(der(ROOT))
+    assert issuers(plain, BETWEEN) == {}
 
 
 def test_an_issuer_that_was_given_is_refused() -> None:

@@ -22,7 +22,7 @@ from smime_session.certificates.files import read as pieces_of
 from smime_session.errors import CredentialError, RecipientError
 from smime_session.keys.software import private_key
 from smime_session.recipients.ecdh import KeyAgreementIdentity, KeyAgreementRecipient
-from smime_session.recipients.fitness import recipients_for
+from smime_session.recipients.from_certificates import recipients_for
 from smime_session.recipients.rsa import KeyTransportIdentity, KeyTransportRecipient
 from smime_session.session_key import SessionKey
 from tests.support.making import DAY, NOW, altered, certificate, der, pem, rsa_key
@@ -75,7 +75,7 @@ def made_of(recipients: Sequence[Recipient]) -> list[object]:
 def in_three(data: bytes, profile: Profile, at: datetime | None = NOW) -> list[object]:
     """Load, check and prepare, the library's way: nothing is plain to it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("smime_session.recipients.preparation.read", lambda _: None)
+        patch.setattr("smime_session.certificates.plain.read", lambda _: None)
         return made_of(recipients_for(load_certificates(data), profile=profile, at=at))
 
 
