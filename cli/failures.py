@@ -15,6 +15,7 @@ from smime_session import (
     DecryptionError,
     LimitError,
     NoMatchError,
+    NotEnvelopeError,
     NotMailError,
     PassphraseError,
     PolicyError,
@@ -98,8 +99,20 @@ _CONVERSIONS: Final = {
 """What unlocks a file whose lock is not supported and locks it with AES, by its kind."""
 
 
+_WAYS_ON: Final = {
+    "mbox": "save one of its mails to a file; formail -s smime-session decrypt -i IDENTITY <MAILBOX opens one by one",
+    "tnef": "Outlook wrote it: tnef or ytnef takes out the attachment smime.p7m, which opens",
+    "outlook": "save the message as .eml, or take out its attachment smime.p7m, which opens",
+    "archive": "unpack it first",
+    "utf-16": "iconv -f utf-16 -t utf-8 FILE makes of it what it was",
+}
+"""What makes something readable of what is none, by its kind."""
+
+
 def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR0911  # one for each kind
     match error:
+        case NotEnvelopeError(kind=str(kind)):
+            return _WAYS_ON[kind]
         case NotMailError() if command == "encrypt":
             return "--format der or --format pem encrypts what is not a mail"
         case AlreadyEncryptedError():

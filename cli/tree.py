@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LABELS: Final = {
     "post_quantum": "post-quantum",
     "notes": "note",
+    "repairs": "damaged",
     "closest": "closest identity",
     "clients": "opens with",
     "profiles": "usable with",

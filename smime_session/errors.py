@@ -87,11 +87,13 @@ class NotEnvelopeError(MessageError):
 
     Attributes:
         found: what it is instead, in a few words (``signed-data``, ``a PGP message``).
+        kind: what there is a way on from: ``mbox``, ``tnef``, ``outlook``, ``archive`` or ``utf-16``; else None.
     """
 
-    def __init__(self, found: str) -> None:
+    def __init__(self, found: str, kind: str | None = None) -> None:
         super().__init__(f"the message is not an S/MIME envelope: it is {found}")
         self.found = found
+        self.kind = kind
 
 
 class AlreadyEncryptedError(MessageError):

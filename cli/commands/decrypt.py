@@ -97,6 +97,8 @@ def _tell(opened: Opened) -> None:
 
     from ..console import note
 
+    for repair in opened.repairs:
+        note(repair)
     if not opened.authenticated:
         note(f"the content was not authenticated ({opened.content_encryption}): it could have been altered")
     if opened.altered_headers:

@@ -194,6 +194,8 @@ def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
 
     for sentence in left_out:
         note(sentence)
+    for repair in done.repairs:
+        note(repair)
     if done.present:
         note(f"already a recipient, and left as it was: {names(done.present)}")
     if done.weakened_by:

@@ -29,7 +29,7 @@ _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
 _GATHER_BELOW: Final = 4096  # octets: smaller pieces are gathered, since each costs a call of the cipher
 _GATHERED: Final = 64 << 10  # octets handed on together
-_PADDING: Final = b"\r\n\x00"  # what some mailers leave after a binary object
+_PADDING: Final = b"\r\n\x00"  # what some mailers leave after a binary object, and nobody needs to be told of
 
 _HEADER: Final = "the size of the envelope's header"
 _TRAILER: Final = "the size of what follows the content"
@@ -114,6 +114,8 @@ class EnvelopeReader:
         authenticated: whether it is an AuthEnvelopedData.
         ciphertext_size: octets of ciphertext read so far.
         constructed: whether they come as several OCTET STRINGs.
+        end: octets of the whole envelope, once its trailer was read.
+        followed: whether anything but line endings and zeros follows it, once its trailer was read.
 
     Raises:
         NotEnvelopeError: it is another kind of CMS object.
@@ -128,6 +130,8 @@ class EnvelopeReader:
         self._policy = policy
         self.ciphertext_size = 0
         self.constructed = False
+        self.end = 0
+        self.followed = False
         self._parameters: ContentParameters | None = None
         self.header = self._read_header()
         self.authenticated = self.header.content_type == AUTH_ENVELOPED_DATA
@@ -206,8 +210,11 @@ class EnvelopeReader:
     def trailer(self) -> EnvelopeTrailer:
         """Read what stands after the ciphertext, to the end of the input.
 
+        What follows the envelope is no part of it: lists, gateways and programs leave all sorts of things there. It is
+        passed over, and told by :attr:`followed`.
+
         Raises:
-            MalformedError: it is broken, cut off, or something follows the envelope.
+            MalformedError: it is broken or cut off.
         """
         stream = self._stream
         stream.leave()
@@ -226,10 +233,9 @@ class EnvelopeReader:
             unauthenticated = stream.element(limit, _TRAILER).encoded
         for _ in range(3):
             stream.leave()
+        self.end = stream.offset
         while rest := stream.rest():
-            if bytes(rest).strip(_PADDING):
-                place = stream.offset - len(bytes(rest).lstrip(_PADDING))
-                raise MalformedError("something follows the envelope", place)
+            self.followed = self.followed or bool(bytes(rest).strip(_PADDING))
         return EnvelopeTrailer(tag, attributes, unauthenticated)
 
 

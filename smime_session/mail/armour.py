@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
 
-from smime_session.errors import MalformedError
 from smime_session.mail.entity import envelope_fields
+from smime_session.mail.fields import split_mbox_line
 from smime_session.mail.line_endings import CRLF, LF
 from smime_session.mail.pem import CMS_LABEL, PemWriter, find_pem_label
 from smime_session.mail.transfer import Base64Writer
@@ -113,16 +113,15 @@ def armour_of(incoming: Incoming, beginning: bytes) -> Armour:
     Args:
         incoming: what the input is.
         beginning: its first octets.
-
-    Raises:
-        MalformedError: ``beginning`` is not that of ``incoming``.
     """
     if incoming.head is None:
         return _text_armour(beginning, _line_ending(beginning))
-    _, found, body = beginning.partition(incoming.raw_head)
-    if not found:
-        raise MalformedError("the head of the mail is not as it was read before")
-    return _mail_armour(incoming.raw_head, incoming.head, body)
+    before, found, body = beginning.partition(incoming.raw_head)
+    if not found:  # it was mended, so that what it says of the body may be wrong as well
+        return Armour(_as_base64(incoming.raw_head, incoming.head), "base64", incoming.head.eol)
+    armour = _mail_armour(incoming.raw_head, incoming.head, body)
+    mbox_line, _ = split_mbox_line(before.removeprefix(_MARK).lstrip(b"\r\n"))
+    return replace(armour, head=mbox_line + armour.head)
 
 
 def _mail_armour(raw_head: bytes, head: MailHead, body: bytes) -> Armour:
@@ -132,9 +131,9 @@ def _mail_armour(raw_head: bytes, head: MailHead, body: bytes) -> Armour:
             return Armour(raw_head, "base64", head.eol)
         case "binary":
             return Armour(raw_head)
-        case "quoted-printable":  # three times as long as the object: base64 is better
-            return Armour(_as_base64(raw_head, head), "base64", head.eol)
-    return replace(_text_armour(body, head.eol), head=raw_head)
+        case "7bit" | "8bit":
+            return replace(_text_armour(body, head.eol), head=raw_head)
+    return Armour(_as_base64(raw_head, head), "base64", head.eol)  # which is shorter than quoted-printable, and known
 
 
 def _text_armour(octets: bytes, eol: bytes) -> Armour:
@@ -165,4 +164,5 @@ def for_kind(armour: Armour, head: MailHead | None, kind: Literal["enveloped-dat
     """Return armour for an object of another kind: a mail gets other fields that describe it."""
     if head is None:
         return armour
-    return Armour(head.outer + envelope_fields(kind, head.eol), "base64", head.eol)
+    mbox_line, _ = split_mbox_line(armour.head)
+    return Armour(mbox_line + head.outer + envelope_fields(kind, head.eol), "base64", head.eol)

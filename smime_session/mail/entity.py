@@ -22,6 +22,7 @@ from smime_session.mail.fields import (
     find_value,
     no_mail,
     parse_fields,
+    parse_fields_leniently,
     parse_media_type,
     parse_parameters,
     parse_token,
@@ -159,12 +160,18 @@ def is_composite(fields: tuple[Field, ...]) -> bool:
     return False
 
 
-def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple[bytes, Block]:
+def read_head(
+    next_block: NextBlock,
+    limit: int = MAX_MAIL_HEADER_SIZE,
+    *,
+    find_end: Callable[[bytes, int], int] = find_body,
+) -> tuple[bytes, Block]:
     """Read a mail up to its body.
 
     Args:
         next_block: the mail from its first octet.
         limit: octets of head to accept.
+        find_end: tells where the body begins.
 
     Returns:
         The head with its blank line, or all of a mail that has none, and what was read of the body.
@@ -177,7 +184,7 @@ def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple
     while block := next_block():
         seen = max(0, len(read) - len(CRLF))
         read = b"".join((read, block)) if read else bytes(block)
-        end = find_body(read, seen)
+        end = find_end(read, seen)
         if (end or len(read)) > limit:
             if not begins_like_mail(read):
                 raise no_mail(read)
@@ -190,7 +197,11 @@ def read_head(next_block: NextBlock, limit: int = MAX_MAIL_HEADER_SIZE) -> tuple
 
 
 def split_head(
-    head: bytes, find_charset: Callable[[], Charset] = lambda: "us-ascii", *, hidden: Collection[str] = HIDDEN_FIELDS
+    head: bytes,
+    find_charset: Callable[[], Charset] = lambda: "us-ascii",
+    *,
+    hidden: Collection[str] = HIDDEN_FIELDS,
+    lenient: bool = False,
 ) -> MailHead:
     """Split a mail's head.
 
@@ -198,12 +209,13 @@ def split_head(
         head: the head, with or without its blank line.
         find_charset: tells the body's character set; called where the mail does not describe its content.
         hidden: lower-case names of fields to take out.
+        lenient: whether lines that are no header fields are kept as fields without a name; for reading only.
 
     Raises:
         NotMailError: a line is no header field; the message names it by number.
     """
     mbox_line, rest = split_mbox_line(head)
-    fields = parse_fields(rest, first_line=2 if mbox_line else 1)
+    fields = parse_fields_leniently(rest) if lenient else parse_fields(rest, first_line=2 if mbox_line else 1)
     eol = CRLF if head.partition(LF)[0].endswith(b"\r") else LF
     content = tuple([field for field in fields if field[0].startswith(_CONTENT)])
     described = bool(content)

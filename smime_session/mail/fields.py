@@ -24,6 +24,7 @@ _MEDIA_TYPE: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*"
 _COMMENT: Final = r'("(?>(?:[^"\\]|\\.)*)"?|\\.)|\((?>(?:[^()\\]|\\.)*)\)'  # no character is tried more than twice
 _PARAMETER: Final = r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))'
 _ESCAPE: Final = r"\\(.)"
+_LINE: Final = rb"[^\n]*\n|[^\n]+"
 _SECTION: Final = r"([^*]+)(?:\*(\d{1,3}))?(\*)?"
 
 
@@ -123,8 +124,8 @@ def parse_fields_leniently(head: bytes) -> tuple[Field, ...]:
     """
     starts: list[int] = []
     at = 0
-    for line in head.splitlines(keepends=True):
-        if line in {b"\n", b"\r", b"\r\n"}:
+    for line in re.findall(_LINE, head):
+        if line in {b"\n", b"\r\n"}:
             break
         if not starts or not line.startswith((b" ", b"\t")):
             starts.append(at)

@@ -11,6 +11,7 @@ from smime_session.mail.transfer import Base64Decoder, Base64Writer
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, Lookahead
+    from smime_session.mail.repairs import Repairs
     from smime_session.mail.transfer import Target
 
 CMS_LABEL: Final = "CMS"
@@ -18,7 +19,7 @@ CMS_LABELS: Final = frozenset({CMS_LABEL, "PKCS7", "PKCS #7 SIGNED DATA", "ENCRY
 """What CMS objects are called: by RFC 7468, by older programs, and by gpgsm."""
 PEM_LINE: Final = 64  # characters: RFC 7468, 2
 
-_BEGIN: Final = re.compile(rb"^-----BEGIN ([ -,.-~]{1,64})-----[ \t]*\r?\n", re.MULTILINE)
+_BEGIN: Final = re.compile(rb"^(?>[> \t]{0,40})-----BEGIN ([ -,.-~]{1,64})-----[ \t]*\r?\n", re.MULTILINE)
 
 
 class PemWriter(Base64Writer):
@@ -55,10 +56,11 @@ class PemDecoder(Base64Decoder):
     Args:
         text: the text; a BEGIN line stands in what it shows.
         shown: how many octets to look at for it.
+        repairs: takes note of what is unusual, which is then no error.
     """
 
-    def __init__(self, text: Lookahead, shown: int) -> None:
-        super().__init__(self._next_lines)
+    def __init__(self, text: Lookahead, shown: int, repairs: Repairs | None = None) -> None:
+        super().__init__(self._next_lines, repairs)
         match = _BEGIN.search(text.peek(shown))
         if match is None:
             raise MalformedError("the PEM text has no BEGIN line")
@@ -66,14 +68,21 @@ class PemDecoder(Base64Decoder):
         self._text = text
         self._end_line = _line("END", match[1].decode("ascii"))
         self._ended = False
+        self._endless = False
 
     def _next_lines(self) -> Block:
         """Return text up to the END line; no other line of it has a hyphen."""
         if self._ended:
             return b""
         block = bytes(self._text())
+        if self._endless:
+            return block
         if not block:
-            raise MalformedError("the PEM text is cut off: it has no END line")
+            if self._repairs is None:
+                raise MalformedError("the PEM text is cut off: it has no END line")
+            self._repairs.note("the PEM text has no END line")
+            self._endless = True
+            return block
         hyphen = block.find(b"-")
         if hyphen < 0:
             return block
@@ -81,6 +90,11 @@ class PemDecoder(Base64Decoder):
         while len(block) - hyphen < len(self._end_line) and (more := self._text()):
             block += more
         if not block.startswith(self._end_line, hyphen):
+            if self._repairs is not None:
+                self._repairs.note("the PEM text does not end with the line that its BEGIN line announces")
+                self._ended = block.startswith(b"-----END ", hyphen)
+                self._endless = not self._ended
+                return block[:hyphen] if self._ended else block
             raise MalformedError("the PEM text does not end with the line that its BEGIN line announces")
         return block[:hyphen]
 

@@ -200,8 +200,8 @@ def _start(head: MailHead, inner: bytes) -> _Start:
 
 
 def _restored(head: MailHead, taken: bytes, found: Restored) -> _Start:
-    """Put what was added on the way before a mail's own fields."""
-    outer = head.mbox_line + b"".join([raw for _, raw in found.kept])
+    """Put what was added on the way before a mail's own fields; lines that are no fields would hide those from some."""
+    outer = head.mbox_line + b"".join([raw for name, raw in found.kept if name])
 
     def octets(fields: tuple[Field, ...]) -> bytes:
         own = joined(fields) + CRLF

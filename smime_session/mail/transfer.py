@@ -1,8 +1,9 @@
 """Transfer encodings: base64 written, base64 and quoted-printable read, as streams (RFC 2045, 6.7 and 6.8).
 
-Reading is strict, because text that a gateway damaged must not pass for an envelope. Yet nearly
-all base64 is lines of one length, and for those being strict costs nothing: what is decoded
-leniently has the full size only if every character was one of the alphabet. In a large message,
+Reading is strict first, so that nothing unusual goes unnoticed. Nearly all base64 is lines of one length, and for
+those being strict costs nothing: what is decoded leniently has the full size only if every character was one of the
+alphabet. Where a caller keeps notes of repairs, a decoder that met something unusual goes on as RFC 2045, 6.8 has it
+and passes over what is not of the alphabet; where the CMS object ends, its own lengths say. In a large message,
 putting text into lines costs more than base64 itself; there
 :mod:`~smime_session.streams.strided` does it.
 """
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from pybase64 import b64decode, b64encode
 
 from smime_session.errors import LimitError, MalformedError
-from smime_session.mail.line_endings import CRLF
+from smime_session.mail.line_endings import CRLF, LF
 from smime_session.streams.sources import LARGE
 
 if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, NextBlock
+    from smime_session.mail.repairs import Repairs
     from smime_session.streams.strided import LineSpreader
 
 ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -30,6 +32,7 @@ MAX_QUOTED_LINE: Final = 1 << 20  # octets of one quoted-printable line, which R
 
 _LINES: Final = 500  # joined at a time: the fastest number measured
 _WHITESPACE: Final = b"\r\n\t "
+_OUTSIDE: Final = bytes(octet for octet in range(256) if octet not in ALPHABET)
 _RETURN: Final = 0x0D
 _BAD_QUOTE: Final = rb"=(?![0-9A-Fa-f]{2}|(?>[ \t]*)\r?(?:\n|\Z))"
 _TRAILING_SPACE: Final = rb"[ \t](?<![ \t]{2})(?>[ \t]*)(?=\r?(?:\n|\Z))"  # tried once in each run of blanks
@@ -126,14 +129,18 @@ class Base64Decoder:
     """Decode base64 text, block by block; the object is the call that returns the next octets.
 
     White space may stand anywhere. Padding ends the data, as RFC 2045, 6.8 has it, and only white
-    space may follow.
+    space may follow; unless repairs are noted.
 
     Args:
         next_block: the text.
+        repairs: takes note of what is unusual, which is then no error.
     """
 
-    def __init__(self, next_block: NextBlock) -> None:
+    def __init__(self, next_block: NextBlock, repairs: Repairs | None = None) -> None:
         self._next_block = next_block
+        self._repairs = repairs
+        self._mender: _Base64Mender | None = None
+        self._decoded = 0
         self._rest = b""
         self._padded = False
         self._at_end = False
@@ -142,19 +149,35 @@ class Base64Decoder:
         """Return the next octets, none at the end.
 
         Raises:
-            MalformedError: the text is cut off or holds anything but base64.
+            MalformedError: the text is cut off or holds anything but base64, and no repairs are noted.
         """
         while not self._at_end:
             block = self._next_block()
-            text = b"".join((self._rest, block))
             self._at_end = not block
-            decoded = b"" if self._at_end or self._padded else self._decode_uniform(text)
-            decoded = decoded or self._decode(text)
-            if self._at_end and self._rest:
-                raise MalformedError("the base64 text is cut off")
+            if self._mender is not None:
+                decoded = self._mender.decode(block)
+            else:
+                text = b"".join((self._rest, block))
+                try:
+                    decoded = self._decode_strictly(text)
+                except MalformedError:
+                    if self._repairs is None:
+                        raise
+                    self._mender = _Base64Mender(self._repairs, self._decoded, text)
+                    decoded = self._mender.decode(text) if text else b""
+                    if self._at_end:
+                        decoded += self._mender.decode(b"")
             if decoded:
+                self._decoded += len(decoded)
                 return decoded
         return b""
+
+    def _decode_strictly(self, text: bytes) -> bytes:
+        decoded = b"" if self._at_end or self._padded else self._decode_uniform(text)
+        decoded = decoded or self._decode(text)
+        if self._at_end and self._rest:
+            raise MalformedError("the base64 text is cut off")
+        return decoded
 
     def _decode_uniform(self, text: bytes) -> bytes:
         """Decode the lines at the beginning if all are equally long, keep the rest; else return nothing."""
@@ -231,13 +254,53 @@ def _explain(characters: bytes) -> str:
     if not strange:
         text = characters.rstrip(b"=")
         return "more text follows the end of the base64 text" if b"=" in text else "the base64 text is padded wrongly"
-    if not strange.isascii():
-        kind = "an octet outside ASCII"
-    elif not strange.decode("ascii").isprintable():
-        kind = "a control character"
-    else:
-        kind = f"the character {strange.decode('ascii')}"
-    return f"the base64 text holds {kind}"
+    return f"the base64 text holds {_kind_of(strange)}"
+
+
+def _kind_of(character: bytes) -> str:
+    if not character.isascii():
+        return "an octet outside ASCII"
+    if not character.decode("ascii").isprintable():
+        return "a control character"
+    return f"the character {character.decode('ascii')}"
+
+
+class _Base64Mender:
+    """Decodes what is of the alphabet, from where the strict decoder stopped.
+
+    Padding is passed over like all else: it stands at the end of an object whose own lengths say where that is, and
+    an equals sign may also be what is left of quoted-printable, which is undone first.
+
+    Args:
+        repairs: takes note of what was met.
+        decoded: octets that were decoded before.
+        text: what the strict decoder refused.
+    """
+
+    def __init__(self, repairs: Repairs, decoded: int, text: bytes) -> None:
+        self._characters = b""  # less than four
+        self._equals = b""  # an equals sign and what may belong to it
+        whole = text.translate(None, _WHITESPACE)
+        good = len(whole) - len(whole.lstrip(ALPHABET))
+        strange = whole[good:].lstrip(b"=")[:1].translate(None, ALPHABET)
+        repairs.met(decoded + good * 3 // 4, _kind_of(strange) if strange else "")
+
+    def decode(self, text: Block) -> bytes:
+        """Decode the next block; an empty one ends the text."""
+        whole = b"".join((self._equals, text)).replace(b"\r", LF)
+        self._equals = b""
+        if b"=" in whole:
+            last = whole.rfind(b"=", -2) if text else -1
+            if last >= 0:
+                whole, self._equals = whole[:last], whole[last:]
+            whole = binascii.a2b_qp(whole)
+        characters = self._characters + whole.translate(None, _OUTSIDE)
+        end = len(characters) & ~3
+        self._characters = characters[end:]
+        if not text and len(self._characters) > 1:
+            characters += b"=="[: 4 - len(self._characters)]
+            end += 4
+        return b64decode(characters[:end])
 
 
 class QuotedPrintableDecoder:
@@ -245,10 +308,12 @@ class QuotedPrintableDecoder:
 
     Args:
         next_block: the text.
+        repairs: takes note of what is unusual, which is then no error.
     """
 
-    def __init__(self, next_block: NextBlock) -> None:
+    def __init__(self, next_block: NextBlock, repairs: Repairs | None = None) -> None:
         self._next_block = next_block
+        self._repairs = repairs
         self._rest = b""
         self._at_end = False
 
@@ -256,7 +321,8 @@ class QuotedPrintableDecoder:
         """Return the next octets, none at the end.
 
         Raises:
-            MalformedError: an equals sign is not followed by two hexadecimal digits or a line ending.
+            MalformedError: an equals sign is not followed by two hexadecimal digits or a line ending, and no repairs
+                are noted.
             LimitError: a line is longer than :data:`MAX_QUOTED_LINE`.
         """
         while not self._at_end:
@@ -267,12 +333,14 @@ class QuotedPrintableDecoder:
             self._rest = text[end:]
             if len(self._rest) > MAX_QUOTED_LINE:
                 raise LimitError("the length of a line of the quoted-printable text", MAX_QUOTED_LINE, "octets")
-            if decoded := _decode_quoted(text[:end]):
+            if decoded := self._decode(text[:end]):
                 return decoded
         return b""
 
-
-def _decode_quoted(lines: bytes) -> bytes:
-    if re.search(_BAD_QUOTE, lines):
-        raise MalformedError("the quoted-printable text holds an equals sign that introduces nothing")
-    return binascii.a2b_qp(re.sub(_TRAILING_SPACE, b"", lines))
+    def _decode(self, lines: bytes) -> bytes:
+        if re.search(_BAD_QUOTE, lines):
+            problem = "the quoted-printable text holds an equals sign that introduces nothing"
+            if self._repairs is None:
+                raise MalformedError(problem)
+            self._repairs.note(problem)
+        return binascii.a2b_qp(re.sub(_TRAILING_SPACE, b"", lines))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.detection import usual_object
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
+from smime_session.mail.repairs import Repairs
 from smime_session.mail.reunion import Reunion, reunite
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import begin, envelope_reader, open_content, open_whole_content
@@ -42,10 +43,12 @@ class Opened:
         authenticated: whether the content is proven unaltered since it was encrypted; who encrypted it
             is not proven by that.
         content_encryption: the content-encryption algorithm's name.
-        form: what the input was: ``mail``, ``der``, ``pem`` or ``base64``.
+        form: what the input was: ``mail``, ``der``, ``pem``, ``base64``, ``quoted-printable`` or ``uuencode``.
         wrapped_key: the recipient info that opened; None if a session key was given.
         altered_headers: names of header fields that stand outside in another form than they were sent in, or that
             only others wrote, where the mail has protected ones inside (RFC 9788); those inside are in the message.
+        repairs: what was damaged around the CMS object, or left there by servers and programs, and read all the same:
+            a clause each. The envelope itself is never repaired.
     """
 
     authenticated: bool
@@ -53,6 +56,7 @@ class Opened:
     form: str
     wrapped_key: WrappedKey | None = field(repr=False)
     altered_headers: tuple[str, ...]
+    repairs: tuple[str, ...]
 
     @property
     def key_management(self) -> str:
@@ -106,7 +110,7 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
     with Candidates(reader.header, tuple(identities), policy) as candidates:
         winner, content = open_whole_content(reader, candidates.all)
     whole, altered = reunite(head, content)
-    return Decrypted(*_findings(reader, "mail", winner, altered), like(message, whole))
+    return Decrypted(*_findings(reader, "mail", winner, altered, Repairs()), like(message, whole))
 
 
 def _decrypt_unusual(message: M, mail: bytes, identities: Iterable[Identity], policy: Policy) -> Decrypted[M]:
@@ -117,12 +121,15 @@ def _decrypt_unusual(message: M, mail: bytes, identities: Iterable[Identity], po
     return Decrypted(*findings, like(message, whole))
 
 
-_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...]]  # the attributes of Opened
+_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...], tuple[str, ...]]  # the attributes of Opened
 
 
-def _findings(reader: EnvelopeReader, form: str, winner: Candidate, altered: tuple[str, ...]) -> _Findings:
+def _findings(
+    reader: EnvelopeReader, form: str, winner: Candidate, altered: tuple[str, ...], repairs: Repairs
+) -> _Findings:
     algorithm = reader.parameters.algorithm
-    return algorithm.authenticated, algorithm.name, form, winner.wrapped, altered
+    told = repairs.told(reader.end, followed=reader.followed)
+    return algorithm.authenticated, algorithm.name, form, winner.wrapped, altered, told
 
 
 def decrypt_stream(
@@ -171,9 +178,10 @@ def _decrypt(
             sink = direct if transactional else _Held(direct)
             opening = open_content(reading, candidates.all, sink)
             if not sink.finish(opening):
-                reading = opening.reading.again()
-                direct.finish(open_content(reading, [opening.candidate], direct, expected=opening.trailer))
-    return _findings(reading.reader, reading.incoming.form, opening.candidate, direct.altered_headers)
+                again = opening.reading.again()
+                direct.finish(open_content(again, [opening.candidate], direct, expected=opening.trailer))
+    incoming, reader = opening.reading.incoming, opening.reading.reader
+    return _findings(reader, incoming.form, opening.candidate, direct.altered_headers, incoming.repairs)
 
 
 class _Direct:

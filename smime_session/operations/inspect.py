@@ -36,7 +36,7 @@ class Inspection:
     """What an envelope says to anybody.
 
     Attributes:
-        form: ``mail``, ``der``, ``pem`` or ``base64``.
+        form: ``mail``, ``der``, ``pem``, ``base64``, ``quoted-printable`` or ``uuencode``.
         transfer_encoding: of the CMS object in a mail (``base64``, ``binary``, ...); None if it is no mail.
         content_type: ``auth-enveloped-data`` or ``enveloped-data``.
         version: the CMSVersion.
@@ -52,6 +52,7 @@ class Inspection:
         has_originator_info: whether it carries the originator's certificates.
         authenticated_attributes_size: octets of attributes that the tag covers.
         unauthenticated_attributes_size: octets of those that it does not.
+        repairs: what was damaged around the CMS object, or left there, and read all the same: a clause each.
     """
 
     form: str
@@ -69,6 +70,7 @@ class Inspection:
     has_originator_info: bool
     authenticated_attributes_size: int
     unauthenticated_attributes_size: int
+    repairs: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values for JSON; its keys are the attributes' names and stay."""
@@ -138,6 +140,7 @@ def _describe(
         has_originator_info=header.originator_info is not None,
         authenticated_attributes_size=len(trailer.authenticated_attributes),
         unauthenticated_attributes_size=len(trailer.unauthenticated_attributes),
+        repairs=incoming.repairs.told(reader.end, followed=reader.followed),
     )
 
 

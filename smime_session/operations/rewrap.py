@@ -49,7 +49,8 @@ class Rewrapped:
 
     Attributes:
         content_encryption: the content-encryption algorithm's name; its object identifier if it has no name here.
-        form: what the message is: ``mail``, ``der``, ``pem`` or ``base64``.
+        form: what the message was: ``mail``, ``der``, ``pem``, ``base64``, ``quoted-printable`` or ``uuencode``; of
+            these, the last two become ``base64``.
         encoding: ``DER``, or ``BER`` where a resealed message's size was not known beforehand.
         kept: how many recipients there were before and still are.
         added: how many are new.
@@ -60,6 +61,8 @@ class Rewrapped:
             and resealing authenticates it as it is.
         weakened_by: the names of those recipients who can be broken by a quantum computer, in a message that
             could not be before (:attr:`~smime_session.operations.inspect.Inspection.post_quantum`).
+        repairs: what was damaged around the CMS object, or left there by servers and programs, and is not in the
+            result: a clause each.
     """
 
     content_encryption: str
@@ -72,6 +75,7 @@ class Rewrapped:
     resealed: bool
     authenticated: bool
     weakened_by: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 def rewrap(  # noqa: PLR0913  # a choice each
@@ -256,7 +260,7 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
         for _ in reader.ciphertext():
             pass
         trailer = reader.trailer()
-    form = _copy(replay, target, readers.header(trailer), reader.ciphertext_size, trailer, policy)
+    form, repairs = _copy(replay, target, readers.header(trailer), reader.ciphertext_size, trailer, policy)
     oid = reader.header.content_encryption.oid
     return Rewrapped(
         content_encryption=name_of(oid) or oid,
@@ -269,13 +273,14 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
         resealed=False,
         authenticated=reader.authenticated,
         weakened_by=readers.weakened_by,
+        repairs=repairs,
     )
 
 
 def _copy(  # noqa: PLR0913, PLR0917  # what an envelope is made of
     replay: Beginning, target: BinaryIO, header: EnvelopeHeader, size: int, trailer: EnvelopeTrailer, policy: Policy
-) -> str:
-    """Write the message once more, under another header; return its form."""
+) -> tuple[str, tuple[str, ...]]:
+    """Write the message once more, under another header; return its form, and what was damaged."""
     replay.rewind()
     incoming = open_message(replay.read_block)
     reader = EnvelopeReader(incoming.next_block, policy)
@@ -285,7 +290,7 @@ def _copy(  # noqa: PLR0913, PLR0917  # what an envelope is made of
         writer.write(piece)
     writer.finish(reader.trailer())
     out.finish()
-    return incoming.form
+    return incoming.form, incoming.repairs.told(reader.end, followed=reader.followed)
 
 
 def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional: bool) -> Rewrapped:
@@ -313,4 +318,5 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
         resealed=True,
         authenticated=authenticated,
         weakened_by=weakening(before.wrapped_keys, now.wrapped_keys),
+        repairs=reading.incoming.repairs.told(reading.reader.end, followed=reading.reader.followed),
     )

@@ -135,6 +135,11 @@ def _make_all() -> dict[str, bytes]:
         "letter.eml": LETTER,
         "sealed.eml": encrypt(LETTER, [bob]),
         "altered.eml": encrypt(LETTER, [bob], headers="hcp_baseline").replace(b"[...]", b"Monday"),
+        "damaged.eml": b"X-List: users\nno field\n" + encrypt(LETTER, [bob]) + b"-- \nusers mailing list\n",
+        "mailbox": 2 * (b"From alice@example.org Mon Jan  5 10:00:00 2026\n" + encrypt(LETTER, [bob]) + b"\n"),
+        "winmail.dat": bytes.fromhex("789f3e22") + bytes(99),
+        "message.msg": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(999),
+        "utf16.eml": encrypt(LETTER, [bob]).decode().encode("utf-16"),
         "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
         "legacy.der": _legacy(bob),
     }

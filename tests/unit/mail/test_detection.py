@@ -22,6 +22,8 @@ INDEFINITE = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + b"\n\r" *
 CERTIFICATE = b"\x30\x82\x01\x00\x30\x82\x01\x00"
 PICTURE = b"Content-Type: image/png\nContent-Transfer-Encoding: base64\n"
 NEITHER = "this is neither a mail nor a CMS object"
+SEVERAL = "a mail of several parts (multipart/{}), one of which is an S/MIME object: save that part to open it"
+PGP = "a PGP message (multipart/encrypted)"
 DECLARED = b"From: a\r\nContent-Type: application/pkcs7-mime; smime-type=Enveloped-Data\r\n"
 
 
@@ -128,10 +130,26 @@ def test_the_facts_of_the_head_are_there() -> None:
         (PICTURE, b"iVBORw0KGgo=", "a mail that is not encrypted (image/png)"),
         (PICTURE, b"!!!", "a mail that is not encrypted (image/png)"),
         (b"Content-Type: multipart/signed; boundary=x\n", b"--x", "a signed message (multipart/signed)"),
-        (b"Content-Type: multipart/encrypted\n", b"--x", "a PGP message (multipart/encrypted)"),
+        (b"Content-Type: multipart/encrypted; protocol=application/pgp-encrypted\n", b"--x", PGP),
+        (
+            b"Content-Type: multipart/encrypted\n",
+            b"--x",
+            "a mail that is not encrypted as a whole (multipart/encrypted)",
+        ),
+        (
+            b"Content-Type: multipart/encrypted\n",
+            b"--x\nContent-Type:\n application/x-pkcs7-mime\n",
+            SEVERAL.format("encrypted"),
+        ),
+        (
+            b"Content-Type: multipart/signed; boundary=x\n",
+            b"--x\nContent-Type: application/octet-stream; name=smime.p7m\n",
+            SEVERAL.format("signed"),
+        ),
+        (b"Content-Type: message/rfc822\n", b"To: x\n", "a mail that is not encrypted as a whole (message/rfc822)"),
         (b"", b"hello\n-----BEGIN PGP MESSAGE-----\n\nx", "a PGP message (text/plain)"),
         (b"", b"-----BEGIN PGP MESSAGE-----\n\nx", "PGP text (PGP MESSAGE)"),
-        (b"Content-Type: multipart/mixed\n", b"--x", "a mail that is not encrypted (multipart/mixed)"),
+        (b"Content-Type: multipart/mixed\n", b"--x", "a mail that is not encrypted as a whole (multipart/mixed)"),
         (
             b"Content-Type: multipart/mixed\n",
             b"--x\ncontent-type: application/PKCS7-mime\n\nMIA",
@@ -168,6 +186,13 @@ def test_a_mail_that_is_no_envelope_is_described(fields: bytes, body: bytes, exp
         (b"\x30\x82\x01\x00\x02\x01\x03\x30", "a PKCS#12 file"),
         (b"\x30\x82\x01\x00\x02\x01\x00\x30", "a private key"),
         (CERTIFICATE, "a certificate or an encrypted private key"),
+        ("Subject: x\n\nbody".encode("utf-16"), "text in UTF-16"),
+        ("Subject: x\n\nbody".encode("utf-16-be").join((b"\xfe\xff", b"")), "text in UTF-16"),
+        (b"\x78\x9f\x3e\x22\x01\x00", "a TNEF file (winmail.dat)"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "an Outlook message file (.msg)"),
+        (b"PK\x03\x04\x14\x00", "a ZIP archive"),
+        (b"\x1f\x8b\x08\x00", "a file compressed with gzip"),
+        (b"%PDF-1.7\n", "a PDF file"),
         (base64.b64encode(CERTIFICATE + bytes(99)), "a certificate or an encrypted private key"),
     ],
 )
@@ -183,8 +208,7 @@ def test_a_file_that_is_something_else_is_described(data: bytes, expected: str) 
         (b"\r\n", f"{NEITHER}: line 1 is not a header field"),
         (b"just text\n\nmore", f"{NEITHER}: line 1 is not a header field"),
         (b"\xff\xd8\xff" * 100_000, f"{NEITHER}: line 1 is not a header field"),
-        (b"Subject: x\nbroken\n\n", "line 2 is not a mail header field"),
-        ("Subject: x\n\nbody".encode("utf-16"), f"{NEITHER}: it is text in UTF-16"),
+        (b"\0\n\n\nSubject: x\n\n", f"{NEITHER}: line 1 is not a header field"),
     ],
 )
 def test_what_is_nothing_of_all_is_no_mail(data: bytes, words: str) -> None:
@@ -202,7 +226,9 @@ def test_an_envelope_without_body_is_malformed() -> None:
 
 def test_a_damaged_body_of_a_declared_envelope_is_malformed() -> None:
     """Damage is called damage where the mail says what it holds."""
-    with pytest.raises(MalformedError, match="a control character"):
+    with pytest.raises(MalformedError, match="the BEGIN line of the PEM text is broken"):
+        open_bytes(DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\n-----BEGIN \x1b\r\nAA\r\n")
+    with pytest.raises(NotEnvelopeError, match="whose body is no CMS object"):
         open_bytes(DECLARED + b"Content-Transfer-Encoding: base64\r\n\r\nMIIB\x1bAA\r\n")
 
 
