@@ -5,7 +5,8 @@
 ``commands``              one file for each subcommand: options in, one library call, words out
 ``options``               options that several subcommands share
 ``parsing``               how arguments are parsed, and which of them are refused
-``credentials``           certificates, private keys and passphrases, from files to objects
+``credentials``           certificates and saved session keys, from files to objects
+``passphrases``           what unlocks: from files, the environment, or typed
 ``recipients``            what ``-r`` names
 ``private_keys``          ``-i`` and what unlocks it
 ``shared_secrets``        passwords and shared keys, likewise

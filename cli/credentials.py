@@ -1,23 +1,19 @@
-"""Certificates, private keys and passphrases: from what options name to objects."""
+"""Certificates and saved session keys: from what options name to objects."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from smime_session import CredentialError, PassphraseError, RecipientError
-from smime_session.text import printable
 
-from .console import say
-from .files import reading
-from .interruption import InterruptedBySignal
-from .options import MisuseError
+from .files import read_limited
 from .recipients import passed_over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, Literal
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
     from cryptography import x509
 
@@ -28,11 +24,6 @@ if TYPE_CHECKING:
 LoadedT = TypeVar("LoadedT")
 
 MAX_FILE_SIZE: Final = 64 << 20  # bytes: the certificates of a large company; a disk image is not read whole
-MAX_PASSPHRASE_SIZE: Final = 4096  # bytes: what is longer is some other file
-
-_QUESTIONS: Final = 3  # how often a passphrase is asked for
-
-_TERMINAL: Final = "CONIN$" if os.name == "nt" else "/dev/tty"
 
 GUARDS: Final = ("expired", "key_usage", "extended_key_usage", "key_size")
 """What ``--insecure-…`` lifts, one by one."""
@@ -155,7 +146,7 @@ def certificates_or_mail(path: str) -> list[x509.Certificate]:
 
         return certificates_in_mail(data)
 
-    return _load(path, load)
+    return load_file(path, load)
 
 
 def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
@@ -167,7 +158,9 @@ def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
     """
     from smime_session.inspection.listing import list_credentials
 
-    return _load(path, lambda data: _unlocked(passphrases, lambda passphrase: list_credentials(data, passphrase)))
+    from .passphrases import unlocked
+
+    return load_file(path, lambda data: unlocked(passphrases, lambda passphrase: list_credentials(data, passphrase)))
 
 
 def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
@@ -191,81 +184,6 @@ def _lifting(guard: str) -> dict[str, Any]:
     return {f"insecure_{guard}": True}
 
 
-def identities_in(
-    paths: Iterable[str], passphrases: Sequence[bytes], *, ignore_certificates: bool = False
-) -> list[Identity]:
-    """Load the private keys in the files; for one that is locked, ask on the terminal if no passphrase is given.
-
-    Args:
-        paths: the files.
-        passphrases: each is tried on each.
-        ignore_certificates: whether each key is tried on every recipient.
-
-    Raises:
-        CredentialError: a file holds no private key that can be used, or it stays locked.
-        OSError: a file cannot be read.
-    """
-    from smime_session import load_identities
-
-    def unlocker(path: str) -> Callable[[bytes], list[Identity]]:
-        def unlock(data: bytes) -> list[Identity]:
-            load = partial(load_identities, data, ignore_certificates=ignore_certificates)
-            try:
-                return _unlocked_or_asked(path, passphrases, load)
-            except PassphraseError:
-                raise
-            except CredentialError:
-                if _is_saved_session_key(data):
-                    raise MisplacedKeyError from None
-                raise
-
-        return unlock
-
-    return [identity for path in paths for identity in _load(path, unlocker(path))]
-
-
-def _unlocked(passphrases: Sequence[bytes], load: Callable[[bytes | None], LoadedT]) -> LoadedT:
-    """Load with the first passphrase that fits, or without any if none was given.
-
-    Raises:
-        PassphraseError: none fits, or one is missing.
-    """
-    for passphrase in passphrases[:-1]:
-        try:
-            return load(passphrase)
-        except PassphraseError:
-            continue
-    return load(passphrases[-1] if passphrases else None)
-
-
-def _unlocked_or_asked(path: str, passphrases: Sequence[bytes], load: Callable[[bytes | None], LoadedT]) -> LoadedT:
-    """Load likewise; what is locked although no passphrase was given is asked for on the terminal, up to three times.
-
-    Raises:
-        PassphraseError: no passphrase fits, or there is no terminal to ask for one.
-    """
-    try:
-        return _unlocked(passphrases, load)
-    except PassphraseError as error:
-        failure = error
-    for left in reversed(range(_QUESTIONS if failure.missing else 0)):
-        if (answer := ask(f"Passphrase for {path}: ")) is None:
-            break
-        try:
-            return load(answer)
-        except PassphraseError as error:
-            failure = error
-            if left:
-                say("This passphrase does not fit; try again.")
-    raise failure
-
-
-def _is_saved_session_key(data: bytes) -> bool:
-    from smime_session.operations.saved_key import FORMAT
-
-    return FORMAT.encode() in data
-
-
 def session_keys_in(paths: Iterable[str]) -> list[Identity]:
     """Load the saved session key in each of the files.
 
@@ -279,63 +197,21 @@ def session_keys_in(paths: Iterable[str]) -> list[Identity]:
 
         return load_session_key(data)
 
-    return [_load(path, load) for path in paths]
+    return [load_file(path, load) for path in paths]
 
 
-def given_passphrases(files: Iterable[str], variables: Iterable[str]) -> list[bytes]:
-    """Return the passphrases of private keys, each as :func:`given_secret` does."""
-    found = [given_secret("passphrase", file, None) for file in files]
-    found += [given_secret("passphrase", None, variable) for variable in variables]
-    return [passphrase for passphrase in found if passphrase is not None]
-
-
-def given_secret(kind: Literal["passphrase", "password"], file: str | None, variable: str | None) -> bytes | None:
-    """Return a secret from a file, less one line ending, or from an environment variable; None without both.
-
-    Raises:
-        MisuseError: the variable is not set.
-        CredentialError: the file is too long for such a secret.
-        OSError: the file cannot be read.
-    """
-    if file is not None:
-        return read_limited(file, MAX_PASSPHRASE_SIZE, f"a {kind}").removesuffix(b"\n").removesuffix(b"\r")
-    if variable is not None:
-        if variable not in os.environ:
-            raise MisuseError(f"the environment variable {variable} is not set")
-        return os.fsencode(os.environ[variable])
-    return None
-
-
-def ask(question: str) -> bytes | None:
-    """Ask for a secret on the terminal, whatever standard input is; None if there is no terminal, or no answer.
-
-    Raises:
-        CredentialError: what was typed is no text in the encoding of the terminal.
-    """
-    try:
-        os.close(
-            os.open(_TERMINAL, os.O_RDWR | getattr(os, "O_NOCTTY", 0))
-        )  # getpass would fall back to standard input
-    except OSError:
-        return None
-    from getpass import getpass
-
-    try:
-        return getpass(printable(question)).encode("utf-8", "surrogateescape")
-    except EOFError:
-        return None
-    except InterruptedBySignal:
-        say("")  # the cursor stands behind the question
-        raise
-    except UnicodeDecodeError:
-        raise CredentialError("what was typed is not text in the encoding of this terminal") from None
-
-
-def _load(path: str, load: Callable[[bytes], LoadedT]) -> LoadedT:
+def load_file(path: str, load: Callable[[bytes], LoadedT]) -> LoadedT:
     """Read a file and load what it holds; errors name the file."""
     data = read_limited(path, MAX_FILE_SIZE, "certificates and keys")
-    try:
+    with naming_file(path):
         return load(data)
+
+
+@contextlib.contextmanager
+def naming_file(path: str) -> Iterator[None]:
+    """Give what is wrong with certificates and keys the name of their file."""
+    try:
+        yield
     except PassphraseError as error:
         raise PassphraseError(f"{path}: {error}", missing=error.missing) from error
     except CredentialError as error:
@@ -345,30 +221,23 @@ def _load(path: str, load: Callable[[bytes], LoadedT]) -> LoadedT:
 def _load_public(path: str, load: Callable[[bytes], LoadedT], passphrases: Sequence[bytes]) -> LoadedT:
     """Load certificates from a file; of PKCS#12, those that belong to the private keys in it."""
 
-    def unlocked(data: bytes) -> bytes:
-        from smime_session.certificates.files import Kind, read
-
-        if not data.startswith(b"\x30") or read(data)[0].kind is not Kind.PKCS12:
+    def in_clear(data: bytes) -> bytes:
+        if not is_pkcs12(data):
             return data
         from cryptography.hazmat.primitives.serialization import Encoding
 
         from smime_session.keys.load import certificates_in_pkcs12
 
-        found = _unlocked_or_asked(path, passphrases, partial(certificates_in_pkcs12, data))
+        from .passphrases import unlocked_or_asked
+
+        found = unlocked_or_asked(path, passphrases, partial(certificates_in_pkcs12, data))
         return b"".join(each.public_bytes(Encoding.PEM) for each in found)
 
-    return _load(path, lambda data: load(unlocked(data)))
+    return load_file(path, lambda data: load(in_clear(data)))
 
 
-def read_limited(path: str, limit: int, what: str) -> bytes:
-    """Read a whole file.
+def is_pkcs12(data: bytes) -> bool:
+    """Tell whether a file is PKCS#12."""
+    from smime_session.certificates.files import Kind, read
 
-    Raises:
-        CredentialError: it has more than ``limit`` bytes; ``what`` says what it cannot be then.
-        OSError: it cannot be read.
-    """
-    with reading(path) as source:
-        data = source.read(limit + 1)
-    if len(data) > limit:
-        raise CredentialError(f"{path}: a file of more than {limit:,} bytes is too large for {what}")
-    return data
+    return data.startswith(b"\x30") and read(data)[0].kind is Kind.PKCS12

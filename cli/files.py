@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from smime_session import DecryptionError, MessageError, NoMatchError, OtherMessageError
+from smime_session import CredentialError, DecryptionError, MessageError, NoMatchError, OtherMessageError
 
 from .atomic import AtomicFile
 from .streams import Source, Target, naming, standard_stream
@@ -40,6 +40,20 @@ def reading(path: str) -> Iterator[Source]:
         except _OF_A_MESSAGE as error:
             error.args = (f"{path}: {error}",)
             raise
+
+
+def read_limited(path: str, limit: int, what: str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        CredentialError: it has more than ``limit`` bytes; ``what`` says what it cannot be then.
+        OSError: it cannot be read.
+    """
+    with reading(path) as source:
+        data = source.read(limit + 1)
+    if len(data) > limit:
+        raise CredentialError(f"{path}: a file of more than {limit:,} bytes is too large for {what}")
+    return data
 
 
 class Output:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
 from .options import PATH, passphrase_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from smime_session import Identity
+
+
+LoadedT = TypeVar("LoadedT")
 
 
 class PrivateKeys(NamedTuple):
@@ -35,17 +39,24 @@ class PrivateKeys(NamedTuple):
         """Tell whether there is any."""
         return bool(self.paths)
 
-    def load(self) -> list[Identity]:
-        """Load all; for one that is locked, each passphrase is tried, and without any it is asked for.
+    def load(self, *, named: bool = False) -> list[Identity]:
+        """Load all; what is locked stays so until a message needs it.
+
+        Then each passphrase is tried, and without any it is asked for.
+
+        Args:
+            named: unlock now what does not say by itself whose it is.
 
         Raises:
             MisuseError: an environment variable is not set.
             CredentialError: a file holds no private key that can be used, or it stays locked.
             OSError: a file cannot be read.
         """
-        from .credentials import identities_in
+        from .credentials import load_file
 
-        return identities_in(self.paths, self.passphrases(), ignore_certificates=self.ignore_certificates)
+        passphrases = self.passphrases()
+        files = [_File(path, passphrases, self.ignore_certificates) for path in self.paths]
+        return [identity for file in files for identity in load_file(file.path, partial(file.load, named=named))]
 
     def passphrases(self) -> list[bytes]:
         """Return the passphrases that are given.
@@ -55,9 +66,72 @@ class PrivateKeys(NamedTuple):
             CredentialError: one is too long.
             OSError: a file cannot be read.
         """
-        from .credentials import given_passphrases
+        from .passphrases import given_passphrases
 
         return given_passphrases(self.passphrase_files, self.passphrase_envs)
+
+
+class _File(NamedTuple):
+    """A file with private keys.
+
+    Attributes:
+        path: its name.
+        passphrases: each is tried on it.
+        ignore_certificates: whether its keys are tried on every recipient.
+    """
+
+    path: str
+    passphrases: Sequence[bytes]
+    ignore_certificates: bool
+
+    def load(self, data: bytes, *, named: bool) -> list[Identity]:
+        """Return the identities in it, locked where they are."""
+        from smime_session import CredentialError, PassphraseError, load_identities
+
+        from .credentials import is_pkcs12
+
+        load = partial(load_identities, data, ignore_certificates=self.ignore_certificates)
+        if self.passphrases and is_pkcs12(data):  # without one, it would be tried with two spellings of the empty one
+            return self._locked(data, load, named=named)
+        try:
+            return load()
+        except PassphraseError:
+            return self._locked(data, load, named=named)
+        except CredentialError:
+            from smime_session.operations.saved_key import FORMAT
+
+            from .credentials import MisplacedKeyError
+
+            if FORMAT.encode() in data:
+                raise MisplacedKeyError from None
+            raise
+
+    def _locked(self, data: bytes, load: Callable[[bytes | None], list[Identity]], *, named: bool) -> list[Identity]:
+        from smime_session.keys.load import load_private_keys
+        from smime_session.recipients.locked import LockedIdentity, open_beside
+
+        if not self.ignore_certificates:
+            keys = self._later(partial(load_private_keys, data))
+            if found := open_beside(data, lambda: [each.private_key for each in keys()]):
+                return found
+        if named:
+            from .passphrases import unlocked_or_asked
+
+            return unlocked_or_asked(self.path, self.passphrases, load)
+        return [LockedIdentity(f"the locked private key in {self.path}", self._later(load))]
+
+    def _later(self, load: Callable[[bytes | None], list[LoadedT]]) -> Callable[[], list[LoadedT]]:
+        """Return what loads from the file once, when it is first called."""
+
+        @functools.cache
+        def loaded() -> list[LoadedT]:
+            from .credentials import naming_file
+            from .passphrases import unlocked_or_asked
+
+            with naming_file(self.path):
+                return unlocked_or_asked(self.path, self.passphrases, load)
+
+        return loaded
 
 
 def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -83,7 +83,8 @@ class SharedSecrets(NamedTuple):
             return []
         from smime_session import Password, PresharedKey
 
-        from .credentials import given_secret, read_limited
+        from .files import read_limited
+        from .passphrases import given_secret
 
         found: list[Password | PresharedKey] = []
         for path, name in zip(self.shared_keys, self.shared_key_ids, strict=True):
@@ -150,7 +151,7 @@ def _secret_options(
 def _typed_password(prefix: str, *, new: bool) -> str | bytes:
     from smime_session import CredentialError
 
-    from .credentials import ask
+    from .passphrases import ask
 
     answer = ask("New password for the message: " if new else "Password of the message: ")
     if answer is None:

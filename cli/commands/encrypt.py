@@ -129,7 +129,8 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     if form != "mail" and (option := next(filter(given.get, given), None)):
         raise MisuseError(f"{option} is about mails, and does not go with --format {form}")
 
-    from ..credentials import given_passphrases, recipients_in
+    from ..credentials import recipients_in
+    from ..passphrases import given_passphrases
 
     profile = chosen_profile(**choices)
     recipients, left_out = recipients_in(

@@ -75,8 +75,8 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
 
     from smime_session import CredentialError
 
-    from ..credentials import given_passphrases
     from ..files import PRIVATE, SHARED, new_files
+    from ..passphrases import given_passphrases
 
     try:
         creation.parse_address(address)
@@ -109,7 +109,8 @@ def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[st
     is asked for: what is locked stays locked unless one is given.
     """
     from ..console import emit
-    from ..credentials import given_passphrases, listing_of
+    from ..credentials import listing_of
+    from ..passphrases import given_passphrases
 
     found = listing_of(file, given_passphrases(passphrase_files, passphrase_envs)).to_dict()
     if as_json:
@@ -132,7 +133,7 @@ def _refuse_existing(*paths: str) -> None:
 def _chosen_passphrase(address: str) -> bytes:
     from smime_session import CredentialError
 
-    from ..credentials import ask
+    from ..passphrases import ask
 
     passphrase = ask(f"New passphrase for {address}: ")
     if passphrase is None:

@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     from ..progress import progress
 
     with reading(message) as source:  # before a passphrase is asked for
-        keys = [*identities.load(), *secrets.load(new=False)]
+        keys = [*identities.load(named=True), *secrets.load(new=False)]
         known = certificates_in(certificates, identities.passphrases())
         with progress("inspecting", source, quiet=quiet):
             found = inspect(source.stream, keys, known, policy=Policy(**limits)).to_dict()

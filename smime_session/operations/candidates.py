@@ -9,6 +9,7 @@ from smime_session.errors import DecryptionError, LimitError, MessageError, NoMa
 from smime_session.recipients.registry import (
     NamedIdentity,
     is_laborious,
+    is_locked,
     is_selective,
     legacy_algorithm,
     may_need_senders,
@@ -49,11 +50,16 @@ class Candidates:
         MessageError: every recipient info that is addressed to one is broken, not supported, or
             against the policy.
         LimitError: there are more than the policy allows to try.
+        CredentialError: a private key that is needed stays locked.
         TypeError: something else was given as an identity.
     """
 
     def __init__(self, header: EnvelopeHeader, identities: Sequence[Identity], policy: Policy) -> None:
         check_identities(identities)
+        if any(map(is_locked, identities)):
+            from smime_session.recipients.locked import unlocked_if_needed  # few are
+
+            identities = unlocked_if_needed(identities, header.wrapped_keys)
         self._header = header
         self._identities = identities
         identities = [each.with_policy(policy) if is_laborious(each) else each for each in identities]

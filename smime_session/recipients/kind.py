@@ -210,6 +210,11 @@ class KeyIdentity(KindIdentity[Info]):
         self._bare = certificate is None
 
     @property
+    def locked(self) -> bool:
+        """Whether a passphrase may be wanted before its private key computes."""
+        return getattr(self._private_key, "locked", False)
+
+    @property
     def names(self) -> OwnNames:
         """The names it goes by."""
         return self._names

@@ -122,6 +122,11 @@ def is_laborious(identity: Identity) -> TypeGuard[LaboriousIdentity]:
     return hasattr(identity, "iterations_for")
 
 
+def is_locked(identity: Identity) -> bool:
+    """Tell whether a passphrase may be wanted before an identity can read."""
+    return getattr(identity, "locked", False)
+
+
 class Row(NamedTuple):
     """What is known of a kind of recipient before its module is loaded.
 

@@ -272,7 +272,7 @@ class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
     def __init__(self, private_key: PrivateKey, certificate: AnyCertificate | None = None) -> None:
         super().__init__(private_key, certificate)
         self._size = (private_key.public_key.bits + 7) // 8
-        self._rejection = _rejection(private_key)
+        self._rejection: hmac.HMAC | None = None  # a key that is locked is not asked for it before it is to decrypt
 
     def _info(self, wrapped: WrappedKey) -> KeyTransRecipientInfo | None:
         if wrapped.encoded[0] != TAG or not self._names.may_stand_in(wrapped.encoded):
@@ -287,6 +287,8 @@ class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
 
     def _open(self, info: KeyTransRecipientInfo, size: int) -> SessionKey:
         """Decrypt, or make a decoy; it has nothing of what the library's own implicit rejection answers with."""
+        if self._rejection is None:
+            self._rejection = _rejection(self._private_key)
         rejection = self._rejection.copy()
         rejection.update(info.encrypted_key)
         decoy = rejection.finalize()[:size]

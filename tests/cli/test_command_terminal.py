@@ -115,9 +115,10 @@ def test_message_comes_from_standard_input_all_the_same(provide: Callable[..., P
     folder = provide("locked.key", "sealed.eml")
     with Terminal("decrypt", "-i", "locked.key", streams="12") as terminal:
         assert terminal.process.stdin
+        terminal.process.stdin.write((folder / "sealed.eml").read_bytes())
+        terminal.process.stdin.close()
         terminal.expect(rb"Passphrase for locked\.key: ")
         terminal.send(b"open sesame\n")
-        terminal.process.stdin.write((folder / "sealed.eml").read_bytes())
         status, seen = terminal.finish()
     assert status == 0
     assert seen.endswith("At eight?\n")
@@ -169,16 +170,46 @@ def test_an_interrupted_question(provide: Callable[..., Path]) -> None:
     assert not (folder / "out.eml").exists()
 
 
-def test_wrong_passphrase(provide: Callable[..., Path]) -> None:
-    """A wrong answer is an error, which does not repeat it."""
+def test_a_wrong_passphrase_is_asked_for_again(provide: Callable[..., Path]) -> None:
+    """A wrong answer is told and asked for again, three times in all; then it is an error, which does not repeat it."""
     provide("locked.key", "sealed.eml")
-    with Terminal("decrypt", "-i", "locked.key", "sealed.eml") as terminal:
-        terminal.expect(rb"Passphrase for ")
-        terminal.send(b"open barley\n")
+    for answers, status in (([b"open barley"] * 3, 1), ([b"open barley", b"open oats", b"open sesame"], 0)):
+        with Terminal("decrypt", "-i", "locked.key", "sealed.eml") as terminal:
+            for number, answer in enumerate(answers, 1):
+                terminal.expect(rb"(Passphrase for locked\.key: .*){%d}" % number)
+                terminal.send(answer + b"\n")
+            found, seen = terminal.finish()
+        assert found == status
+        assert seen.count("This passphrase does not fit; try again.") == 2
+        assert ("Error: locked.key: the passphrase does not unlock the private key" in seen) == (status == 1)
+        assert ("At eight?" in seen) == (status == 0)
+        assert "barley" not in seen
+
+
+def test_no_passphrase_is_asked_for_where_none_is_needed(provide: Callable[..., Path]) -> None:
+    """Of several keys only the one that the message names is unlocked, and none to see whom it is for."""
+    provide("bob.key", "bob.p12", "locked.key", "carol.key", "sealed.eml")
+    keys = ("-i", "bob.p12", "-i", "locked.key", "-i", "bob.key")
+    for arguments in (("decrypt", *keys), ("inspect", "-i", "locked.key")):
+        with Terminal(*arguments, "sealed.eml") as terminal:
+            status, seen = terminal.finish()
+        assert (status, "Passphrase" in seen) == (0, False)
+    with Terminal("decrypt", "-i", "bob.p12", "-i", "locked.key", "-i", "carol.key", "sealed.eml") as terminal:
+        terminal.expect(rb"Passphrase for locked\.key: ")
+        terminal.send(b"open sesame\n")
         status, seen = terminal.finish()
-    assert status == 1
-    assert "Error: locked.key: " in seen
-    assert "barley" not in seen
+    assert (status, seen.count("Passphrase")) == (0, 1)
+
+
+def test_what_says_nothing_while_it_is_locked_is_unlocked(provide: Callable[..., Path]) -> None:
+    """A PKCS#12 file is unlocked to decrypt with it, or to see whose it is, once."""
+    provide("bob.p12", "carol.key", "sealed.eml")
+    for command, words in (("decrypt", "At eight?"), ("inspect", "bob@example.org")):
+        with Terminal(command, "-i", "bob.p12", "-i", "carol.key", "sealed.eml") as terminal:
+            terminal.expect(rb"Passphrase for bob\.p12: ")
+            terminal.send(b"open sesame\n")
+            status, seen = terminal.finish()
+        assert (status, seen.count("Passphrase"), words in seen) == (0, 1, True)
 
 
 @pytest.mark.parametrize(
