@@ -20,6 +20,7 @@ from smime_session import (
     PassphraseError,
     PolicyError,
     RecipientError,
+    SignerError,
     SmimeError,
 )
 
@@ -127,6 +128,8 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
             return f"--{option.replace('_', '-')} N accepts more"
         case DecryptionError() | NoMatchError():
             return _readers_hint(error)
+        case SignerError(option=str(option)):
+            return f"--{option.replace('_', '-')} signs all the same"
         case CredentialError() | RecipientError():
             return _credential_hint(error, command)
     return None

@@ -20,6 +20,7 @@ _COMPLETION: Final = "_SMIME_SESSION_COMPLETE"  # the environment variable that 
 SUBCOMMANDS: Final = {
     "encrypt": "Encrypt a message for recipients.",
     "decrypt": "Decrypt a message with a private key.",
+    "sign": "Sign a mail, so that readers can check who wrote it.",
     "inspect": "Show how a message is encrypted, for whom, and what opens it.",
     "rewrap": "Give a message other recipients.",
     "session-key": "Save the session key of one message.",

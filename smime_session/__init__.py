@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         RSAES_OAEP_SHA384,
         RSAES_OAEP_SHA512,
         RSAES_PKCS1_V1_5,
+        SignatureAlgorithm,
     )
     from smime_session.certificates.load import load_certificates
     from smime_session.certificates.names import addresses_of
@@ -60,10 +61,12 @@ if TYPE_CHECKING:
         NoMatchError,
         NotEnvelopeError,
         NotMailError,
+        NotSignedError,
         OtherMessageError,
         PassphraseError,
         PolicyError,
         RecipientError,
+        SignerError,
         SmimeError,
         UnsupportedAlgorithmError,
     )
@@ -76,6 +79,8 @@ if TYPE_CHECKING:
     from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
     from smime_session.operations.rewrap import Rewrapped, rewrap, rewrap_stream
     from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
+    from smime_session.operations.sign import Signed, sign, sign_stream
+    from smime_session.operations.signer import Signer, load_signer
     from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
     from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
@@ -116,6 +121,7 @@ __all__ = [
     "NoMatchError",
     "NotEnvelopeError",
     "NotMailError",
+    "NotSignedError",
     "OcspClient",
     "Opened",
     "OtherMessageError",
@@ -138,6 +144,10 @@ __all__ = [
     "SavedSessionKey",
     "Sealed",
     "SessionKey",
+    "SignatureAlgorithm",
+    "Signed",
+    "Signer",
+    "SignerError",
     "SmimeError",
     "TrustAnchors",
     "UnsupportedAlgorithmError",
@@ -158,10 +168,13 @@ __all__ = [
     "load_identities",
     "load_recipients",
     "load_session_key",
+    "load_signer",
     "new_identity",
     "recipient_for",
     "rewrap",
     "rewrap_stream",
+    "sign",
+    "sign_stream",
 ]
 
 _MODULES: Final = {
@@ -178,6 +191,7 @@ _MODULES: Final = {
         "RSAES_OAEP_SHA384",
         "RSAES_OAEP_SHA512",
         "RSAES_PKCS1_V1_5",
+        "SignatureAlgorithm",
     ),
     "certificates.store": ("CertificateBundle", "CertificateSource", "CertificateStore"),
     "certificates.load": ("load_certificates",),
@@ -202,10 +216,12 @@ _MODULES: Final = {
         "NoMatchError",
         "NotEnvelopeError",
         "NotMailError",
+        "NotSignedError",
         "OtherMessageError",
         "PassphraseError",
         "PolicyError",
         "RecipientError",
+        "SignerError",
         "SmimeError",
         "UnsupportedAlgorithmError",
     ),
@@ -217,6 +233,8 @@ _MODULES: Final = {
     "recipients.shared_key": ("PresharedKey",),
     "operations.rewrap": ("Rewrapped", "rewrap", "rewrap_stream"),
     "operations.saved_key": ("SavedSessionKey", "export_session_key", "load_session_key"),
+    "operations.sign": ("Signed", "sign", "sign_stream"),
+    "operations.signer": ("Signer", "load_signer"),
     "session_key": ("SessionKey",),
 }
 _HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}

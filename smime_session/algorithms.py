@@ -130,6 +130,18 @@ HASHES: Final[dict[str, HashName]] = {
 """Hash functions by object identifier."""
 HASH_OIDS: Final[dict[HashName, str]] = {name: oid for oid, name in HASHES.items()}
 
+DigestName = Literal[HashName, "MD5", "SHAKE256"]
+
+DIGESTS: Final[dict[str, DigestName]] = {
+    **HASHES,
+    "1.2.840.113549.2.5": "MD5",
+    "2.16.840.1.101.3.4.2.12": "SHAKE256",  # of 64 octets, as Ed448 has it inside (RFC 8419, 3.1)
+}
+"""Hash functions of what is signed, by object identifier."""
+DIGEST_OIDS: Final[dict[DigestName, str]] = {name: oid for oid, name in DIGESTS.items()}
+BROKEN_DIGESTS: Final[frozenset[DigestName]] = frozenset({"MD5", "SHA-1"})
+"""Those with which others can sign in a signer's place."""
+
 
 class KeyTransport(NamedTuple):
     """A way to encrypt a content-encryption key with an RSA key (RFC 3370, 4.2.1; RFC 3560).
@@ -169,15 +181,24 @@ OAEP: Final = (RSAES_OAEP_SHA256, RSAES_OAEP_SHA1, RSAES_OAEP_SHA384, RSAES_OAEP
 
 
 class SignatureAlgorithm(NamedTuple):
-    """A way to sign (RFC 8551, 2.2; RFC 4056; RFC 5753, 2.1; RFC 8419).
+    """A way to sign (RFC 8551, 2.2; RFC 4056; RFC 5753, 2.1; RFC 8419; RFC 9882).
 
     Attributes:
-        scheme: the scheme; EdDSA is Ed25519 or Ed448, as the key is.
-        hash: the hash function, which is also that of RSASSA-PSS's MGF1; None is the one that EdDSA has inside.
+        scheme: the scheme; EdDSA is Ed25519 or Ed448, and ML-DSA one of three sizes, as the key is.
+        hash: the hash function; None is the one that EdDSA and ML-DSA have inside.
+        mgf_hash: that of RSASSA-PSS's MGF1, if it is another one.
+        salt_size: octets of RSASSA-PSS's salt, if they are not as many as those of the hash.
     """
 
-    scheme: Literal["RSASSA-PKCS1-v1_5", "RSASSA-PSS", "ECDSA", "EdDSA"]
-    hash: HashName | None = None
+    scheme: Literal["RSASSA-PKCS1-v1_5", "RSASSA-PSS", "ECDSA", "EdDSA", "ML-DSA"]
+    hash: DigestName | None = None
+    mgf_hash: HashName | None = None
+    salt_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name shown to people."""
+        return f"{self.scheme} with {self.hash}" if self.hash else self.scheme
 
 
 class KeyWrap(NamedTuple):

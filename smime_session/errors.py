@@ -6,10 +6,12 @@
     ├── CredentialError                 a certificate or private key file that cannot be used
     │   └── PassphraseError             the passphrase that unlocks it is missing or wrong
     ├── RecipientError                  encrypting was refused: every unusable recipient, with its reasons
+    ├── SignerError                     signing was refused: the certificate is not for it, with its reasons
     ├── MessageError                    the input cannot be read or written as a message
     │   ├── NotMailError                it is not a mail at all
     │   ├── NotEnvelopeError            it is a message, but not an encrypted one
     │   ├── AlreadyEncryptedError       it is to be encrypted, but is encrypted already
+    │   ├── NotSignedError              it is a message, but not a signed one
     │   ├── MalformedError              it is cut off or breaks its own encoding
     │   ├── UnsupportedAlgorithmError   it names an algorithm that is not supported
     │   ├── PolicyError                 it can be read, but the policy forbids it
@@ -74,6 +76,21 @@ class RecipientError(SmimeError):
         self.refused = tuple(refused)
 
 
+class SignerError(SmimeError):
+    """Signing was refused because of the signer's certificate; nothing was signed.
+
+    Attributes:
+        reasons: what is against it, each following on "the certificate".
+        option: the one field of :class:`~smime_session.operations.signer.Signer` that would allow it, or None if no
+            single one would.
+    """
+
+    def __init__(self, who: str, reasons: Sequence[str], *, option: str | None = None) -> None:
+        super().__init__(f"certificate of {who} {', and '.join(reasons)}")
+        self.reasons = tuple(reasons)
+        self.option = option
+
+
 class MessageError(SmimeError):
     """The input cannot be read or written as a message."""
 
@@ -106,6 +123,18 @@ class AlreadyEncryptedError(MessageError):
     def __init__(self, scheme: str) -> None:
         super().__init__(f"the mail is encrypted already ({scheme})")
         self.scheme = scheme
+
+
+class NotSignedError(MessageError):
+    """The input is not signed the S/MIME way.
+
+    Attributes:
+        found: what it is instead, in a few words.
+    """
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the message is not signed with S/MIME: it is {found}")
+        self.found = found
 
 
 class MalformedError(MessageError):

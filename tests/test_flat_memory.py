@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from tests.conftest import Person
 
 MEGABYTE: Final = 1 << 20
-SIZE: Final = (
-    48 * MEGABYTE
-)  # with the 37 MB of every process more than the limit, if it is kept
+SIZE: Final = 48 * MEGABYTE  # with the 37 MB of every process more than the limit, if it is kept
 LIMIT: Final = 64 * MEGABYTE
 
 _PROGRAM: Final = """

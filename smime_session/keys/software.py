@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mlkem, padding, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, padding, rsa, x448, x25519
 
 from smime_session.certificates.public_key import PublicKey
+from smime_session.certificates.signatures import HASHES, pss_padding
 from smime_session.errors import CredentialError, MalformedError
 from smime_session.keys.private_key import UnusableKeyError
 from smime_session.keys.rsa_padding import encryption_padding
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-    from smime_session.algorithms import HashName, KeyTransport, SignatureAlgorithm
+    from smime_session.algorithms import KeyTransport, SignatureAlgorithm
 
-_HASHES: Final[dict[HashName, Callable[[], hashes.HashAlgorithm]]] = {
-    "SHA-1": hashes.SHA1,
-    "SHA-224": hashes.SHA224,
-    "SHA-256": hashes.SHA256,
-    "SHA-384": hashes.SHA384,
-    "SHA-512": hashes.SHA512,
-}
+    SigningKeys = (
+        ed25519.Ed25519PrivateKey
+        | ed448.Ed448PrivateKey
+        | mldsa.MLDSA44PrivateKey
+        | mldsa.MLDSA65PrivateKey
+        | mldsa.MLDSA87PrivateKey
+    )
+
 _ECDH: Final = ec.ECDH()
 
 
@@ -49,8 +51,14 @@ def private_key(key: PrivateKeyTypes, *, only_signs: bool = False) -> SoftwareKe
             return MontgomeryKey(key)
         case mlkem.MLKEM768PrivateKey() | mlkem.MLKEM1024PrivateKey():
             return KemKey(key)
-        case ed25519.Ed25519PrivateKey() | ed448.Ed448PrivateKey():
-            return EdwardsKey(key)
+        case (
+            ed25519.Ed25519PrivateKey()
+            | ed448.Ed448PrivateKey()
+            | mldsa.MLDSA44PrivateKey()
+            | mldsa.MLDSA65PrivateKey()
+            | mldsa.MLDSA87PrivateKey()
+        ):
+            return SigningKey(key)
         case _:
             return SoftwareKey(key)
 
@@ -93,8 +101,7 @@ class SoftwareKey:
 
     def sign(self, _data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
         """Refuse to."""
-        hashed = f" and {algorithm.hash}" if algorithm.hash else ""
-        raise self._refusal(f"sign with {algorithm.scheme}{hashed}")
+        raise self._refusal(f"sign with {algorithm.scheme}{f' and {algorithm.hash}' if algorithm.hash else ''}")
 
     def _refusal(self, what: str) -> CredentialError:
         return CredentialError(f"a private key of kind {self._public_key.kind} does not {what}")
@@ -141,10 +148,9 @@ class RsaKey(SoftwareKey):
         """Sign with RSASSA-PSS, whose salt is as long as the hash (RFC 4055, 3.1), or RSASSA-PKCS1-v1_5."""
         if algorithm.hash is None or algorithm.scheme not in {"RSASSA-PSS", "RSASSA-PKCS1-v1_5"}:
             return super().sign(data, algorithm)
-        digest = _HASHES[algorithm.hash]()
-        pss = padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH)
+        wanted = pss_padding(algorithm) if algorithm.scheme == "RSASSA-PSS" else padding.PKCS1v15()
         try:
-            return self._key.sign(data, pss if algorithm.scheme == "RSASSA-PSS" else padding.PKCS1v15(), digest)
+            return self._key.sign(data, wanted, HASHES[algorithm.hash]())
         except ValueError as error:
             raise CredentialError(f"the RSA key is too small to sign with {algorithm.hash}") from error
 
@@ -168,7 +174,7 @@ class EcKey(SoftwareKey):
         """Sign with ECDSA."""
         if algorithm.hash is None or algorithm.scheme != "ECDSA":
             return super().sign(data, algorithm)
-        return self._key.sign(data, ec.ECDSA(_HASHES[algorithm.hash]()))
+        return self._key.sign(data, ec.ECDSA(HASHES[algorithm.hash]()))
 
 
 class MontgomeryKey(SoftwareKey):
@@ -207,16 +213,18 @@ class KemKey(SoftwareKey):
         return secret
 
 
-class EdwardsKey(SoftwareKey):
-    """A key on Ed25519 or Ed448, which signs and does nothing else."""
+class SigningKey(SoftwareKey):
+    """A key on Ed25519 or Ed448, or of ML-DSA, which signs and does nothing else."""
 
-    def __init__(self, key: ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) -> None:
+    def __init__(self, key: SigningKeys) -> None:
         super().__init__(key)
         self._key = key
+        edwards = isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+        self._scheme = "EdDSA" if edwards else "ML-DSA"
 
     def sign(self, data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
-        """Sign with EdDSA."""
-        return self._key.sign(data) if algorithm.scheme == "EdDSA" else super().sign(data, algorithm)
+        """Sign with EdDSA or ML-DSA, the pure ones without a context (RFC 8419, 2; RFC 9882, 2)."""
+        return self._key.sign(data) if algorithm.scheme == self._scheme else super().sign(data, algorithm)
 
 
 def _no_point(public_key: PublicKey) -> MalformedError:

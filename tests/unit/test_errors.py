@@ -20,10 +20,12 @@ from smime_session.errors import (
     NoMatchError,
     NotEnvelopeError,
     NotMailError,
+    NotSignedError,
     OtherMessageError,
     PassphraseError,
     PolicyError,
     RecipientError,
+    SignerError,
     SmimeError,
     UnsupportedAlgorithmError,
 )
@@ -38,6 +40,8 @@ EXAMPLES = (
     (RecipientError(()), "no recipient was given"),
     (NotMailError("the input is empty"), "the input is empty"),
     (NotEnvelopeError("plain data"), "the message is not an S/MIME envelope: it is plain data"),
+    (NotSignedError("plain data"), "the message is not signed with S/MIME: it is plain data"),
+    (SignerError("a", ["expired", "is not for mail"]), "certificate of a expired, and is not for mail"),
     (AlreadyEncryptedError("PGP/MIME"), "the mail is encrypted already (PGP/MIME)"),
     (MalformedError("a value is cut off"), "a value is cut off"),
     (MalformedError("a value is cut off", 7), "a value is cut off (at octet 7 of the CMS object)"),
@@ -110,6 +114,9 @@ def test_facts_are_attributes() -> None:
     assert PassphraseError("it is locked", missing=True).missing
     assert RecipientError(["a", "b"]).refused == ("a", "b")
     assert NotEnvelopeError("plain data").found == "plain data"
+    assert NotSignedError("plain data").found == "plain data"
+    assert SignerError("a", ["expired"], option="insecure_expired").option == "insecure_expired"
+    assert SignerError("a", ["expired", "is weak"]).reasons == ("expired", "is weak")
     assert AlreadyEncryptedError("S/MIME").scheme == "S/MIME"
     assert MalformedError("it is cut off", 7).offset == 7
     assert MalformedError("it is cut off").offset is None

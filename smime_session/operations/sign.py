@@ -1,0 +1,241 @@
+"""Signing: a mail that everybody can read, and whose author and wording everybody can check.
+
+A clear signature (multipart/signed) travels beside the mail, which programs without S/MIME show too; relays that
+re-wrap lines or re-encode parts would break it, so the mail is made safe from that first. An opaque one holds the mail
+inside.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from smime_session.arguments import moment, wrong_kind
+from smime_session.cms.signed import detached, signed_end, signed_start
+from smime_session.mail.addresses import addresses_in
+from smime_session.mail.blocks import Lookahead
+from smime_session.mail.charset import charset_of_beginning
+from smime_session.mail.entity import read_head, require_mail, split_head
+from smime_session.mail.line_endings import CRLF, LF, Canonicaliser, LineFeeds
+from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
+from smime_session.mail.protection import joined
+from smime_session.mail.safe import rewritten, survey_entity
+from smime_session.mail.transfer import Base64Writer, encode_base64
+from smime_session.operations.signer import Signer
+from smime_session.operations.signing import Signing
+from smime_session.streams.outlets import Outlet
+from smime_session.streams.sources import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from smime_session.algorithms import DigestName
+    from smime_session.mail.blocks import Block, NextBlock
+    from smime_session.mail.entity import MailHead
+    from smime_session.mail.fields import Field
+
+MICALG: Final[dict[DigestName, str]] = {
+    "MD5": "md5",
+    "SHA-1": "sha-1",
+    "SHA-224": "sha-224",
+    "SHA-256": "sha-256",
+    "SHA-384": "sha-384",
+    "SHA-512": "sha-512",
+    "SHAKE256": "shake256",
+}
+"""What multipart/signed calls hash functions (RFC 8551, 3.5.3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What signing did.
+
+    Attributes:
+        algorithm: the name of the signature algorithm.
+        opaque: whether the mail is inside the signature.
+        made_safe: whether parts of the mail were encoded, so that they arrive as they were signed.
+    """
+
+    algorithm: str
+    opaque: bool
+    made_safe: bool
+
+
+def sign(message: M, signer: Signer, *, opaque: bool = False, at: datetime | None = None) -> M:
+    """Sign a mail that is in memory.
+
+    Header fields stay as they are; those that describe the body are signed with it.
+
+    Args:
+        message: the mail; as bytes, or octets in another buffer, with line endings of either kind.
+        signer: who signs.
+        opaque: put the mail inside the signature: every relay lets it through unchanged, but only programs with S/MIME
+            show it.
+        at: the signing time that is claimed, with its time zone; now if not given.
+
+    Returns:
+        The signed mail, as the type that was given, ready to be sent.
+
+    Raises:
+        SignerError: the signer's certificate must not sign this mail.
+        CredentialError: the private key does not sign so.
+        NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
+        MessageError: a part would not arrive as it is, and cannot be encoded; or the message object cannot be written.
+        TypeError: an argument is of a kind that is not accepted.
+    """
+    with BytesIO() as target:
+        _sign(octets_of(message), target, signer, opaque=opaque, at=at)
+        return like(message, target.getvalue())
+
+
+def sign_stream(
+    source: BinaryIO, target: BinaryIO, signer: Signer, *, opaque: bool = False, at: datetime | None = None
+) -> Signed:
+    """Sign a mail of any size in flat memory.
+
+    It is read several times; what comes from a pipe is kept meanwhile, in memory or in a private file.
+
+    Args:
+        source: the mail.
+        target: where the signed mail goes; after an exception it has no complete one.
+        signer: who signs.
+        opaque: as for :func:`sign`.
+        at: as for :func:`sign`.
+
+    Raises:
+        SignerError: the signer's certificate must not sign this mail.
+        CredentialError: the private key does not sign so.
+        NotMailError: the input is no mail, or it is not clear where its header ends.
+        MessageError: a part would not arrive as it is, and cannot be encoded.
+        MalformedError: the input changed while it was read.
+        TypeError: an argument is of a kind that is not accepted.
+    """
+    check_readable(source)
+    check_writable(target)
+    return _sign(source, target, signer, opaque=opaque, at=at)
+
+
+def _sign(source: bytes | BinaryIO, target: BinaryIO, signer: Signer, *, opaque: bool, at: datetime | None) -> Signed:
+    if not isinstance(signer, Signer):
+        raise wrong_kind("a signer is what load_signer() returns, or a Signer", signer)
+    at = moment(at)
+    with Replay(source) as replay:
+        raw_head, body = read_head(replay.read_block)
+        blocks = Lookahead(replay.read_block, body)
+        head = split_head(raw_head, lambda: charset_of_beginning(blocks), hidden=())
+        require_mail(raw_head, head)
+        signer.check(senders(head.fields), at)
+        entity = _Entity(replay, head)
+        signing = Signing(signer, at)
+        with Outlet(target) as out:
+            made_safe = _write_opaque(out, entity, signing) if opaque else _write_clear(out, entity, signing)
+            out.flush()
+    return Signed(signer.how.name, opaque, made_safe)
+
+
+def senders(fields: Sequence[Field]) -> list[str]:
+    """Return the addresses in From.
+
+    Raises:
+        MessageError: something in it is no address.
+    """
+    return [
+        address for name, raw in fields if name == "from" for address in addresses_in(raw.partition(b":")[2], "From")
+    ]
+
+
+class _Entity:
+    """What of a mail is signed: the fields that describe its body, and the body. It is read as often as needed."""
+
+    def __init__(self, replay: Replay, head: MailHead) -> None:
+        self._replay = replay
+        self.head = head
+
+    def again(self) -> NextBlock:
+        """Return the blocks from the first byte, line endings as the mail has them."""
+        self._replay.rewind()
+        _, body = read_head(self._replay.read_block)
+        start = joined(self.head.content_fields) + CRLF
+        return iter(self._blocks(start, Lookahead(self._replay.read_block, body))).__next__
+
+    @staticmethod
+    def _blocks(start: bytes, body: NextBlock) -> Iterator[Block]:
+        yield start
+        yield from iter(body, b"")
+        while True:
+            yield b""
+
+    def canonical(self) -> Iterator[Block]:
+        """Yield the blocks in canonical form (RFC 8551, 3.1.1)."""
+        line_endings = Canonicaliser(composite=self.head.composite)
+        for number, block in enumerate(iter(self.again(), b"")):
+            yield block if self.head.binary and number else line_endings.convert(block)
+
+
+def _write_clear(out: Outlet, entity: _Entity, signing: Signing) -> bool:
+    """Write a mail with its signature beside it; return whether it was made safe for that."""
+    pieces = survey_entity(entity.again)
+    blocks: Iterable[Block] = entity.canonical() if pieces is None else rewritten(entity.again(), pieces)
+    head = entity.head
+    boundary = b"=-" + os.urandom(16).hex().encode("ascii")
+    out.write(head.outer + head.eol.join(_clear_fields(MICALG[signing.hash], boundary)))
+    line_feeds = LineFeeds() if head.eol == LF else None
+    for block in blocks:
+        signing.update(block)
+        out.write(line_feeds.convert(block) if line_feeds else block)
+    if line_feeds:
+        out.write(line_feeds.finish())
+    signature = detached(signing.digest, signing.finish())
+    out.write(head.eol.join((b"", b"--" + boundary, *_SIGNATURE_FIELDS)))
+    out.write(encode_base64(signature, eol=head.eol))
+    out.write(head.eol.join((b"", b"--" + boundary + b"--", b"")))
+    return pieces is not None
+
+
+def _clear_fields(micalg: str, boundary: bytes) -> Sequence[bytes]:
+    """Return the ``Content-Type`` of a clear-signed mail and what begins its first part (RFC 8551, 3.5.3)."""
+    return (
+        b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";',
+        b" micalg=" + micalg.encode("ascii") + b'; boundary="' + boundary + b'"',
+        b"",
+        b"--" + boundary,
+        b"",
+    )
+
+
+_SIGNATURE_FIELDS: Final = (
+    b'Content-Type: application/pkcs7-signature; name="smime.p7s"',
+    b"Content-Transfer-Encoding: base64",
+    b'Content-Disposition: attachment; filename="smime.p7s"',
+    b"",
+    b"",
+)
+OPAQUE_FIELDS: Final = (
+    b"Content-Type: application/pkcs7-mime; smime-type=signed-data;",
+    b' name="smime.p7m"',
+    b"Content-Transfer-Encoding: base64",
+    b'Content-Disposition: attachment; filename="smime.p7m"',
+    b"",
+    b"",
+)
+"""The ``Content-*`` fields of an opaque signature, and the blank line (RFC 8551, 3.5.2)."""
+
+
+def _write_opaque(out: Outlet, entity: _Entity, signing: Signing) -> bool:
+    """Write a signature with the mail inside: read once to be hashed, and once more to be written."""
+    size = 0
+    for block in entity.canonical():
+        signing.update(block)
+        size += len(block)
+    end = signed_end(signing.finish())
+    out.write(entity.head.outer + entity.head.eol.join(OPAQUE_FIELDS))
+    armour = Base64Writer(out, eol=entity.head.eol)
+    armour.write(signed_start(signing.digest, size, len(end)))
+    for block in entity.canonical():
+        armour.write(block)
+    armour.write(end)
+    armour.finish()
+    return False
