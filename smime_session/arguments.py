@@ -6,13 +6,14 @@ for its letters, a word for true.
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from smime_session.profiles import Policy, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
 
 def wrong_kind(wanted: str, found: object) -> TypeError:
@@ -136,8 +137,6 @@ def moment(at: datetime | None) -> datetime:
     Raises:
         TypeError: it is no moment, for want of a time zone.
     """
-    from datetime import UTC, datetime
-
     if at is None:
         return datetime.now(UTC)
     if not isinstance(at, datetime):
@@ -148,6 +147,5 @@ def moment(at: datetime | None) -> datetime:
 
 
 def _is_certificate(value: object) -> bool:
-    from cryptography import x509
-
-    return isinstance(value, x509.Certificate)
+    x509 = sys.modules.get("cryptography.x509")  # before it is loaded, which takes 20 ms, nothing is of its kinds
+    return x509 is not None and isinstance(value, x509.Certificate)

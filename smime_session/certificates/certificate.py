@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from smime_session.certificates import facts, plain
-from smime_session.certificates.quiet import quietly
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from smime_session.certificates import plain
+from smime_session.certificates.files import Kind, certificates_alone
 from smime_session.cms.values import IssuerAndSerialNumber
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.certificates.facts import Facts
+    from smime_session.certificates.files import Piece
     from smime_session.certificates.public_key import PublicKey
+
+_DISTINCTIVE: Final = 32  # bytes at the end of a signature: no two certificates share them unless by intent
 
 
 class Certificate:
@@ -48,10 +53,13 @@ class Certificate:
         """Read a certificate that the library has loaded."""
         if isinstance(certificate, Certificate):
             return certificate
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         der = certificate.public_bytes(Encoding.DER)
-        return cls(der, plain.read(der) or facts.read(certificate), certificate)
+        found = plain.read(der)
+        if found is None:
+            from smime_session.certificates.library import facts_of  # loads cryptography.x509: 20 ms
+
+            found = facts_of(certificate)
+        return cls(der, found, certificate)
 
     @classmethod
     def load(cls, der: bytes) -> Certificate:
@@ -60,13 +68,13 @@ class Certificate:
         Raises:
             ValueError: it is broken, or is none.
         """
-        return cls.plain(der) or cls.of(_loaded(der))
+        return cls.plain(der) or cls.of(_load(der))
 
     @property
     def whole(self) -> x509.Certificate:
         """The library's certificate: whatever is plain, the library loads."""
         if self._whole is None:
-            self._whole = _loaded(self.der)
+            self._whole = _load(self.der)
         return self._whole
 
     @property
@@ -84,6 +92,26 @@ class Certificate:
         """The public key, or None if it cannot be read."""
         return self.facts.public_key
 
+    @property
+    def addresses(self) -> list[str]:
+        """Its mail addresses, as :func:`~smime_session.certificates.names.addresses_of` has them."""
+        from smime_session.certificates.names import addresses_of  # loads cryptography.x509: 20 ms
+
+        return addresses_of(self.whole)
+
+    @property
+    def subject(self) -> bytes:
+        """The subject's Name as it stands there."""
+        from smime_session.certificates.names import subject_of  # loads cryptography.x509: 20 ms
+
+        return subject_of(self.whole)
+
+    def __str__(self) -> str:
+        """Name it in one printable line: its mail address, common name or subject, and its serial number."""
+        from smime_session.certificates.names import describe  # loads cryptography.x509: 20 ms
+
+        return describe(self.whole)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
 
@@ -95,11 +123,49 @@ if TYPE_CHECKING:
     AnyCertificate = x509.Certificate | Certificate
 
 
-@quietly()
-def _loaded(der: bytes) -> x509.Certificate:
-    from cryptography import x509
+def _load(der: bytes) -> x509.Certificate:
+    from smime_session.certificates.library import loaded  # loads cryptography.x509: 20 ms
 
-    try:
-        return x509.load_der_x509_certificate(der)
-    except x509.InvalidVersion as error:
-        raise ValueError(str(error)) from error
+    return loaded(der)
+
+
+def read_certificates(data: bytes) -> list[Certificate]:
+    """Return the certificates in a file, once each, in their order; of those that are plain none is loaded.
+
+    Args:
+        data: PEM, DER or PKCS#7.
+
+    Raises:
+        CredentialError: there is none, and the error says what there is instead; or one is broken.
+    """
+    found: list[Certificate] = []
+    for der in certificates_alone(data) or [data]:
+        certificate = Certificate.plain(der)
+        if certificate is not None:
+            found.append(certificate)
+            continue
+        from smime_session.certificates.load import load_part  # loads cryptography.x509: 20 ms
+
+        found += map(Certificate.of, load_part(der, data))
+    if len({certificate.der[-_DISTINCTIVE:] for certificate in found}) == len(found):
+        return found
+    return list(dict.fromkeys(found))
+
+
+def certificates_beside(pieces: list[Piece]) -> list[Certificate]:
+    """Return the certificates among the pieces of a file of private keys; the library loads them all, or none.
+
+    Raises:
+        CredentialError: one is broken, counted from one.
+    """
+    holders = [piece for piece in pieces if piece.kind in {Kind.CERTIFICATE, Kind.PKCS7, Kind.PKCS12}]
+    found = [
+        Certificate.plain(piece.octets) if piece.complete and piece.kind is Kind.CERTIFICATE else None
+        for piece in holders
+    ]
+    read = [certificate for certificate in found if certificate is not None]
+    if len(read) == len(holders):
+        return read
+    from smime_session.certificates.load import certificates_in  # loads cryptography.x509: 20 ms
+
+    return list(map(Certificate.of, certificates_in(pieces)))

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
+from cryptography.exceptions import InvalidSignature
+
 from smime_session.algorithms import RSASSA_PSS_OID, name_of
-from smime_session.certificates.names import addresses_of, describe, subject_of
 from smime_session.certificates.quiet import quietly
 from smime_session.text import excerpt
 
@@ -113,7 +114,7 @@ def _is_only_authority(certificate: Certificate, use: Use) -> bool:
     """
     if not use.authority or use.key_usage is None or "key_cert_sign" not in use.key_usage:
         return False
-    return not addresses_of(certificate.whole)
+    return not certificate.addresses
 
 
 def _unfit_use(use: Use, demands: Demands | None, profile: Profile) -> Iterator[str]:
@@ -139,7 +140,7 @@ def without_issuers(certificates: Sequence[Certificate]) -> tuple[list[Certifica
         return list(certificates), []
     others = [certificate for certificate in certificates if certificate not in issuers]
     return others, [
-        f"certificate of {describe(issuer.whole)} {_AUTHORITY}: it issued the certificate of {describe(issued.whole)}"
+        f"certificate of {issuer} {_AUTHORITY}: it issued the certificate of {issued}"
         for issuer, issued in issuers.items()
     ]
 
@@ -150,13 +151,11 @@ def issuers_among(certificates: Sequence[Certificate]) -> dict[Certificate, Cert
     for certificate in certificates:
         use = certificate.facts.use
         if use is not None and use.authority:
-            authorities.setdefault(subject_of(certificate.whole), []).append(certificate)
+            authorities.setdefault(certificate.subject, []).append(certificate)
     found: dict[Certificate, Certificate] = {}
     for certificate in certificates if authorities else ():
         name = certificate.facts.issuer
-        if name in authorities and name != subject_of(
-            certificate.whole
-        ):  # its own issuer may be an earlier's successor
+        if name in authorities and name != certificate.subject:  # its own issuer may be an earlier's successor
             for authority in authorities[name]:
                 if authority not in found and _issued(authority.whole, certificate.whole):
                     found[authority] = certificate
@@ -166,8 +165,6 @@ def issuers_among(certificates: Sequence[Certificate]) -> dict[Certificate, Cert
 @quietly()
 def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Tell whether a certificate of an authority's name is signed with its key, or may be, for all that can be told."""
-    from cryptography.exceptions import InvalidSignature
-
     try:
         certificate.verify_directly_issued_by(authority)
     except InvalidSignature:

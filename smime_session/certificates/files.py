@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from binascii import Error, a2b_base64
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from pybase64 import b64decode
 
 from smime_session.algorithms import AUTH_ENVELOPED_DATA, ENVELOPED_DATA, SIGNED_DATA
 from smime_session.arguments import check_octets
@@ -118,8 +121,6 @@ def certificates_alone(data: bytes) -> list[bytes] | None:
     before = {body[:1] for body in bodies} | {text[-1:] for text in texts[:-1]} | {first[-1:] or b"\n"}
     if before != {b"\n"}:  # each block has lines of its own
         return None
-    from pybase64 import b64decode
-
     try:
         return [b64decode(body.replace(b"\n", b""), validate=True) for body in bodies]
     except ValueError:
@@ -180,8 +181,6 @@ def _labelled(label: str) -> Kind | None:
 
 def _decoded(body: bytes) -> bytes:
     """Return the octets of a PEM block; none if its base64 is broken, which no decoder then accepts."""
-    from binascii import Error, a2b_base64
-
     try:
         return a2b_base64(b"".join(body.split()), strict_mode=True)
     except Error:

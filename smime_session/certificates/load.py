@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
-from smime_session.certificates.certificate import Certificate
-from smime_session.certificates.files import Kind, Piece, certificate_piece, certificates_alone, read
+from smime_session.certificates.files import Kind, Piece, certificate_piece, read
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError
-
-if TYPE_CHECKING:
-    from cryptography import x509
-
-
-_DISTINCTIVE: Final = 32  # bytes at the end of a signature: no two certificates share them unless by intent
 
 
 def load_certificates(data: bytes) -> list[x509.Certificate]:
@@ -32,35 +26,11 @@ def load_certificates(data: bytes) -> list[x509.Certificate]:
     return certificates
 
 
-def read_certificates(data: bytes) -> list[Certificate]:
-    """Return the certificates in a file, once each, in their order; of those that are plain none is loaded.
-
-    Args:
-        data: PEM, DER or PKCS#7.
+def load_part(der: bytes, data: bytes) -> list[x509.Certificate]:
+    """Load what is in one PEM block of a file, or in all of it if ``der`` is ``data``.
 
     Raises:
-        CredentialError: there is none, and the error says what there is instead; or one is broken.
-    """
-    alone = certificates_alone(data)
-    if alone is None:
-        return list(map(Certificate.of, dict.fromkeys(load_certificates(data))))
-    found: list[Certificate] = []
-    for der in alone:
-        certificate = Certificate.plain(der)
-        if certificate is not None:
-            found.append(certificate)
-        else:
-            found += map(Certificate.of, _loaded(der, data))
-    if len({certificate.der[-_DISTINCTIVE:] for certificate in found}) == len(found):
-        return found
-    return list(dict.fromkeys(found))
-
-
-def _loaded(der: bytes, data: bytes) -> list[x509.Certificate]:
-    """Load a certificate of a file that is not plain.
-
-    Raises:
-        CredentialError: it is broken, and the error tells its place in the file.
+        CredentialError: it is broken or no certificate, and the error tells its place in the file.
     """
     if der is data:
         return load_certificates(data)
@@ -69,21 +39,6 @@ def _loaded(der: bytes, data: bytes) -> list[x509.Certificate]:
     except CredentialError:
         load_certificates(data)
         raise
-
-
-def certificates_beside(pieces: list[Piece]) -> list[Certificate]:
-    """Return the certificates among the pieces of a file of private keys; the library loads them all, or none.
-
-    Raises:
-        CredentialError: one is broken, counted from one.
-    """
-    holders = [piece for piece in pieces if piece.kind in {Kind.CERTIFICATE, Kind.PKCS7, Kind.PKCS12}]
-    found = [
-        Certificate.plain(piece.octets) if piece.complete and piece.kind is Kind.CERTIFICATE else None
-        for piece in holders
-    ]
-    plain = [certificate for certificate in found if certificate is not None]
-    return plain if len(plain) == len(holders) else list(map(Certificate.of, certificates_in(pieces)))
 
 
 @quietly()
@@ -107,8 +62,6 @@ def certificates_in(pieces: list[Piece]) -> list[x509.Certificate]:
 
 
 def _from_der(der: bytes, which: str) -> x509.Certificate:
-    from cryptography import x509
-
     try:
         return x509.load_der_x509_certificate(der)
     except (ValueError, x509.InvalidVersion) as error:
@@ -116,9 +69,7 @@ def _from_der(der: bytes, which: str) -> x509.Certificate:
 
 
 def _from_pkcs7(der: bytes) -> list[x509.Certificate]:
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import pkcs7
+    from cryptography.hazmat.primitives.serialization import pkcs7  # loads the package email: 10 ms
 
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(der)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
+from unicodedata import normalize
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from smime_session.arguments import check_certificate
 from smime_session.certificates.quiet import quietly
@@ -12,8 +16,6 @@ from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from cryptography import x509
 
     ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
@@ -53,8 +55,6 @@ def describe(certificate: x509.Certificate) -> str:
 
 def extensions_of(certificate: x509.Certificate) -> x509.Extensions | None:
     """Return the extensions of a certificate, or None if one of them cannot be read."""
-    from cryptography import x509
-
     try:
         return certificate.extensions
     except (*_UNREADABLE_NAME, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
@@ -69,8 +69,6 @@ def extension_of(certificate: x509.Certificate, kind: type[ExtensionT]) -> Exten
 
 def extension_among(extensions: x509.Extensions, kind: type[ExtensionT]) -> ExtensionT | None:
     """Return the value of an extension, or None if it is not among these."""
-    from cryptography import x509
-
     try:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -130,8 +128,6 @@ def _normalized(text: str) -> str:
     """Return ``text`` in lower case and in Unicode's composed form (NFC)."""
     if text.isascii():
         return text.lower()
-    from unicodedata import normalize  # large, and seldom needed
-
     return normalize("NFC", text.lower())
 
 
@@ -141,8 +137,6 @@ def _ascii_label(label: str) -> str:
 
 def alternative_addresses(certificate: x509.Certificate) -> Iterator[str]:
     """Yield the mail addresses in the subject alternative name (RFC 5280, 4.2.1.6; RFC 9598, 3)."""
-    from cryptography import x509
-
     for name in extension_of(certificate, x509.SubjectAlternativeName) or ():
         if isinstance(name, x509.RFC822Name):
             yield name.value
@@ -158,8 +152,6 @@ def _utf8_string(encoded: bytes) -> Iterator[str]:
 
 
 def _subject_addresses(certificate: x509.Certificate) -> Iterator[str]:
-    from cryptography.x509.oid import NameOID
-
     yield from _subject_values(certificate, NameOID.EMAIL_ADDRESS)
 
 
@@ -174,8 +166,6 @@ def _subject_values(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -
 
 
 def _subject_name(certificate: x509.Certificate) -> str:
-    from cryptography.x509.oid import NameOID
-
     if name := next(_subject_values(certificate, NameOID.COMMON_NAME), None):
         return name
     try:

@@ -8,8 +8,22 @@ is signed by the issuer or by one whom the issuer appointed for it.
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+from datetime import timedelta
+from http.client import HTTPConnection, HTTPSConnection
+from ssl import create_default_context
+from threading import Thread
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from smime_session.certificates.names import extension_of, extensions_of, key_of, subject_of
 from smime_session.certificates.public_key import PublicKey
@@ -19,14 +33,10 @@ from smime_session.errors import SmimeError
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from datetime import datetime
-    from http.client import HTTPConnection
 
-    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
-    from cryptography.x509 import ocsp
 
 MAX_SECONDS: Final = 10.0  # for a question and its answer
 MAX_ANSWER_SIZE: Final = 1 << 16  # octets; real ones have 500 to 5,000
@@ -55,8 +65,6 @@ class OcspClient:
     @quietly()
     def ask(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
         """Return what the issuer says of a certificate at a moment; what keeps it from saying is in the answer."""
-        from datetime import timedelta
-
         key = (certificate, issuer)
         if key in self._answers and abs(self._answers[key][0] - at) < timedelta(minutes=CLOCK_SKEW_MINUTES):
             return self._answers[key][1]
@@ -73,10 +81,6 @@ class OcspClient:
         Raises:
             _NoAnswerError: there is no answer that counts.
         """
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.serialization import Encoding
-        from cryptography.x509 import ocsp
-
         address = next(_responders_of(certificate), None)
         if address is None:
             raise _NoAnswerError("it names no OCSP responder with an http or https address")
@@ -95,9 +99,6 @@ class OcspClient:
 
 
 def _responders_of(certificate: x509.Certificate) -> Iterator[str]:
-    from cryptography import x509
-    from cryptography.x509.oid import AuthorityInformationAccessOID
-
     for description in extension_of(certificate, x509.AuthorityInformationAccess) or ():
         location = description.access_location
         if description.access_method == AuthorityInformationAccessOID.OCSP and isinstance(
@@ -121,8 +122,6 @@ def _posted(address: str, request: bytes, seconds: float) -> bytes:
         TimeoutError: it took too long.
         _NoAnswerError: there was no answer, or another than the protocol has.
     """
-    from threading import Thread
-
     connection = _connection(address, seconds)
     sockets: list[socket.socket] = []
     outcome: list[bytes | Exception] = []
@@ -155,13 +154,9 @@ def _posted(address: str, request: bytes, seconds: float) -> bytes:
 
 
 def _connection(address: str, seconds: float) -> HTTPConnection:
-    from http.client import HTTPConnection, HTTPSConnection
-
     parts = urlsplit(address)
     if parts.scheme == "http":
         return HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
-    from ssl import create_default_context
-
     return HTTPSConnection(parts.hostname or "", parts.port, timeout=seconds, context=create_default_context())
 
 
@@ -184,9 +179,6 @@ def _exchanged(connection: HTTPConnection, address: str, request: bytes, sockets
 
 def _cut(sockets: list[socket.socket]) -> None:
     """Wake a thread that waits for a socket, so that it ends."""
-    import socket
-    from contextlib import suppress
-
     for each in sockets:
         with suppress(OSError):
             socket.socket.shutdown(each, socket.SHUT_RDWR)
@@ -201,9 +193,6 @@ def _judged(octets: bytes, certificate: x509.Certificate, issuer: x509.Certifica
     Raises:
         _NoAnswerError: it does not count.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.x509 import ocsp
-
     try:
         response = ocsp.load_der_ocsp_response(octets)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
@@ -220,10 +209,6 @@ def _judged(octets: bytes, certificate: x509.Certificate, issuer: x509.Certifica
 
 
 def _said(single: ocsp.OCSPSingleResponse, at: datetime) -> Answer:
-    from datetime import timedelta
-
-    from cryptography.x509 import ocsp
-
     begin, end = single.this_update_utc, single.next_update_utc
     if end is None:
         end = begin + timedelta(minutes=MAX_AGE_MINUTES)
@@ -241,8 +226,6 @@ def _said(single: ocsp.OCSPSingleResponse, at: datetime) -> Answer:
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether an answer names a certificate: by its serial number, and its issuer's name and key."""
-    from cryptography.hazmat.primitives import hashes
-
     if single.serial_number != certificate.serial_number:
         return False
     named = ((subject_of(issuer), single.issuer_name_hash), (_key_octets(issuer), single.issuer_key_hash))
@@ -266,11 +249,6 @@ def _signed_by_issuer(response: ocsp.OCSPResponse, issuer: x509.Certificate, at:
 
 
 def _is_appointed(certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> bool:
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
     purposes = extension_of(certificate, x509.ExtendedKeyUsage) or ()
     if ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
         return False
@@ -291,10 +269,6 @@ def _is_appointed(certificate: x509.Certificate, issuer: x509.Certificate, at: d
 
 def _fits(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
     """Tell whether a key signed an answer, with a digest that is still strong."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
-
     key = cast("CertificateIssuerPublicKeyTypes", signer.public_key())
     signature, signed = response.signature, response.tbs_response_bytes
     digest = response.signature_hash_algorithm

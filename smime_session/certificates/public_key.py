@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
 from smime_session.algorithms import (
     CURVES,
     EC_PUBLIC_KEY_OID,
@@ -139,8 +143,6 @@ class PublicKey:
     @property
     def key_identifier(self) -> bytes:
         """The usual key identifier: SHA-1 of the key's octets (RFC 5280, 4.2.1.2, method 1)."""
-        from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
-
         digest = hashes.Hash(hashes.SHA1())  # noqa: S303  # a name, not a proof
         digest.update(_parts(self.canonical)[2])
         return digest.finalize()
@@ -198,9 +200,6 @@ def _kind_of(key: PublicKeyTypes) -> str:
 
 @quietly()
 def _load(info: bytes) -> PublicKeyTypes:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
-
     try:
         return load_der_public_key(info)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -208,6 +207,4 @@ def _load(info: bytes) -> PublicKeyTypes:
 
 
 def _encoded(key: PublicKeyTypes) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -7,13 +7,18 @@ critical extension; they are not supported, and count for nothing.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
 from smime_session.arguments import check_octets, check_several, wrong_kind
-from smime_session.certificates.facts import public_key_in
 from smime_session.certificates.files import Kind, read
+from smime_session.certificates.library import public_key_in
 from smime_session.certificates.names import describe, extension_among, extension_of
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 
 MAX_CRL_SIZE: Final = 64 << 20  # octets of a file of lists: the largest that are public have 30 million
@@ -128,8 +132,6 @@ class _List:
     """
 
     def __init__(self, crl: x509.CertificateRevocationList) -> None:
-        from cryptography import x509
-
         if not isinstance(crl, x509.CertificateRevocationList):
             raise wrong_kind("a revocation list is one that load_crls() returns", crl)
         try:
@@ -161,8 +163,6 @@ class _List:
 
 def _fresh(begin: datetime, end: datetime | None, at: datetime) -> Answer:
     """Return whether a list that does not name a certificate says that it was not revoked at a moment."""
-    from datetime import timedelta
-
     if begin > at + timedelta(minutes=CLOCK_SKEW_MINUTES):
         return _unknown(f"the revocation list begins on {begin:%Y-%m-%d}")
     if end is None:
@@ -176,8 +176,6 @@ def _unknown(why: str) -> Answer:
 
 def _covers(scope: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
     """Tell whether a list is about a certificate, and about every reason to revoke it (RFC 5280, 6.3.3)."""
-    from cryptography import x509
-
     if scope.indirect_crl or scope.only_some_reasons or scope.only_contains_attribute_certs or scope.relative_name:
         return False
     constraints = extension_of(certificate, x509.BasicConstraints)
@@ -192,10 +190,6 @@ def _covers(scope: x509.IssuingDistributionPoint, certificate: x509.Certificate)
 @quietly()
 def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     """Tell whether an issuer signed a list, and may (RFC 5280, 6.3.3), with a digest that is still strong."""
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes
-
     usage = extension_of(issuer, x509.KeyUsage)
     key = public_key_in(issuer)
     if key is None or (usage is not None and not usage.crl_sign):
@@ -230,8 +224,6 @@ def crls_in(data: bytes) -> list[x509.CertificateRevocationList]:
     Raises:
         CredentialError: there is none, or one is broken.
     """
-    from cryptography import x509
-
     check_octets(data, "what a file holds")
     pieces = read(data)
     found = [piece for piece in pieces if piece.kind is Kind.REVOCATION_LIST]

@@ -18,6 +18,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of, mailbox_of
 from smime_session.errors import CredentialError
@@ -148,9 +151,6 @@ class CertificateStore:
         Raises:
             OSError: a file cannot be written; those before it are there.
         """
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         added: list[str] = []
         with self._index() as index:
             self._refresh(index, at_once=True)

@@ -11,6 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
+
 from smime_session.arguments import check_certificate, check_several, moment
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import (
@@ -32,8 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from cryptography import x509
-    from cryptography.x509.verification import ExtensionPolicy, Policy, Store
+    from cryptography.x509.verification import Policy
 
     from smime_session.certificates.revocation import Responder
 
@@ -184,8 +187,6 @@ class TrustAnchors:
         self, certificate: x509.Certificate, candidates: Sequence[x509.Certificate], at: datetime
     ) -> tuple[str, tuple[x509.Certificate, ...]]:
         """Return a chain that holds at a moment; or why there is none, and an empty one."""
-        from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
-
         self._store = self._store or Store(list(self._roots))
         builder = PolicyBuilder().store(self._store).time(at).max_chain_depth(MAX_CHAIN_DEPTH)
         # server names and the purpose of a web client are nothing to mail: its own rules are in these two
@@ -245,9 +246,6 @@ def _authorities() -> ExtensionPolicy:
 
     That a root says what its key is for is not asked (RFC 5280, 6.1.4), for programs that make one seldom write it.
     """
-    from cryptography import x509
-    from cryptography.x509.verification import Criticality, ExtensionPolicy
-
     policy = ExtensionPolicy.permit_all()
     policy = policy.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_authority)
     policy = policy.may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_issue)
@@ -270,16 +268,12 @@ def _issues_for_mail(_: Policy, __: x509.Certificate, purposes: x509.ExtendedKey
 
 
 def _for_mail(purposes: x509.ExtendedKeyUsage | None) -> bool:
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
     mail = {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     return purposes is None or not mail.isdisjoint(purposes)
 
 
 def _unfit(chain: Sequence[x509.Certificate], address: str | None, *, any_purpose: bool) -> str | None:
     """Return why the certificate at the beginning of a chain is not for mail, or not for an address."""
-    from cryptography import x509
-
     certificate, *issuers = chain
     if not any_purpose and not _for_mail(extension_of(certificate, x509.ExtendedKeyUsage)):
         return "is not for mail: its extended key usage lacks emailProtection"

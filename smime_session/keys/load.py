@@ -8,9 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.arguments import check_passphrase
-from smime_session.certificates.certificate import Certificate
+from smime_session.certificates.certificate import Certificate, certificates_beside
 from smime_session.certificates.files import Kind, Piece, der_of, read
-from smime_session.certificates.load import certificates_beside
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError
 from smime_session.keys import pkcs8, software

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from smime_session.arguments import check_octets, check_profile, check_recipient, check_several, moment
 from smime_session.certificates import check
-from smime_session.certificates.certificate import Certificate
+from smime_session.certificates.certificate import Certificate, read_certificates
 from smime_session.certificates.facts import letters
-from smime_session.certificates.load import read_certificates
-from smime_session.certificates.names import addresses_of, describe, same_mailbox
 from smime_session.cms.values import SubjectKeyIdentifier
 from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN, Profile
@@ -148,7 +146,7 @@ def _preparing(profile: Profile, at: datetime | None) -> Callable[[Certificate],
             kind = kinds[key.kind] if key.kind in kinds else kinds.setdefault(key.kind, kind_for(key))
         reasons = check.reasons_against(certificate, kind, profile, now)
         if reasons or key is None or kind is None:
-            sentence = f"certificate of {describe(certificate.whole)} {', and '.join(reasons)}"
+            sentence = f"certificate of {certificate} {', and '.join(reasons)}"
             raise RecipientError((sentence,))
         stated = certificate.key_identifier
         return kind.recipient(
@@ -177,6 +175,8 @@ def certificates_for(
         at: the moment at which they must be valid, with its time zone; now if not given.
         profile: what may be used.
     """
+    from smime_session.certificates.names import addresses_of, same_mailbox  # loads cryptography.x509: 20 ms
+
     at = moment(at)
     matching = [
         Certificate.of(certificate)

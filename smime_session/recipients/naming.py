@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smime_session.certificates.certificate import Certificate
-from smime_session.certificates.names import describe
 from smime_session.cms import asn1
 from smime_session.cms.names import same_name
 from smime_session.cms.values import IssuerAndSerialNumber, RecipientIdentifier
@@ -71,6 +70,6 @@ class OwnNames:
 
     def describe(self, key: str) -> str:
         """Say whose ``key`` (``RSA-3072 private key``) it is."""
-        if self.certificate is not None:
-            return f"{key} of {describe(self.certificate)}"
+        if self._certificate is not None:
+            return f"{key} of {self._certificate}"
         return f"{key} without a certificate, key identifier {min(self.key_identifiers).hex()}"

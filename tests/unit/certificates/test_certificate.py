@@ -15,8 +15,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smime_session.certificates import facts
 from smime_session.certificates.files import read as pieces_of
+from smime_session.certificates.library import facts_of
 from smime_session.certificates.load import certificates_in
 from smime_session.certificates.names import key_of
 from smime_session.certificates.plain import read
@@ -130,7 +130,7 @@ def assert_agrees(plain: Facts, octets: bytes) -> None:
     assert found is not None
     assert found.version is x509.Version.v3
     assert found.serial_number > 0
-    expected = facts.read(found)
+    expected = facts_of(found)
     if expected.public_key is None:
         assert plain.public_key is not None
         assert plain.public_key.kind.startswith("P-")  # a point that is not on its curve, which shows when it is loaded

@@ -1,0 +1,76 @@
+"""Certificates as the cryptography library reads them: any that there are; loading it takes longer than most mails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from smime_session.certificates.facts import KEY_USAGE, MAIL, Facts, Use, letters
+from smime_session.certificates.names import extension_among, extensions_of, issuer_of
+from smime_session.certificates.public_key import PublicKey
+from smime_session.certificates.quiet import quietly
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+
+@quietly()
+def loaded(der: bytes) -> x509.Certificate:
+    """Load a certificate.
+
+    Raises:
+        ValueError: it is broken, or is none.
+    """
+    try:
+        return x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error
+
+
+@quietly()
+def facts_of(certificate: x509.Certificate) -> Facts:
+    """Return what is needed of a certificate."""
+    key = public_key_in(certificate)
+    extensions = extensions_of(certificate)
+    identifier = extension_among(extensions, x509.SubjectKeyIdentifier) if extensions is not None else None
+    return Facts(
+        issuer_of(certificate),
+        certificate.serial_number,
+        letters(certificate.not_valid_before_utc),
+        letters(certificate.not_valid_after_utc),
+        certificate.public_key_algorithm_oid.dotted_string,
+        None if key is None else PublicKey.of(key),
+        None if identifier is None else identifier.digest,
+        None if extensions is None else _use_of(extensions),
+    )
+
+
+def public_key_in(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """Return the library's public key in a certificate, or None if it cannot be read."""
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # of a kind that is not known here, an issuer's perhaps
+        return None
+
+
+def _use_of(extensions: x509.Extensions) -> Use:
+    usage = extension_among(extensions, x509.KeyUsage)
+    purposes = extension_among(extensions, x509.ExtendedKeyUsage)
+    constraints = extension_among(extensions, x509.BasicConstraints)
+    return Use(
+        None if usage is None else frozenset(bit for bit in KEY_USAGE if _is_set(usage, bit)),
+        purposes is None or any(purpose.dotted_string in MAIL for purpose in purposes),
+        constraints is not None and constraints.ca,
+        tuple(
+            extension.oid.dotted_string
+            for extension in extensions
+            if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension)
+        ),
+    )
+
+
+def _is_set(usage: x509.KeyUsage, bit: str) -> bool:
+    """Tell whether a bit is set; one that refines keyAgreement may be asked for only beside that."""
+    return (bit != "encipher_only" or usage.key_agreement) and getattr(usage, bit)
