@@ -21,7 +21,7 @@ from smime_session.mail.objects import M, octets_of
 from smime_session.operations.encrypt import encrypt
 from smime_session.operations.outgoing import Treatment
 from smime_session.profiles import MODERN
-from smime_session.recipients.from_certificates import reasons_against
+from smime_session.recipients.from_certificates import distrust, reasons_against
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.mail.fields import Field
     from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.profiles import Profile
@@ -101,13 +102,14 @@ def addresses_of_fields(fields: Sequence[Field], names: Sequence[str]) -> list[s
     return list(found.values())
 
 
-def addressee_for(  # what a choice depends on
+def addressee_for(  # noqa: PLR0913  # what a choice depends on
     address: str,
     sources: Iterable[CertificateSource],
     *,
     profile: Profile,
     at: datetime | None = None,
     every: bool = False,
+    trust: TrustAnchors | None = None,
 ) -> Addressee:
     """Choose the certificates for an address.
 
@@ -121,12 +123,16 @@ def addressee_for(  # what a choice depends on
         profile: what may be used.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
         every: whether to take all that can be used, not only the best one.
+        trust: checks the chain of each; what is not trusted, or is not for the address, is passed over too.
     """
     at = moment(at)
     usable: list[x509.Certificate] = []
     reasons: list[str] = []
     for certificate in dict.fromkeys(certificate for source in sources for certificate in source.find(address)):
-        if against := reasons_against(certificate, profile=profile, at=at):
+        against = reasons_against(certificate, profile=profile, at=at)
+        if trust is not None and not against:
+            against = distrust(certificate, trust, profile=profile, at=at, address=address)
+        if against:
             reasons.append(f"the certificate with serial {certificate.serial_number:#x} {', and '.join(against)}")
         else:
             usable.append(certificate)
@@ -151,6 +157,7 @@ def envelopes(  # noqa: PLR0913  # what a choice depends on
     profile: Profile,
     at: datetime | None = None,
     every: bool = False,
+    trust: TrustAnchors | None = None,
 ) -> list[Envelope]:
     """Divide addresses into envelopes: one for all who are visible, one for each blind recipient who is not.
 
@@ -159,7 +166,7 @@ def envelopes(  # noqa: PLR0913  # what a choice depends on
     """
     sources = tuple(sources)
     found = [
-        [addressee_for(address, sources, profile=profile, at=at, every=every) for address in addresses]
+        [addressee_for(address, sources, profile=profile, at=at, every=every, trust=trust) for address in addresses]
         for addresses in (visible, blind)
     ]
     refuse_unreachable([addressee for addressees in found for addressee in addressees])
@@ -193,6 +200,7 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     strip_dkim: bool = False,
     every: bool = False,
     at: datetime | None = None,
+    trust: TrustAnchors | None = None,
 ) -> Iterator[Addressed[M]]:
     """Encrypt a mail for whom it is addressed to: one message for To and Cc, and one for each address in Bcc.
 
@@ -210,6 +218,7 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
         strip_dkim: as for ``encrypt``.
         every: whether to encrypt for all certificates of an address that can be used, not only for the best.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
+        trust: checks the chain of each certificate, those that are added among them; without it, none is checked.
 
     Returns:
         The messages, each with the addresses for its SMTP envelope.
@@ -225,7 +234,7 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     fields = split_head(read_head(io.BytesIO(raw).read)[0]).fields
     visible = addresses_of_fields(fields, VISIBLE_FIELDS) if to is None else list(to)
     blind = addresses_of_fields(fields, BLIND_FIELDS) if to is None else ()
-    divided = envelopes(visible, blind, sources, profile=profile, at=at, every=every)
+    divided = envelopes(visible, blind, sources, profile=profile, at=at, every=every, trust=trust)
     if not divided:
         raise RecipientError(())
     others: list[Recipient | x509.Certificate] = list(add)
@@ -233,6 +242,6 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
 
     def encrypted(envelope: Envelope) -> M:
         recipients: list[Recipient | x509.Certificate] = [*envelope.certificates, *(() if envelope.blind else others)]
-        return encrypt(message, recipients, profile=profile, **treatment._asdict())
+        return encrypt(message, recipients, profile=profile, trust=trust, **treatment._asdict())
 
     return (Addressed(envelope.recipients, encrypted(envelope)) for envelope in divided)

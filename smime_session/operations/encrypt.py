@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.outgoing import Content
     from smime_session.recipients.registry import Recipient
@@ -83,6 +84,7 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     again: bool = False,
     compress: bool = False,
     strip_dkim: bool = False,
+    trust: TrustAnchors | None = None,
 ) -> M:
     """Encrypt a mail that is in memory.
 
@@ -98,6 +100,8 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
         compress: whether to compress what is sealed (RFC 3274). Few programs open it, and the size outside tells
             more of what is inside: who can put text into the mail can guess at what else it holds.
         strip_dkim: whether to remove ``DKIM-Signature``, which signs a body that is another one afterwards.
+        trust: checks the chain of each certificate, without which nothing is encrypted; a recipient that is prepared
+            already was checked, or not, when it was. Without it, no chain is checked.
 
     Returns:
         The encrypted mail, as the type that was given, ready to be sent.
@@ -113,7 +117,7 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     """
     check_headers(headers)
     treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
-    ready = recipients_for(recipients, profile=profile)
+    ready = recipients_for(recipients, profile=profile, trust=trust)
     mail = octets_of(message)
     begin = find_body(mail)
     if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE:
@@ -152,6 +156,7 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     again: bool = False,
     compress: bool = False,
     strip_dkim: bool = False,
+    trust: TrustAnchors | None = None,
 ) -> Sealed:
     """Encrypt a message of any size in flat memory.
 
@@ -172,6 +177,7 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
         again: of a mail, as for :func:`encrypt`.
         compress: of a mail, as for :func:`encrypt`; its envelope is BER then, because its size is not known beforehand.
         strip_dkim: of a mail, as for :func:`encrypt`.
+        trust: as for :func:`encrypt`.
 
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
@@ -189,7 +195,7 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
         raise TypeError("compress is for a mail: readers expect a compressed MIME entity inside the envelope")
     check_readable(source)
     check_writable(target)
-    ready = recipients_for(recipients, profile=profile)
+    ready = recipients_for(recipients, profile=profile, trust=trust)
     if form != "mail":
         return _encrypt(plain_content, source, target, ready, profile, form)
     treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)

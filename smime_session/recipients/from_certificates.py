@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.recipients.kind import KeyKind
     from smime_session.recipients.registry import Recipient
 
 
 def recipients_for(
-    recipients: Iterable[Recipient | x509.Certificate], *, profile: Profile = MODERN, at: datetime | None = None
+    recipients: Iterable[Recipient | x509.Certificate],
+    *,
+    profile: Profile = MODERN,
+    at: datetime | None = None,
+    trust: TrustAnchors | None = None,
 ) -> list[Recipient]:
     """Make recipients of certificates, once each; what is a recipient already passes through.
 
@@ -32,6 +37,7 @@ def recipients_for(
         recipients: certificates and recipients, in any mixture.
         profile: what may be used, and how.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
+        trust: checks the chain of each certificate; without it, none is checked.
 
     Raises:
         RecipientError: there is none, or at least one cannot be used; it names every one that cannot.
@@ -53,7 +59,7 @@ def recipients_for(
             continue
         seen.add(recipient)
         certificate = Certificate.of(recipient)
-        prepare = prepare or _preparing(profile, at)
+        prepare = prepare or _preparing(profile, at, trust)
         try:
             ready.append(prepare(certificate))
             usable.append(certificate)
@@ -66,15 +72,22 @@ def recipients_for(
     return ready
 
 
-def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, at: datetime | None = None) -> Recipient:
+def recipient_for(
+    certificate: x509.Certificate,
+    *,
+    profile: Profile = MODERN,
+    at: datetime | None = None,
+    trust: TrustAnchors | None = None,
+) -> Recipient:
     """Check a certificate and prepare it, to be used as often as you like.
 
-    Its chain of issuers is not checked: whom to trust is for the caller to know.
+    Its chain of issuers is checked if it is said whom to trust.
 
     Args:
         certificate: whose key to encrypt for.
         profile: what may be used, and how.
         at: the moment at which it must be valid, with its time zone; now if not given.
+        trust: checks its chain; without it, that is not checked.
 
     Raises:
         RecipientError: it cannot be used, with every reason.
@@ -82,26 +95,29 @@ def recipient_for(certificate: x509.Certificate, *, profile: Profile = MODERN, a
     """
     check_profile(profile)
     check_recipient(certificate)
-    return _preparing(profile, at)(Certificate.of(certificate))
+    return _preparing(profile, at, trust)(Certificate.of(certificate))
 
 
-def load_recipients(data: bytes, *, profile: Profile = MODERN, at: datetime | None = None) -> list[Recipient]:
+def load_recipients(
+    data: bytes, *, profile: Profile = MODERN, at: datetime | None = None, trust: TrustAnchors | None = None
+) -> list[Recipient]:
     """Load the certificates in a file, check them and make recipients of them, once each, in their order.
 
-    That takes a fraction of the time of three steps. Their chains of issuers are not checked: whom to trust is for
-    the caller to know. The certificate of an issuer that lies in the file beside one that it issued is left out.
+    That takes a fraction of the time of three steps. Their chains of issuers are checked if it is said whom to trust.
+    The certificate of an issuer that lies in the file beside one that it issued is left out.
 
     Args:
         data: PEM, DER or PKCS#7.
         profile: what may be used, and how.
         at: the moment at which the certificates must be valid, with its time zone; now if not given.
+        trust: checks the chain of each; without it, none is checked.
 
     Raises:
         CredentialError: there is no certificate, and the error says what there is instead; or one is broken.
         RecipientError: at least one cannot be used; it names every one that cannot, with every reason.
         TypeError: something else was given as the profile.
     """
-    made, _ = made_of(data, profile=profile, at=at)
+    made, _ = made_of(data, profile=profile, at=at, trust=trust)
     recipients = [each for _, each in made]
     refused = [sentence for each in recipients if isinstance(each, RecipientError) for sentence in each.refused]
     if refused:
@@ -110,7 +126,7 @@ def load_recipients(data: bytes, *, profile: Profile = MODERN, at: datetime | No
 
 
 def made_of(
-    data: bytes, *, profile: Profile = MODERN, at: datetime | None = None
+    data: bytes, *, profile: Profile = MODERN, at: datetime | None = None, trust: TrustAnchors | None = None
 ) -> tuple[list[tuple[Certificate, Recipient | RecipientError]], list[str]]:
     """Return each certificate in a file with its recipient or with what speaks against it, in their order.
 
@@ -122,8 +138,9 @@ def made_of(
     """
     check_octets(data, "what a file holds")
     check_profile(profile)
-    prepare = _preparing(profile, at)
-    certificates, left_out = check.without_issuers(read_certificates(data))
+    found = read_certificates(data)
+    prepare = _preparing(profile, at, trust, found)
+    certificates, left_out = check.without_issuers(found)
     made: list[tuple[Certificate, Recipient | RecipientError]] = []
     for certificate in certificates:
         try:
@@ -133,9 +150,12 @@ def made_of(
     return made, left_out
 
 
-def _preparing(profile: Profile, at: datetime | None) -> Callable[[Certificate], Recipient]:
+def _preparing(
+    profile: Profile, at: datetime | None, trust: TrustAnchors | None, beside: Iterable[Certificate] = ()
+) -> Callable[[Certificate], Recipient]:
     """Return a function that checks certificates and prepares them as :func:`recipient_for` does."""
-    now = letters(moment(at))
+    at = moment(at)
+    now = letters(at)
     by_key_identifier = profile.identifier == "key-identifier"
     kinds: dict[str, KeyKind | None] = {}  # looking there takes a fifth of the time that a company's certificates take
 
@@ -145,6 +165,9 @@ def _preparing(profile: Profile, at: datetime | None) -> Callable[[Certificate],
         if key is not None:
             kind = kinds[key.kind] if key.kind in kinds else kinds.setdefault(key.kind, kind_for(key))
         reasons = check.reasons_against(certificate, kind, profile, now)
+        if trust is not None and not reasons:
+            others = (each.whole for each in beside)
+            reasons = distrust(certificate.whole, trust, profile=profile, at=at, beside=others)
         if reasons or key is None or kind is None:
             sentence = f"certificate of {certificate} {', and '.join(reasons)}"
             raise RecipientError((sentence,))
@@ -154,6 +177,25 @@ def _preparing(profile: Profile, at: datetime | None) -> Callable[[Certificate],
         )
 
     return prepare
+
+
+def distrust(  # noqa: PLR0913  # what a verdict depends on
+    certificate: x509.Certificate,
+    trust: TrustAnchors,
+    *,
+    profile: Profile,
+    at: datetime,
+    beside: Iterable[x509.Certificate] = (),
+    address: str | None = None,
+) -> list[str]:
+    """Say why a certificate is not trusted, for an address if one is given; nothing if it is.
+
+    What ``profile`` accepts all the same does not count.
+    """
+    any_purpose = profile.insecure_extended_key_usage
+    verdict = trust.check(certificate, beside, at, address=address, any_purpose=any_purpose)
+    accepted = verdict.trusted or (verdict.word == "expired" and profile.insecure_expired)
+    return [] if accepted else [verdict.reason]
 
 
 def certificates_for(
