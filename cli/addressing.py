@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from smime_session import CertificateSource, Profile
+    from smime_session import CertificateSource, Profile, TrustAnchors
     from smime_session.mail.fields import Field
     from smime_session.operations.addressees import Addressee, Envelope
 
@@ -85,7 +85,7 @@ class Addressing(NamedTuple):
             return [*self.to, *self.more], []
         return [*addresses_of_fields(fields, VISIBLE_FIELDS), *self.more], addresses_of_fields(fields, BLIND_FIELDS)
 
-    def envelopes(self, fields: Sequence[Field], profile: Profile) -> list[Envelope]:
+    def envelopes(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None = None) -> list[Envelope]:
         """Divide a mail into one message for all who may see each other and one for each blind recipient.
 
         Raises:
@@ -97,12 +97,12 @@ class Addressing(NamedTuple):
         from smime_session.operations.addressees import envelopes
 
         visible, blind = self.addresses(fields)
-        return envelopes(visible, blind, sources_in(self.stores), profile=profile, every=self.every)
+        return envelopes(visible, blind, sources_in(self.stores), profile=profile, every=self.every, trust=trust)
 
-    def report(self, fields: Sequence[Field], profile: Profile) -> bool:
+    def report(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None = None) -> bool:
         """Write the report; tell whether all have a certificate."""
         visible, blind = self.addresses(fields)
-        found = choose([*visible, *blind], self.stores, profile, every=self.every)
+        found = choose([*visible, *blind], self.stores, profile, every=self.every, trust=trust)
         report(found, as_json=self.as_json)
         return bool(found) and all(each.certificates for each in found)
 
@@ -183,13 +183,18 @@ def sources_in(paths: Iterable[str]) -> list[CertificateSource]:
 
 
 def choose(
-    addresses: Iterable[str], stores: Iterable[str], profile: Profile, *, every: bool = False
+    addresses: Iterable[str],
+    stores: Iterable[str],
+    profile: Profile,
+    *,
+    every: bool = False,
+    trust: TrustAnchors | None = None,
 ) -> list[Addressee]:
     """Choose the certificates for each address."""
     from smime_session.operations.addressees import addressee_for
 
     sources = sources_in(stores)
-    return [addressee_for(address, sources, profile=profile, every=every) for address in addresses]
+    return [addressee_for(address, sources, profile=profile, every=every, trust=trust) for address in addresses]
 
 
 def report(addressees: Sequence[Addressee], *, as_json: bool) -> None:

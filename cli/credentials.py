@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session import Identity, Profile, Recipient
+    from smime_session import Identity, Profile, Recipient, TrustAnchors
     from smime_session.certificates.certificate import Certificate
     from smime_session.inspection.listing import Listing
 
@@ -49,7 +49,7 @@ class MisplacedKeyError(CredentialError):
 
 
 def recipients_in(
-    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes] = ()
+    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes] = (), trust: TrustAnchors | None = None
 ) -> tuple[list[Recipient], list[str]]:
     """Prepare a recipient for each certificate in the files, once each.
 
@@ -59,16 +59,17 @@ def recipients_in(
         paths: the files.
         profile: what may be used, and how.
         passphrases: those of PKCS#12 files; without any it is asked for.
+        trust: checks the chain of each certificate; without it, none is checked.
 
     Returns:
         The recipients, and a sentence about each certificate that was left out.
 
     Raises:
         CredentialError: a file holds no certificate.
-        RefusedError: ``profile`` refuses at least one; every one is named with its file.
+        RefusedError: at least one is refused, or not trusted; every one is named with its file.
         OSError: a file cannot be read.
     """
-    found, left_out = _made_of(paths, profile, passphrases)
+    found, left_out = _made_of(paths, profile, passphrases, trust)
     recipients: list[Recipient] = []
     refused: list[str] = []
     guards = set(GUARDS)
@@ -97,7 +98,7 @@ def newcomers_in(
 
 
 def _made_of(
-    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes]
+    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes], trust: TrustAnchors | None = None
 ) -> tuple[dict[Certificate, tuple[str, Recipient | RecipientError]], list[str]]:
     """Return each certificate with its file and what becomes of it, and a sentence about each one left out."""
     from smime_session.recipients.from_certificates import made_of
@@ -105,7 +106,9 @@ def _made_of(
     found: dict[Certificate, tuple[str, Recipient | RecipientError]] = {}
     left_out: list[str] = []
     for path in paths:
-        certificates, issuers = _load_public(path, lambda data: made_of(data, profile=profile), passphrases)
+        certificates, issuers = _load_public(
+            path, lambda data: made_of(data, profile=profile, trust=trust), passphrases
+        )
         left_out += [f"{path}: left out: {sentence}" for sentence in issuers]
         skipped = passed_over(certificates)
         for certificate, made in certificates:
@@ -164,7 +167,7 @@ def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
 
 
 def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
-    """Return the guards without which, each alone, ``profile`` would accept the certificate."""
+    """Return the guards without which, each alone, ``profile`` would accept the certificate; none if it does anyway."""
     from dataclasses import replace
 
     from smime_session import load_recipients
@@ -176,6 +179,8 @@ def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
             return False
         return True
 
+    if accepts(profile):  # it is not trusted
+        return set()
     return {guard for guard in GUARDS if accepts(replace(profile, **_lifting(guard)))}
 
 

@@ -66,7 +66,13 @@ def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--ca``, ``--crl`` and ``--ocsp``; the function gets them as one argument, ``trust``."""
 
     @functools.wraps(function)
-    def collect(*arguments: object, roots: tuple[str, ...], crls: tuple[str, ...], ocsp: bool, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
+    def collect(
+        *arguments: object,
+        roots: tuple[str, ...],
+        crls: tuple[str, ...],
+        ocsp: bool,
+        **options: Any,  # noqa: ANN401  # whatever click passes
+    ) -> object:
         trust = Trust(roots, crls, ocsp)
         trust.check()
         return function(*arguments, trust=trust, **options)

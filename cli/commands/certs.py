@@ -9,6 +9,7 @@ import click
 from ..console import emit
 from ..options import PATH, guard_options, stores_option
 from ..parsing import Command
+from ..trust import trust_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.operations.addressees import Addressee
+
+    from ..trust import Trust
 
 SOON_DAYS: Final = 30  # before a certificate expires, in which ``certs check`` names it
 
@@ -38,12 +41,14 @@ def command() -> None:
     "-o", "--output", metavar="OUT", type=PATH, help="Write the certificates that were chosen to a file (PEM)."
 )
 @guard_options
+@trust_options
 @_json_option
-def find(
+def find(  # noqa: PLR0913  # an argument for each option
     address: str,
     stores: tuple[str, ...],
     output: str | None,
     *,
+    trust: Trust,
     every: bool,
     as_json: bool,
     **guards: bool,
@@ -52,7 +57,7 @@ def find(
     from ..addressing import choose, report
     from ..options import chosen_profile
 
-    (addressee,) = choose([address], stores, chosen_profile("modern", **guards), every=every)
+    (addressee,) = choose([address], stores, chosen_profile("modern", **guards), every=every, trust=trust.load())
     if output is not None and addressee.certificates:
         _write(output, addressee)
     report([addressee], as_json=as_json)
@@ -136,27 +141,42 @@ def add(folder: str, files: tuple[str, ...]) -> None:
     show_default=True,
     help="Name what expires within N days.",
 )
-def check(folder: str, days: int) -> None:
-    """Name the certificates in FOLDER that have expired or soon will; exit status 1 if one has."""
+@trust_options
+def check(folder: str, days: int, *, trust: Trust) -> None:
+    """Name the certificates in FOLDER that have expired or soon will; exit status 1 if one has.
+
+    With --ca, those that are not trusted, or were revoked, are named too, and lead to the same exit status. Issuers
+    are looked for in FOLDER.
+    """
     from datetime import UTC, datetime, timedelta
 
     from smime_session import CertificateStore
+    from smime_session.certificates.trust import issuers_in
 
     now = datetime.now(UTC)
-    expired, soon, problems = [], [], []
-    for file in CertificateStore(folder).files():
+    files, anchors = list(CertificateStore(folder).files()), trust.load()
+    issuers = issuers_in(each for file in files for each in file.certificates) if anchors else []
+    bad, soon, problems = [], [], []
+    for file in files:
         for certificate in file.certificates:
+            verdict = anchors.check(certificate, issuers, now) if anchors else None
             if certificate.not_valid_after_utc < now:
-                expired.append(_sentence(file.name, certificate, "expired on"))
+                bad.append(_sentence(file.name, certificate, _expiry("expired on", certificate)))
+            elif verdict and not verdict.trusted:
+                bad.append(_sentence(file.name, certificate, verdict.reason))
             elif certificate.not_valid_after_utc < now + timedelta(days=days):
-                soon.append(_sentence(file.name, certificate, "expires on"))
+                soon.append(_sentence(file.name, certificate, _expiry("expires on", certificate)))
         problems += [f"{file.name}: {file.problem}"] if file.problem else []
-    emit([*expired, *soon, *problems])
-    if expired:
+    emit([*bad, *soon, *problems])
+    if bad:
         click.get_current_context().exit(1)
 
 
 def _sentence(name: str, certificate: x509.Certificate, what: str) -> str:
     from smime_session.certificates.names import describe
 
-    return f"{name}: certificate of {describe(certificate)} {what} {certificate.not_valid_after_utc:%Y-%m-%d}"
+    return f"{name}: certificate of {describe(certificate)} {what}"
+
+
+def _expiry(what: str, certificate: x509.Certificate) -> str:
+    return f"{what} {certificate.not_valid_after_utc:%Y-%m-%d}"

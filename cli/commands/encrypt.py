@@ -23,6 +23,7 @@ from ..options import (
 from ..parsing import Command
 from ..recipients import Named
 from ..shared_secrets import shared_secret_options
+from ..trust import trust_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..addressing import Addressing
     from ..shared_secrets import SharedSecrets
     from ..streams import Source
+    from ..trust import Trust
 
 
 _POLICIES: Final = ["hcp_no_confidentiality", "hcp_baseline", "hcp_shy", "none"]
@@ -84,6 +86,7 @@ _HELP: Final = {
 @click.option("--strip-dkim", is_flag=True, help=_HELP["--strip-dkim"])
 @algorithm_options
 @guard_options
+@trust_options
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
     *,
@@ -96,6 +99,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     form: Form,
     addressing: Addressing,
     secrets: SharedSecrets,
+    trust: Trust,
     hide_subject: bool,
     headers: HeaderPolicy | None,
     again: bool,
@@ -114,10 +118,13 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     With --certs, recipients are found by the addresses in To, Cc and Bcc. If there is a Bcc, -o names a folder: it
     gets a message for all in To and Cc, one for each in Bcc, and a list of who gets which.
+
+    With --ca, the certificate of each recipient must have a chain to one of ROOTS; without it, chains are not checked.
     """
     destination, named = Output(output), Named.by(certificates)
     addressing = addressing.with_named(named)
-    _check(destination, form, {"-r": named.files, "--self": own, "--certs": addressing.stores}, addressing, secrets)
+    files = {"-r": named.files, "--self": own, "--certs": addressing.stores, **dict(trust.files())}
+    _check(destination, form, files, addressing, secrets)
     treatment = {
         "headers": _header_policy(headers, hide_subject=hide_subject),
         "again": again,
@@ -133,16 +140,15 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     from ..passphrases import given_passphrases
 
     profile = chosen_profile(**choices)
-    recipients, left_out = recipients_in(
-        (*named.files, *own), profile, given_passphrases(passphrase_files, passphrase_envs)
-    )
+    anchors, passphrases = trust.load(), given_passphrases(passphrase_files, passphrase_envs)
+    recipients, left_out = recipients_in((*named.files, *own), profile, passphrases, anchors)
     with reading(message) as source:  # before a password is asked for
         fields, stream = head_of(source) if addressing.stores and form == "mail" else ((), source.stream)
         if addressing.dry_run:
-            if not addressing.report(fields, profile):
+            if not addressing.report(fields, profile, anchors):
                 click.get_current_context().exit(1)
             return
-        divided = addressing.envelopes(fields, profile)
+        divided = addressing.envelopes(fields, profile, anchors)
         recipients += secrets.load(new=True)
         work = _Work(source, stream, profile, treatment, form, quiet=quiet)
         if addressing.stores and destination.is_folder:

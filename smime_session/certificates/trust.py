@@ -8,6 +8,7 @@ What mail asks besides is asked here: that authorities and users may issue, and 
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -97,9 +98,9 @@ class TrustAnchors:
         check_several(roots, "roots")
         check_several(intermediates, "intermediate certificates")
         self._roots = tuple(dict.fromkeys(roots))
-        self._intermediates = tuple(dict.fromkeys(intermediates))
-        for certificate in (*self._roots, *self._intermediates):
+        for certificate in self._roots:
             check_certificate(certificate)
+        self._intermediates = _by_subject(intermediates)
         if not self._roots:
             raise CredentialError("no certificate is trusted: there is no root")
         self._revocation = Revocation(crls, responder)
@@ -170,17 +171,17 @@ class TrustAnchors:
 
     def _candidates(self, certificate: x509.Certificate, others: Iterable[x509.Certificate]) -> list[x509.Certificate]:
         """Return those of the other certificates that can be issuers of one, by their names."""
-        by_subject: dict[bytes, list[x509.Certificate]] = {}
-        for number, other in enumerate(dict.fromkeys((*self._intermediates, *others))):
-            check_certificate(other)
-            if number < MAX_OTHERS and other != certificate:
-                by_subject.setdefault(subject_of(other), []).append(other)
+        given = _by_subject(islice(others, MAX_OTHERS))
         found: dict[x509.Certificate, None] = {}
-        wanted = [issuer_of(certificate)]
+        wanted, seen = [issuer_of(certificate)], set[bytes]()
         while wanted:
-            for issuer in by_subject.pop(wanted.pop(), ()):
-                found[issuer] = None
-                wanted.append(issuer_of(issuer))
+            name = wanted.pop()
+            if name not in seen:
+                seen.add(name)
+                for issuer in (*self._intermediates.get(name, ()), *given.get(name, ())):
+                    found[issuer] = None
+                    wanted.append(issuer_of(issuer))
+        found.pop(certificate, None)
         return list(found)
 
     def _chain(
@@ -239,6 +240,23 @@ _PROBLEMS: Final = (
     ("signature", "has an issuer whose key did not sign it, or another one in its chain"),
 )
 """What the library's words say, by a part of them; the first that fits."""
+
+
+def issuers_in(certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+    """Return those of many certificates that say that they are an authority's, to build chains with."""
+    from cryptography import x509
+
+    return [
+        each for each in certificates if (found := extension_of(each, x509.BasicConstraints)) is not None and found.ca
+    ]
+
+
+def _by_subject(certificates: Iterable[x509.Certificate]) -> dict[bytes, list[x509.Certificate]]:
+    found: dict[bytes, list[x509.Certificate]] = {}
+    for certificate in certificates:
+        check_certificate(certificate)
+        found.setdefault(subject_of(certificate), []).append(certificate)
+    return found
 
 
 def _authorities() -> ExtensionPolicy:

@@ -156,6 +156,7 @@ def _preparing(
     """Return a function that checks certificates and prepares them as :func:`recipient_for` does."""
     at = moment(at)
     now = letters(at)
+    issuers = _issuers_in(beside) if trust is not None else []
     by_key_identifier = profile.identifier == "key-identifier"
     kinds: dict[str, KeyKind | None] = {}  # looking there takes a fifth of the time that a company's certificates take
 
@@ -166,8 +167,7 @@ def _preparing(
             kind = kinds[key.kind] if key.kind in kinds else kinds.setdefault(key.kind, kind_for(key))
         reasons = check.reasons_against(certificate, kind, profile, now)
         if trust is not None and not reasons:
-            others = (each.whole for each in beside)
-            reasons = distrust(certificate.whole, trust, profile=profile, at=at, beside=others)
+            reasons = distrust(certificate.whole, trust, profile=profile, at=at, beside=issuers)
         if reasons or key is None or kind is None:
             sentence = f"certificate of {certificate} {', and '.join(reasons)}"
             raise RecipientError((sentence,))
@@ -177,6 +177,12 @@ def _preparing(
         )
 
     return prepare
+
+
+def _issuers_in(certificates: Iterable[Certificate]) -> list[x509.Certificate]:
+    from smime_session.certificates.trust import issuers_in  # for those who say whom to trust
+
+    return issuers_in(each.whole for each in certificates)
 
 
 def distrust(  # noqa: PLR0913  # what a verdict depends on
