@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import RSASSA_PSS_OID, SignatureAlgorithm
 from smime_session.arguments import check_certificate, moment, wrong_kind
-from smime_session.certificates.facts import public_key_in
+from smime_session.certificates.library import public_key_in
 from smime_session.certificates.names import (
     addresses_of,
     describe,

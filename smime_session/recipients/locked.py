@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smime_session.certificates.load import read_certificates
+from smime_session.certificates.certificate import read_certificates
 from smime_session.errors import CredentialError, MessageError, NoMatchError
 from smime_session.recipients.identities import identity_for
 from smime_session.recipients.registry import NamedIdentity, is_locked, is_selective, kind_for
