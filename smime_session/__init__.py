@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
     from smime_session.operations.sign import Signed, sign, sign_stream
     from smime_session.operations.signer import Signer, load_signer
-    from smime_session.profiles import COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
+    from smime_session.profiles import AUTO, COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
     from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
     from smime_session.recipients.password import Password
@@ -96,6 +96,7 @@ __all__ = [
     "AES_192_GCM",
     "AES_256_CBC",
     "AES_256_GCM",
+    "AUTO",
     "Addressed",
     "Addressee",
     "AlreadyEncryptedError",
@@ -227,7 +228,7 @@ _MODULES: Final = {
     ),
     "operations.inspect": ("Inspection", "inspect"),
     "inspection.interoperability": ("ClientNote",),
-    "profiles": ("COMPAT", "DEFAULT", "MODERN", "PQ", "PROFILES", "Policy", "Profile"),
+    "profiles": ("AUTO", "COMPAT", "DEFAULT", "MODERN", "PQ", "PROFILES", "Policy", "Profile"),
     "recipients.registry": ("Identity", "Recipient"),
     "recipients.password": ("Password",),
     "recipients.shared_key": ("PresharedKey",),

@@ -71,7 +71,7 @@ def check_profile(profile: object) -> None:
         TypeError: it is something else.
     """
     if not isinstance(profile, Profile):
-        raise wrong_kind("a profile is MODERN, COMPAT, PQ or made from one of them", profile)
+        raise wrong_kind("a profile is AUTO, MODERN, COMPAT, PQ or made from one of them", profile)
 
 
 def check_policy(policy: object) -> None:

@@ -1,6 +1,6 @@
 """What encrypting chooses, what decrypting accepts, and the limits that a user may meet, by name.
 
-A :class:`Profile` is chosen whole (:data:`MODERN`, :data:`COMPAT`, :data:`PQ`) and adjusted with
+A :class:`Profile` is chosen whole (:data:`AUTO`, :data:`MODERN`, :data:`COMPAT`, :data:`PQ`) and adjusted with
 :func:`dataclasses.replace`; whatever weakens it has ``insecure`` in its name.
 """
 
@@ -62,8 +62,10 @@ class Profile:
 
     Attributes:
         name: the name on the command line.
-        content: the content-encryption algorithm.
-        rsa: how the session key is wrapped for an RSA key.
+        content: the content-encryption algorithm; None for the best that every recipient is known to read: AES-256-GCM,
+            or else AES-256-CBC, which every mail program reads.
+        rsa: how the session key is wrapped for an RSA key; None for RSAES-OAEP where the certificate announces it
+            (RFC 4262), or else RSAES-PKCS1-v1_5.
         identifier: how a recipient is named in the envelope (RFC 5652, 6.2.1).
         share_ephemeral: make one ephemeral key per message and curve, and use it for all recipients on that
             curve, instead of one for each.
@@ -80,8 +82,8 @@ class Profile:
     """
 
     name: str
-    content: ContentEncryption
-    rsa: KeyTransport
+    content: ContentEncryption | None
+    rsa: KeyTransport | None
     identifier: Identifier = "issuer-serial"
     share_ephemeral: bool = True
     derived_content_key: bool = False
@@ -98,11 +100,11 @@ class Profile:
         Raises:
             TypeError: a choice is none that there is.
         """
-        if not isinstance(self.content, ContentEncryption):
+        if not isinstance(self.content, ContentEncryption | None):
             raise TypeError(
                 f"content is an algorithm like AES_256_GCM, not an object of type {type(self.content).__name__}"
             )
-        if not isinstance(self.rsa, KeyTransport):
+        if not isinstance(self.rsa, KeyTransport | None):
             raise TypeError(
                 f"rsa is an algorithm like RSAES_OAEP_SHA256, not an object of type {type(self.rsa).__name__}"
             )
@@ -110,6 +112,9 @@ class Profile:
             raise TypeError(f"identifier is {' or '.join(map(repr, get_args(Identifier)))}, not {self.identifier!r}")
         _check_switches(self, "share_ephemeral", "derived_content_key", "encapsulation", "post_quantum_only", *_GUARDS)
 
+
+AUTO: Final = Profile(name="auto", content=None, rsa=None, share_ephemeral=False)
+"""Mail that its readers see: what they are known to read decides."""
 
 MODERN: Final = Profile(name="modern", content=AES_256_GCM, rsa=RSAES_OAEP_SHA256)
 """S/MIME 4.0 readers: authenticated content (RFC 8551, 2.7.1.2) and RSAES-OAEP."""
@@ -128,7 +133,7 @@ PQ: Final = Profile(
 )
 """Mail that is recorded today to be read by a quantum computer: ML-KEM keys alone (RFC 9936), RFC 9709."""
 
-PROFILES: Final = {profile.name: profile for profile in (MODERN, COMPAT, PQ)}
+PROFILES: Final = {profile.name: profile for profile in (AUTO, MODERN, COMPAT, PQ)}
 """The profiles by name."""
 
 

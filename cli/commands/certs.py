@@ -57,7 +57,7 @@ def find(  # noqa: PLR0913  # an argument for each option
     from ..addressing import choose, report
     from ..options import chosen_profile
 
-    (addressee,) = choose([address], stores, chosen_profile("modern", **guards), every=every, trust=trust.load())
+    (addressee,) = choose([address], stores, chosen_profile("auto", **guards), every=every, trust=trust.load())
     if output is not None and addressee.certificates:
         _write(output, addressee)
     report([addressee], as_json=as_json)

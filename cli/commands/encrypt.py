@@ -26,7 +26,7 @@ from ..shared_secrets import shared_secret_options
 from ..trust import trust_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, BinaryIO
 
     from cryptography import x509
@@ -66,10 +66,10 @@ _HELP: Final = {
 @output_option
 @click.option(
     "--profile",
-    type=click.Choice(["modern", "compat", "pq"]),
-    default="modern",
-    show_default=True,
-    help="Algorithms for S/MIME 4.0 readers, for older ones, or for post-quantum keys only.",
+    type=click.Choice(["auto", "modern", "compat", "pq"]),
+    show_default="auto for a mail, modern for other formats",
+    help="Algorithms that all recipients are known to read, or for S/MIME 4.0 readers, for older ones, or for"
+    " post-quantum keys only.",
 )
 @click.option("--hide-subject", is_flag=True, help=_HELP["--hide-subject"])
 @click.option("--headers", type=click.Choice(_POLICIES), help=_HELP["--headers"])
@@ -87,6 +87,7 @@ _HELP: Final = {
 @algorithm_options
 @guard_options
 @trust_options
+@click.option("-v", "--verbose", is_flag=True, help="Say which algorithm encrypts the content, and why.")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
     *,
@@ -102,9 +103,11 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     trust: Trust,
     hide_subject: bool,
     headers: HeaderPolicy | None,
+    profile: str | None,
     again: bool,
     compress: bool,
     strip_dkim: bool,
+    verbose: bool,
     quiet: bool,
     **choices: Any,  # noqa: ANN401  # they go to the profile
 ) -> None:
@@ -139,28 +142,27 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     from ..credentials import recipients_in
     from ..passphrases import given_passphrases
 
-    profile = chosen_profile(**choices)
+    chosen = chosen_profile(profile or ("auto" if form == "mail" else "modern"), **choices)
     anchors, passphrases = trust.load(), given_passphrases(passphrase_files, passphrase_envs)
-    recipients, left_out = recipients_in((*named.files, *own), profile, passphrases, anchors)
+    recipients, left_out = recipients_in((*named.files, *own), chosen, passphrases, anchors)
     with reading(message) as source:  # before a password is asked for
         fields, stream = head_of(source) if addressing.stores and form == "mail" else ((), source.stream)
         if addressing.dry_run:
-            if not addressing.report(fields, profile, anchors):
+            if not addressing.report(fields, chosen, anchors):
                 click.get_current_context().exit(1)
             return
-        divided = addressing.envelopes(fields, profile, anchors)
+        divided = addressing.envelopes(fields, chosen, anchors)
         recipients += secrets.load(new=True)
-        work = _Work(source, stream, profile, treatment, form, quiet=quiet)
+        work = _Work(source, stream, chosen, treatment, form, quiet=quiet)
         if addressing.stores and destination.is_folder:
-            work.encrypt_each(divided, recipients, cast("str", output))
-            sealed = None
+            sealed = work.encrypt_each(divided, recipients, cast("str", output))
         else:
             found = [certificate for each in divided for certificate in each.certificates]
             if any(each.blind for each in divided):
                 raise MisuseError("the mail has blind recipients (Bcc)", "-o FOLDER writes a message for each of them")
-            sealed = work.encrypt_to(destination, [*found, *recipients])
+            sealed = [work.encrypt_to(destination, [*found, *recipients])]
     if not quiet:
-        _tell(sealed, left_out)
+        _tell(sealed, left_out, verbose=verbose)
 
 
 def _check(
@@ -228,13 +230,14 @@ class _Work(NamedTuple):
                 **self.treatment,
             )
 
-    def encrypt_each(self, divided: Sequence[Envelope], others: Sequence[Recipient], folder: str) -> None:
+    def encrypt_each(self, divided: Sequence[Envelope], others: Sequence[Recipient], folder: str) -> list[Sealed]:
         """Write a message for each envelope into a folder, and the list of who gets which: all of it or nothing.
 
         Raises:
             MisuseError: there are several, and the mail can be read only once.
         """
         import json
+        from dataclasses import replace
 
         from smime_session import encrypt_stream
 
@@ -243,24 +246,37 @@ class _Work(NamedTuple):
         begin = self.stream.tell() if self.stream.seekable() else None
         if begin is None and len(divided) > 1:
             raise MisuseError("the mail has blind recipients and comes from a pipe", "give it as a file")
+        done = []
         names = [f"{number}.eml" for number in range(1, len(divided) + 1)]
         with new_files(*((f"{folder}/{name}", SHARED) for name in (*names, LIST_NAME))) as (*targets, list_file):
             for each, target in zip(divided, targets, strict=True):
                 if begin is not None:
                     self.stream.seek(begin)
                 recipients: list[Recipient | x509.Certificate] = [*each.certificates, *(() if each.blind else others)]
-                encrypt_stream(self.stream, target, recipients, profile=self.profile, **self.treatment)
+                sealed = encrypt_stream(self.stream, target, recipients, profile=self.profile, **self.treatment)
+                done.append(replace(sealed, removed_fields=()))  # who was in Bcc has a message of their own
             found = [{"file": name, "recipients": each.recipients} for name, each in zip(names, divided, strict=True)]
             list_file.write(json.dumps(found, indent=2).encode() + b"\n")
+        return done
 
 
-def _tell(sealed: Sealed | None, left_out: Iterable[str]) -> None:
+def _tell(sealed: Iterable[Sealed], left_out: Iterable[str], *, verbose: bool) -> None:
+    """Say what there is to know about what was encrypted, each thing once."""
     from ..console import note
 
-    for sentence in left_out:
+    sentences = [*left_out, *(sentence for each in sealed for sentence in _about(each, verbose=verbose))]
+    for sentence in dict.fromkeys(sentences):
         note(sentence)
-    blind = dict.fromkeys(name for name in (sealed.removed_fields if sealed else ()) if name.lower() in _BLIND)
-    if blind:
-        note(f"{' and '.join(blind)} was removed: every recipient could have read it")
-    if sealed and sealed.already_encrypted:
-        note("the mail was encrypted already: decrypting it gives an encrypted mail")
+
+
+def _about(sealed: Sealed, *, verbose: bool) -> Iterator[str]:
+    if verbose:
+        means = "authenticated" if sealed.authenticated else "not authenticated, and can be altered on the way"
+        yield f"the content is encrypted with {sealed.content_encryption} ({means}): {sealed.reason}"
+    if sealed.locked_out:
+        programs = " and ".join(sealed.locked_out)
+        yield f"{programs} shows this message to no recipient: it refuses all that have one by password or ML-KEM"
+    if blind := dict.fromkeys(name for name in sealed.removed_fields if name.lower() in _BLIND):
+        yield f"{' and '.join(blind)} was removed: every recipient could have read it"
+    if sealed.already_encrypted:
+        yield "the mail was encrypted already: decrypting it gives an encrypted mail"

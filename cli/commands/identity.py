@@ -49,6 +49,13 @@ def command() -> None:
     help="How many days the certificate is valid.",
 )
 @click.option("--passphrase", "asks", is_flag=True, help="Ask, twice, for a passphrase to lock the private key with.")
+@click.option(
+    "--announce/--no-announce",
+    default=True,
+    show_default=True,
+    help="Announce in the certificate what smime-session reads, so that senders can choose it (AES-GCM, RSAES-OAEP);"
+    " not for a key that is for a mail program.",
+)
 @passphrase_options
 def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     address: str,
@@ -58,6 +65,7 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     passphrase_files: tuple[str, ...],
     passphrase_envs: tuple[str, ...],
     *,
+    announce: bool,
     asks: bool,
 ) -> None:
     """Make a private key and a certificate for ADDRESS.
@@ -88,7 +96,7 @@ def new(  # noqa: PLR0913, PLR0917  # an argument for each option
     if not creation.KEY_TYPES[key_type].signs:
         wanted.append((issuer_path, SHARED))
     with new_files(*wanted) as (key_file, certificate_file, *issuer_files):
-        made = creation.new_identity(address, key_type=key_type, days=days, passphrase=passphrase)
+        made = creation.new_identity(address, key_type=key_type, days=days, passphrase=passphrase, announce=announce)
         key_file.write(made.private_key_pem + made.certificate_pem)
         certificate_file.write(made.certificate_pem)
         for issuer_file in issuer_files:

@@ -83,8 +83,8 @@ if TYPE_CHECKING:
 @output_option
 @click.option(
     "--profile",
-    type=click.Choice(["modern", "compat", "pq"]),
-    show_default="what suits the message: compat for AES-CBC, else modern",
+    type=click.Choice(["auto", "modern", "compat", "pq"]),
+    show_default="what suits the message: auto for AES-CBC, else modern",
     help="Algorithms for the keys of new recipients and, with --reseal, for the content; with pq, every recipient"
     " of the new message must have an ML-KEM key.",
 )

@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from smime_session.certificates.facts import KEY_USAGE, MAIL, Use
-from smime_session.cms import asn1
+from smime_session.cms import asn1, capabilities
+from smime_session.cms.capabilities import SMIME_CAPABILITIES_OID
 from smime_session.errors import MalformedError, MessageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _CPS: Final = "1.3.6.1.5.5.7.2.1"  # a policy's qualifier: where its statement is
 _UNREAD: Final = frozenset(
     {
-        "1.2.840.113549.1.9.15",  # S/MIME capabilities
+        SMIME_CAPABILITIES_OID,  # looked into here; what is broken announces nothing
         "2.16.840.1.113730.1.1",  # Netscape's certificate type
         "2.16.840.1.113730.1.13",  # Netscape's comment
     }
@@ -55,11 +56,12 @@ def use_of(*pieces: bytes) -> Use | None:
     except MessageError:
         return None
     usage, purposes = values.get(_KEY_USAGE), values.get(_EXTENDED_KEY_USAGE)
-    constraints = values.get(_BASIC_CONSTRAINTS)
+    constraints, announced = values.get(_BASIC_CONSTRAINTS), values.get(SMIME_CAPABILITIES_OID)
     return Use(
         None if usage is None else frozenset(name for name, bit in KEY_USAGE.items() if usage.contents[1] & bit),
         purposes is None or any(purpose.object_identifier() in MAIL for purpose in purposes),
         constraints is not None and constraints.contents.startswith(_TRUE),
+        capabilities=() if announced is None else capabilities.announced(announced.encoded),
     )
 
 

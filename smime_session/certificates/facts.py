@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from smime_session.certificates.public_key import PublicKey
+    from smime_session.cms.values import AlgorithmIdentifier
 
 
 class Use(NamedTuple):
@@ -19,12 +20,14 @@ class Use(NamedTuple):
         mail: whether it is for mail, or for any purpose.
         authority: whether its basic constraints say that it is a certificate authority's.
         unknown: the object identifiers of critical extensions that are not known.
+        capabilities: what the owner's programs read, as it announces (RFC 4262); nothing if that is broken.
     """
 
     key_usage: frozenset[str] | None
     mail: bool
     authority: bool
     unknown: tuple[str, ...] = ()
+    capabilities: tuple[AlgorithmIdentifier, ...] = ()
 
 
 class Facts(NamedTuple):

@@ -11,9 +11,12 @@ from smime_session.certificates.facts import KEY_USAGE, MAIL, Facts, Use, letter
 from smime_session.certificates.names import extension_among, extensions_of, issuer_of
 from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
+from smime_session.cms import capabilities
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+    from smime_session.cms.values import AlgorithmIdentifier
 
 
 @quietly()
@@ -68,7 +71,13 @@ def _use_of(extensions: x509.Extensions) -> Use:
             for extension in extensions
             if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension)
         ),
+        capabilities=_capabilities(extensions),
     )
+
+
+def _capabilities(extensions: x509.Extensions) -> tuple[AlgorithmIdentifier, ...]:
+    found = (each for each in extensions if each.oid.dotted_string == capabilities.SMIME_CAPABILITIES_OID)
+    return capabilities.announced(b"".join(each.value.public_bytes() for each in found))
 
 
 def _is_set(usage: x509.KeyUsage, bit: str) -> bool:

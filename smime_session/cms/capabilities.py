@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import (
@@ -15,7 +16,7 @@ from smime_session.algorithms import (
 )
 from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier
-from smime_session.errors import LimitError
+from smime_session.errors import LimitError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +49,15 @@ def decode(encoded: bytes) -> tuple[AlgorithmIdentifier, ...]:
         if len(found) > MAX_CAPABILITIES:
             raise LimitError("the number of S/MIME capabilities", MAX_CAPABILITIES)
     return tuple(found)
+
+
+@lru_cache(maxsize=512)  # the certificates of one issuer mostly announce the same
+def announced(encoded: bytes) -> tuple[AlgorithmIdentifier, ...]:
+    """Decode SMIMECapabilities in a certificate; what is broken announces nothing."""
+    try:
+        return decode(encoded)
+    except MessageError:
+        return ()
 
 
 CONTENT: Final = tuple(

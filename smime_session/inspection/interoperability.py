@@ -12,8 +12,9 @@ from smime_session.recipients.client_rules import KeyTraits
 from smime_session.recipients.registry import client_rules, is_for_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from smime_session.algorithms import ContentEncryption
     from smime_session.inspection.clients import Client
     from smime_session.inspection.inspected import InspectedContent, InspectedRecipient
     from smime_session.recipients.client_rules import Answer, KeyRule
@@ -42,6 +43,26 @@ def notes_for(content: InspectedContent, recipients: Sequence[InspectedRecipient
     wrapped = Counter(_key_traits(recipients))  # thousands of recipients mostly have the same few
     rules = {kind: client_rules(kind) for kind in {traits.kind for traits in wrapped}}
     return tuple(_note(client, sealed, wrapped, rules) for client in CLIENTS)
+
+
+def refusing_for_kinds(kinds: Collection[str], algorithm: ContentEncryption) -> tuple[str, ...]:
+    """Return the mail programs that show a message to nobody because it has recipients of different kinds.
+
+    Args:
+        kinds: the kinds of its recipients, by their names in the registry.
+        algorithm: how its content is encrypted; programs that do not open that are not returned.
+    """
+    sealed = ContentTraits(
+        algorithm.name, algorithm.cipher, algorithm.mode, algorithm.key_size * 8, algorithm.tag_size, derived=False
+    )
+    rules = [client_rules(kind) for kind in kinds]
+    return tuple(
+        client.name
+        for client in CLIENTS
+        if client.strictness
+        and len({client.name in of_kind for of_kind in rules}) > 1
+        and next((rule.opens for rule in client.content if rule.applies(sealed)), "no") != "no"
+    )
 
 
 def _note(

@@ -20,7 +20,7 @@ from smime_session.mail.header_policy import DEFAULT_HEADERS
 from smime_session.mail.objects import M, octets_of
 from smime_session.operations.encrypt import encrypt
 from smime_session.operations.outgoing import Treatment
-from smime_session.profiles import MODERN
+from smime_session.profiles import AUTO
 from smime_session.recipients.from_certificates import distrust, reasons_against
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     *,
     add: Iterable[Recipient | x509.Certificate] = (),
     to: Iterable[str] | None = None,
-    profile: Profile = MODERN,
+    profile: Profile = AUTO,
     headers: HeaderPolicy = DEFAULT_HEADERS,
     again: bool = False,
     compress: bool = False,

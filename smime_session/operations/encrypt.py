@@ -7,7 +7,7 @@ Either every recipient can be used or nothing is encrypted at all.
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
@@ -33,9 +33,10 @@ from smime_session.operations.outgoing import (
     outgoing_head,
     plain_content,
 )
-from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, envelope_header
-from smime_session.profiles import MAX_MAIL_HEADER_SIZE, MODERN, Profile
+from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, choose, envelope_header
+from smime_session.profiles import AUTO, MAX_MAIL_HEADER_SIZE, MODERN, Profile
 from smime_session.recipients.from_certificates import recipients_for
+from smime_session.recipients.registry import is_for_certificates, kinds_of
 from smime_session.session_key import SessionKey
 from smime_session.streams.outlets import Outlet, Whole
 from smime_session.streams.sources import LARGE, is_seekable
@@ -45,9 +46,12 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.algorithms import ContentEncryption
     from smime_session.certificates.trust import TrustAnchors
+    from smime_session.cms.values import WrappedKey
     from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.outgoing import Content
+    from smime_session.operations.sealing import Choice
     from smime_session.recipients.registry import Recipient
 
 Form = Literal["mail", "der", "pem"]
@@ -66,20 +70,35 @@ class Sealed:
         removed_fields: header fields that were taken out of the mail (``Bcc``, ``Lines``), as it spelt them.
         already_encrypted: whether the mail was encrypted before, with S/MIME or PGP/MIME; it is encrypted twice
             then, and who opens it finds an encrypted mail.
+        choice: how the content is encrypted, with the ``reason``.
+        locked_out: the mail programs that show the message to none of its recipients because one of them is of a kind
+            that these programs do not know (``Thunderbird``), and would show it to the others without.
     """
 
     content_encryption: str
     recipients: int
     encoding: Literal["DER", "BER"]
     removed_fields: tuple[str, ...]
-    already_encrypted: bool = False
+    already_encrypted: bool
+    choice: Choice = field(repr=False)
+    locked_out: tuple[str, ...] = ()
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the content is authenticated; what is not (CBC) can be altered on the way."""
+        return self.choice.content.authenticated
+
+    @property
+    def reason(self) -> str:
+        """Why the content is encrypted as it is: a clause that names a few recipients at most."""
+        return self.choice.reason
 
 
 def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     message: M,
     recipients: Iterable[Recipient | x509.Certificate],
     *,
-    profile: Profile = MODERN,
+    profile: Profile = AUTO,
     headers: HeaderPolicy = DEFAULT_HEADERS,
     again: bool = False,
     compress: bool = False,
@@ -129,8 +148,9 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     content = b"".join(payload.blocks((inside,)))
     if compress:
         content = compressed_entity(content)
-    with SessionKey.generate(profile.content.key_size) as key:
-        header, parameters = envelope_header(key, ready, profile)
+    algorithm = choose(profile, ready).content
+    with SessionKey.generate(algorithm.key_size) as key:
+        header, parameters = envelope_header(key, ready, profile, algorithm)
         ciphertext, tag = seal(parameters, key, content)
     envelope = codec.envelope(header, ciphertext, EnvelopeTrailer(tag))
     fields = envelope_fields(SMIME_TYPES[header.content_type], head.eol)
@@ -149,7 +169,7 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     target: BinaryIO,
     recipients: Iterable[Recipient | x509.Certificate],
     *,
-    profile: Profile = MODERN,
+    profile: Profile | None = None,
     headers: HeaderPolicy = DEFAULT_HEADERS,
     form: Form = "mail",
     transactional: bool = False,
@@ -168,7 +188,9 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
             the envelope is DER; otherwise, as from a pipe, it is indefinite-length BER.
         target: where the result goes; after an exception it has no complete message.
         recipients: certificates, which are checked, or prepared recipients.
-        profile: the algorithms, and what is asked of a certificate.
+        profile: the algorithms, and what is asked of a certificate; None is
+            :data:`~smime_session.profiles.AUTO` for a mail and :data:`~smime_session.profiles.MODERN` for the other
+            forms, which are for programs.
         headers: which header fields of a mail are readable outside, as a policy of RFC 9788; ``none`` seals none.
         form: ``mail`` for a whole mail; ``der`` or ``pem`` for a bare CMS object.
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
@@ -195,6 +217,8 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
         raise TypeError("compress is for a mail: readers expect a compressed MIME entity inside the envelope")
     check_readable(source)
     check_writable(target)
+    if profile is None:
+        profile = AUTO if form == "mail" else MODERN
     ready = recipients_for(recipients, profile=profile, trust=trust)
     if form != "mail":
         return _encrypt(plain_content, source, target, ready, profile, form)
@@ -221,8 +245,9 @@ def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
     """Encrypt what ``find_content`` finds in the source, with a new session key."""
     with ExitStack() as on_end:
         content = find_content(source, on_end)
-        key = on_end.enter_context(SessionKey.generate(profile.content.key_size))
-        header, parameters = envelope_header(key, ready, profile)
+        choice = choose(profile, ready)
+        key = on_end.enter_context(SessionKey.generate(choice.content.key_size))
+        header, parameters = envelope_header(key, ready, profile, choice.content)
         whole = Whole(target)
         if content.head and content.payload:
             whole.write(content.payload.outer + envelope_fields(SMIME_TYPES[header.content_type], content.head.eol))
@@ -239,9 +264,21 @@ def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
         if armour:
             armour.finish()
     return Sealed(
-        content_encryption=profile.content.name,
+        content_encryption=choice.content.name,
         recipients=len(ready),
         encoding="BER" if content.size is None else "DER",
         removed_fields=content.head.removed if content.head else (),
         already_encrypted=content.head is not None and bool(content.head.scheme),
+        choice=choice,
+        locked_out=_locked_out(header.wrapped_keys, choice.content),
     )
+
+
+def _locked_out(wrapped: Sequence[WrappedKey], algorithm: ContentEncryption) -> tuple[str, ...]:
+    """Return the mail programs that show a message to nobody because of one of its recipients."""
+    kinds = kinds_of(wrapped)
+    if len(kinds) < 2 or not any(map(is_for_certificates, kinds)):  # noqa: PLR2004  # most messages have one
+        return ()
+    from smime_session.inspection.interoperability import refusing_for_kinds
+
+    return refusing_for_kinds(kinds, algorithm)

@@ -7,9 +7,11 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
+from smime_session.algorithms import CEK_HKDF_SHA256_OID
 from smime_session.arguments import check_passphrase, check_text, moment
 from smime_session.certificates.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
-from smime_session.cms import asn1
+from smime_session.cms import asn1, capabilities
+from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError
 from smime_session.memory import erase
 from smime_session.recipients.registry import key_types
@@ -63,12 +65,13 @@ class NewIdentity:
     issuer_certificate_pem: bytes | None = None
 
 
-def new_identity(
+def new_identity(  # noqa: PLR0913  # a choice each
     address: str,
     *,
     key_type: str = "rsa3072",
     days: int = 730,
     passphrase: bytes | None = None,
+    announce: bool = True,
     at: datetime | None = None,
 ) -> NewIdentity:
     """Make a private key and an S/MIME certificate for it (RFC 8550).
@@ -82,6 +85,8 @@ def new_identity(
         days: how long the certificate is valid.
         passphrase: locks the private key, with as many iterations of PBKDF2 as a password that is a recipient gets;
             None leaves it unlocked.
+        announce: whether the certificate announces what this package reads (RFC 4262): authenticated content and
+            RSAES-OAEP, which senders then choose. A key for another mail program should announce nothing.
         at: when its validity begins, with its time zone; now if not given.
 
     Raises:
@@ -102,7 +107,7 @@ def new_identity(
     key = kind.generate()
     validity = _validity(at, days)
     issuer = None if kind.signs else _throw_away_issuer(f"{local}@{domain}", validity)
-    certificate = _certificate(key, kind, local, domain, validity, issuer)
+    certificate = _certificate(key, kind, local, domain, validity, issuer, announce=announce)
     return NewIdentity(
         address=address,
         private_key_pem=_private_key_pem(key, passphrase),
@@ -199,6 +204,8 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
     domain: str,
     validity: tuple[datetime, datetime],
     issuer: _Issuer | None,
+    *,
+    announce: bool,
 ) -> x509.Certificate:
     """Make the certificate of ``key``, signed by ``issuer`` or by the key itself."""
     from cryptography import x509
@@ -210,7 +217,7 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
     issuer_name = issuer.certificate.subject if issuer else name
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
     issuer_identifier = x509.SubjectKeyIdentifier.from_public_key(signer.public_key())
-    return (
+    builder = (
         x509.CertificateBuilder(issuer_name, name, public_key, x509.random_serial_number(), *validity)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(kind.key_usage), critical=True)
@@ -220,8 +227,19 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), critical=False
         )
-        .sign(signer, _digest(signer))
     )
+    if announce:
+        builder = builder.add_extension(_capabilities(kind), critical=False)  # RFC 4262, 2
+    return builder.sign(signer, _digest(signer))
+
+
+def _capabilities(kind: KeyType) -> x509.UnrecognizedExtension:
+    """Return the extension that announces what is read here (RFC 4262; RFC 9709, 5 for the derived key)."""
+    from cryptography import x509
+
+    derived = AlgorithmIdentifier(CEK_HKDF_SHA256_OID)
+    encoded = capabilities.encode((*capabilities.CONTENT, derived, *kind.capabilities))
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier(capabilities.SMIME_CAPABILITIES_OID), encoded)
 
 
 def _digest(key: CertificateIssuerPrivateKeyTypes) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:

@@ -14,7 +14,7 @@ from smime_session.errors import MessageError
 from smime_session.mail.armour import armour_of, for_kind
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import open_content
-from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, envelope_header
+from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, choose, envelope_header
 from smime_session.session_key import SessionKey
 from smime_session.streams.outlets import Whole
 from smime_session.streams.sources import is_seekable
@@ -86,6 +86,7 @@ class _NewMessage:
         self._target = target
         self._recipients = recipients
         self._profile = profile
+        self._content = choose(profile, recipients).content
         self._start = target.tell() if is_seekable(target) else 0
         self._size: int | None = None
         self._on_end = ExitStack()
@@ -98,8 +99,8 @@ class _NewMessage:
             self._target.seek(self._start)
             self._target.truncate()
         old = reading.reader.header
-        key = self._on_end.enter_context(SessionKey.generate(self._profile.content.key_size))
-        header, parameters = envelope_header(key, self._recipients, self._profile)
+        key = self._on_end.enter_context(SessionKey.generate(self._content.key_size))
+        header, parameters = envelope_header(key, self._recipients, self._profile, self._content)
         trailer = self._carried(old, expected)
         header = header._replace(inner_content_type=old.inner_content_type, originator_info=old.originator_info)
         header = header._replace(version=version_of(header, trailer))
@@ -125,7 +126,7 @@ class _NewMessage:
         """Learn of a message that was opened how much content there is; return the message, to be read again."""
         reader = opening.reading.reader
         size = _opened_size(reader.parameters.algorithm, reader.ciphertext_size, opening.last)
-        self._size = sealed_size(self._profile.content, size)
+        self._size = sealed_size(self._content, size)
         return opening.reading.again()
 
     def __enter__(self) -> Self:
@@ -140,7 +141,7 @@ class _NewMessage:
         Raises:
             MessageError: the tag covered some, and there will be no tag.
         """
-        algorithm = self._profile.content
+        algorithm = self._content
         attributes = old.authenticated_attributes
         if attributes and not algorithm.authenticated:
             raise MessageError(f"the message has authenticated attributes, which {algorithm.name} cannot protect")
@@ -155,7 +156,7 @@ class _NewMessage:
         """Return the octets of new ciphertext; before the content was read, where the old ones tell them."""
         if self._size is not None:
             return self._size
-        same = reader.parameters.algorithm.block_size == self._profile.content.block_size
+        same = reader.parameters.algorithm.block_size == self._content.block_size
         return reader.announced_size if same else None
 
     def _armour(self, reading: Reading, header: EnvelopeHeader) -> Armour:

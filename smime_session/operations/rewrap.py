@@ -25,8 +25,8 @@ from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import begin, open_content, refuse_unauthenticated
 from smime_session.operations.reseal import reseal as reseal_content
 from smime_session.operations.roster import Change, Roster, remaining, weakening
-from smime_session.operations.sealing import refuse_unreadable
-from smime_session.profiles import COMPAT, DEFAULT, MODERN, Policy, Profile
+from smime_session.operations.sealing import choose, refuse_unreadable
+from smime_session.profiles import AUTO, DEFAULT, MODERN, Policy, Profile
 from smime_session.recipients.from_certificates import recipients_for
 from smime_session.streams.outlets import Whole
 
@@ -186,24 +186,22 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
         return _rewrap(order, replay, target)
 
 
-def profile_like(content_encryption: AlgorithmIdentifier, *, reseal: bool = False) -> Profile:
+def profile_like(content_encryption: AlgorithmIdentifier) -> Profile:
     """Return the profile whose readers are those of a message.
 
-    It is :data:`~smime_session.profiles.COMPAT` for content in CBC mode and :data:`~smime_session.profiles.MODERN`
-    for any other. What is broken by now is resealed with ``MODERN``. A content key that is derived from the
-    session key (RFC 9709) is so again.
+    It is :data:`~smime_session.profiles.AUTO` for content in CBC mode, which is sealed anew so that those who get it
+    read it, and :data:`~smime_session.profiles.MODERN` for any other. A content key that is derived from the session
+    key (RFC 9709) is so again.
 
     Args:
         content_encryption: how the message is sealed.
-        reseal: whether the content is sealed anew.
     """
     try:
         parameters = content_algorithm.parameters_from(content_encryption)
     except MessageError:  # removing a recipient goes without understanding how the content is sealed
         return MODERN
-    algorithm = parameters.algorithm
-    compat = algorithm.mode == "cbc" and not (reseal and algorithm.legacy)
-    return replace(COMPAT if compat else MODERN, derived_content_key=bool(parameters.derivation_info))
+    profile = MODERN if parameters.algorithm.authenticated else AUTO
+    return replace(profile, derived_content_key=bool(parameters.derivation_info))
 
 
 class _Order(NamedTuple):
@@ -227,7 +225,7 @@ class _Order(NamedTuple):
         for certificate in self.certificates:
             check_certificate(certificate)
 
-    def profile_for(self, header: EnvelopeHeader, *, reseal: bool = False) -> Profile:
+    def profile_for(self, header: EnvelopeHeader) -> Profile:
         """Return the profile for a message.
 
         Raises:
@@ -235,7 +233,7 @@ class _Order(NamedTuple):
         """
         given = self.profile
         if given is None or callable(given):
-            like = profile_like(header.content_encryption, reseal=reseal)
+            like = profile_like(header.content_encryption)
             given = given(like) if given else like
         check_profile(given)
         return given
@@ -299,7 +297,7 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
     old, form = reading.reader.header, reading.incoming.form
     before = Roster(old.wrapped_keys)
     before.select(order.remove, order.certificates)  # each that is named has to be there
-    profile = order.profile_for(old, reseal=True)
+    profile = order.profile_for(old)
     recipients = recipients_for(order.wanted, profile=profile)
     authenticated = reading.reader.authenticated
     header, encoding = reseal_content(
@@ -308,7 +306,7 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
     now = Roster(header.wrapped_keys)
     staying = remaining(before, now, order.wanted)
     return Rewrapped(
-        content_encryption=profile.content.name,
+        content_encryption=choose(profile, recipients).content.name,
         form=form,
         encoding=encoding,
         kept=len(staying),

@@ -6,9 +6,9 @@ For every operation that makes a new envelope.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
-from smime_session.algorithms import AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
+from smime_session.algorithms import AES_256_CBC, AES_256_GCM, AUTH_ENVELOPED_DATA, DATA, ENVELOPED_DATA
 from smime_session.cms import content_algorithm
 from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
 from smime_session.cms.revision import version_for
@@ -22,6 +22,7 @@ from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smime_session.algorithms import ContentEncryption
     from smime_session.mail.blocks import Block
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients.registry import Recipient
@@ -33,20 +34,73 @@ SMIME_TYPES: Final[dict[str, Literal["authEnveloped-data", "enveloped-data"]]] =
 }
 """What a mail calls the content types."""
 
+_MOST_NAMED: Final = 3  # recipients in a reason; the rest are counted
 _ALL_BUT_RECIPIENTS: Final = 1024  # octets of a header without recipients and originator; real ones are under 200
 
 
+class Choice(NamedTuple):
+    """How the content of a message is encrypted.
+
+    Attributes:
+        content: the content-encryption algorithm.
+        by_readers: whether the recipients decided, and not the profile.
+        unaware: the first of those recipients who are not known to read AES-256-GCM, three at most.
+        more: how many such recipients there are besides.
+    """
+
+    content: ContentEncryption
+    by_readers: bool = False
+    unaware: tuple[Recipient, ...] = ()
+    more: int = 0
+
+    @property
+    def reason(self) -> str:
+        """Why, as a clause; of the recipients it names a few at most."""
+        if not self.by_readers:
+            return "the profile says so"
+        if not self.unaware:
+            return f"every recipient is known to read {self.content.name}"
+        names = [*map(_name, self.unaware), *([f"{self.more:,} more"] if self.more else [])]
+        return f"not known to read {AES_256_GCM.name}: {', '.join(names)}"
+
+
+def choose(profile: Profile, recipients: Sequence[Recipient]) -> Choice:
+    """Choose how the content of one message is encrypted.
+
+    A profile that leaves it open (:data:`~smime_session.profiles.AUTO`) has AES-256-GCM if every recipient is known to
+    read it, and AES-256-CBC otherwise. What a recipient is known to read, by object identifier, is its attribute
+    ``reads``; of one without it, like a password, nothing is known. RFC 8551, 2.7.1.2 would have AES-256-GCM for
+    recipients of whom nothing is known, but mail programs show nothing in its place.
+    """
+    if profile.content is not None:
+        return Choice(profile.content)
+    unaware = [recipient for recipient in recipients if AES_256_GCM.oid not in getattr(recipient, "reads", ())]
+    content = AES_256_CBC if unaware else AES_256_GCM
+    return Choice(content, True, tuple(unaware[:_MOST_NAMED]), max(0, len(unaware) - _MOST_NAMED))  # noqa: FBT003  # a field
+
+
+def _name(recipient: Recipient) -> str:
+    """Name a recipient, if it says how."""
+    has_name = type(recipient).__str__ is not object.__str__
+    return str(recipient) if has_name else f"a recipient of type {type(recipient).__name__}"
+
+
 def envelope_header(
-    key: SessionKey, recipients: Sequence[Recipient], profile: Profile
+    key: SessionKey, recipients: Sequence[Recipient], profile: Profile, algorithm: ContentEncryption
 ) -> tuple[EnvelopeHeader, ContentParameters]:
     """Wrap the session key for everybody and draw the message's nonce.
 
+    Args:
+        key: the session key.
+        recipients: everybody.
+        profile: what is asked of them.
+        algorithm: how the content will be encrypted (:func:`choose`).
+
     Raises:
-        UnsupportedAlgorithmError: the profile's content encryption is broken by now: it is only read.
+        UnsupportedAlgorithmError: the content encryption is broken by now: it is only read.
         RecipientError: a prepared recipient is not one that the profile allows.
         LimitError: there are more recipients than reading accepts.
     """
-    algorithm = profile.content
     if algorithm.legacy:
         raise UnsupportedAlgorithmError("writing of content with", algorithm.oid, algorithm.name)
     wrapped = wrap_all(recipients, key)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from smime_session.algorithms import CURVES, TRIPLE_DES_WRAP, key_wrap_for, name_of
+from smime_session.algorithms import AES_256_GCM, CURVES, TRIPLE_DES_WRAP, key_wrap_for, name_of
 from smime_session.errors import MalformedError, MessageError
 from smime_session.key_derivation import derive
 from smime_session.memory import erase
@@ -38,7 +38,7 @@ from smime_session.recipients.ecdh_encoding import (
     split,
 )
 from smime_session.recipients.key_wrap import unwrap
-from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
+from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.parallel import in_parts
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyRule, KeyTraits
+    from smime_session.recipients.kind import Capabilities
     from smime_session.recipients.senders import Senders
 
 _THREADS: Final = 4  # with which agreeing with many becomes faster
@@ -60,20 +61,27 @@ _THREADS: Final = 4  # with which agreeing with many becomes faster
 # --- who writes, and who reads -----------------------------------------------------------------
 
 
-class KeyAgreementRecipient:
+class KeyAgreementRecipient(KeyRecipient):
     """A public key that session keys are wrapped for; who it belongs to is encoded once.
 
     Args:
         public_key: the key.
         identifier: how the envelope names its owner.
         share_ephemeral: whether one new key per message may serve for all recipients on this curve.
+        reads: the content-encryption algorithms that its owner is known to read.
     """
 
     __slots__ = ("curve", "encoded_identifier", "public_key", "share_ephemeral")
 
     def __init__(
-        self, public_key: PublicKey, identifier: RecipientIdentifier, *, share_ephemeral: bool = False
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        *,
+        share_ephemeral: bool = False,
+        reads: frozenset[str] = frozenset(),
     ) -> None:
+        super().__init__(identifier, reads)
         self.public_key = public_key
         self.encoded_identifier = recipient_identifier(identifier)
         self.share_ephemeral = share_ephemeral
@@ -236,10 +244,20 @@ class KeyAgreementKind(KeyKind):
         )
 
     def recipient(
-        self, public_key: PublicKey, identifier: RecipientIdentifier, profile: Profile
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        profile: Profile,
+        capabilities: Capabilities = (),
     ) -> KeyAgreementRecipient:
-        """Make a recipient."""
-        return KeyAgreementRecipient(public_key, identifier, share_ephemeral=profile.share_ephemeral)
+        """Make a recipient; on X25519 and X448 are only programs that read AES-256-GCM, which is older (RFC 8418)."""
+        known = frozenset() if curves.NAMED[public_key.kind].is_parameter else frozenset({AES_256_GCM.oid})
+        return KeyAgreementRecipient(
+            public_key,
+            identifier,
+            share_ephemeral=profile.share_ephemeral,
+            reads=content_read(capabilities, known),
+        )
 
     def identity(
         self, private_key: PrivateKey, certificate: AnyCertificate | None, others: Sequence[AnyCertificate] = ()

@@ -10,7 +10,7 @@ from smime_session.certificates.certificate import Certificate, read_certificate
 from smime_session.certificates.facts import letters
 from smime_session.cms.values import SubjectKeyIdentifier
 from smime_session.errors import RecipientError
-from smime_session.profiles import MODERN, Profile
+from smime_session.profiles import AUTO, Profile
 from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def recipients_for(
     recipients: Iterable[Recipient | x509.Certificate],
     *,
-    profile: Profile = MODERN,
+    profile: Profile = AUTO,
     at: datetime | None = None,
     trust: TrustAnchors | None = None,
 ) -> list[Recipient]:
@@ -75,7 +75,7 @@ def recipients_for(
 def recipient_for(
     certificate: x509.Certificate,
     *,
-    profile: Profile = MODERN,
+    profile: Profile = AUTO,
     at: datetime | None = None,
     trust: TrustAnchors | None = None,
 ) -> Recipient:
@@ -99,7 +99,7 @@ def recipient_for(
 
 
 def load_recipients(
-    data: bytes, *, profile: Profile = MODERN, at: datetime | None = None, trust: TrustAnchors | None = None
+    data: bytes, *, profile: Profile = AUTO, at: datetime | None = None, trust: TrustAnchors | None = None
 ) -> list[Recipient]:
     """Load the certificates in a file, check them and make recipients of them, once each, in their order.
 
@@ -126,7 +126,7 @@ def load_recipients(
 
 
 def made_of(
-    data: bytes, *, profile: Profile = MODERN, at: datetime | None = None, trust: TrustAnchors | None = None
+    data: bytes, *, profile: Profile = AUTO, at: datetime | None = None, trust: TrustAnchors | None = None
 ) -> tuple[list[tuple[Certificate, Recipient | RecipientError]], list[str]]:
     """Return each certificate in a file with its recipient or with what speaks against it, in their order.
 
@@ -171,10 +171,9 @@ def _preparing(
         if reasons or key is None or kind is None:
             sentence = f"certificate of {certificate} {', and '.join(reasons)}"
             raise RecipientError((sentence,))
-        stated = certificate.key_identifier
-        return kind.recipient(
-            key, SubjectKeyIdentifier(stated) if by_key_identifier and stated else certificate.name, profile
-        )
+        stated, use = certificate.key_identifier, certificate.facts.use
+        name = SubjectKeyIdentifier(stated) if by_key_identifier and stated else certificate.name
+        return kind.recipient(key, name, profile, use.capabilities if use else ())
 
     return prepare
 
@@ -209,7 +208,7 @@ def certificates_for(
     certificates: Iterable[x509.Certificate],
     *,
     at: datetime | None = None,
-    profile: Profile = MODERN,
+    profile: Profile = AUTO,
 ) -> list[x509.Certificate]:
     """Return the certificates for a mail address, the best first.
 
@@ -238,9 +237,7 @@ def certificates_for(
     return [each.whole for each in best_first]
 
 
-def reasons_against(
-    certificate: x509.Certificate, *, profile: Profile = MODERN, at: datetime | None = None
-) -> list[str]:
+def reasons_against(certificate: x509.Certificate, *, profile: Profile = AUTO, at: datetime | None = None) -> list[str]:
     """Say why ``profile`` must not use a certificate; none if it may.
 
     Each reason follows on "the certificate": ``expired on 2026-03-01``.

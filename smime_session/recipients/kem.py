@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeVar, cast
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from smime_session.algorithms import (
+    AES_256_GCM,
     HKDF_OIDS,
     HKDFS,
     KEM_RECIPIENT_OID,
@@ -28,7 +29,7 @@ from smime_session.errors import LimitError, MalformedError, MessageError, Unsup
 from smime_session.key_derivation import hkdf
 from smime_session.memory import erase, overwrite_freed
 from smime_session.recipients.key_wrap import check_size, unwrap
-from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
+from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import Proof, SessionKey
 from smime_session.text import excerpt
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyRule, KeyTraits
+    from smime_session.recipients.kind import Capabilities
 
 TAG: Final = codec.OTHER_TAG
 
@@ -244,17 +246,21 @@ def _key_encryption_key(secret: bytes, hash_name: HashName, other_info: bytes, s
 # --- who writes, and who reads -----------------------------------------------------------------
 
 
-class EncapsulationRecipient:
+class EncapsulationRecipient(KeyRecipient):
     """An ML-KEM key that session keys are encrypted for; what is the same for each message is encoded once.
 
     Args:
         public_key: the ML-KEM key.
         identifier: how the envelope names its owner.
+        reads: the content-encryption algorithms that its owner is known to read.
     """
 
     __slots__ = ("_around", "_other_info", "_public_key")
 
-    def __init__(self, public_key: PublicKey, identifier: RecipientIdentifier) -> None:
+    def __init__(
+        self, public_key: PublicKey, identifier: RecipientIdentifier, reads: frozenset[str] = frozenset()
+    ) -> None:
+        super().__init__(identifier, reads)
         self._public_key = public_key
         info = KemRecipientInfo(identifier, _MECHANISMS[public_key.kind], b"", _HASH, _WRAP, b"")
         self._around = _around_ciphertext(info)
@@ -313,10 +319,15 @@ class EncapsulationKind(KeyKind):
         return f"has a kind of key that the readers of profile {profile.name} do not know ({public_key.kind})"
 
     def recipient(
-        self, public_key: PublicKey, identifier: RecipientIdentifier, _profile: Profile
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        _profile: Profile,
+        capabilities: Capabilities = (),
     ) -> EncapsulationRecipient:
-        """Make an ML-KEM recipient."""
-        return EncapsulationRecipient(public_key, identifier)
+        """Make an ML-KEM recipient; only programs that read AES-256-GCM, which is older, have such keys (RFC 9936)."""
+        reads = content_read(capabilities, frozenset({AES_256_GCM.oid}))
+        return EncapsulationRecipient(public_key, identifier, reads)
 
     def identity(
         self, private_key: PrivateKey, certificate: AnyCertificate | None, _others: Sequence[AnyCertificate] = ()

@@ -6,8 +6,10 @@ Each kind has a file in this folder, which holds everything of it, and a row in 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
+from smime_session.algorithms import CONTENT_ENCRYPTION
 from smime_session.errors import NoMatchError
 from smime_session.recipients.naming import OwnNames
 
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
 
     from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
-    from smime_session.cms.values import RecipientIdentifier, WrappedKey
+    from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients.client_rules import KeyRule
     from smime_session.recipients.registry import Identity, Recipient
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
+
+    Capabilities = tuple[AlgorithmIdentifier, ...]
 
 Info = TypeVar("Info")
 
@@ -36,11 +40,13 @@ class KeyType(NamedTuple):
         generate: makes a new private key.
         key_usage: the bits of key usage in its certificate, named as in :class:`cryptography.x509.KeyUsage`.
         signs: whether it can sign its own certificate.
+        capabilities: how session keys may be encrypted for it, as its certificate announces them, the best first.
     """
 
     generate: Callable[[], PrivateKeyTypes]
     key_usage: frozenset[str]
     signs: bool
+    capabilities: Capabilities = ()
 
 
 class Kind:
@@ -121,13 +127,20 @@ class KeyKind(Kind):
         """
         raise NotImplementedError
 
-    def recipient(self, public_key: PublicKey, identifier: RecipientIdentifier, profile: Profile) -> Recipient:
+    def recipient(
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        profile: Profile,
+        capabilities: Capabilities = (),
+    ) -> Recipient:
         """Make a recipient: everything that is the same for each message is encoded here, once.
 
         Args:
             public_key: the key, which may be used.
             identifier: how the envelope names its owner.
             profile: how to wrap.
+            capabilities: what the certificate announces of its owner's programs.
         """
         raise NotImplementedError
 
@@ -143,6 +156,41 @@ class KeyKind(Kind):
     def key_types(self) -> Mapping[str, KeyType]:
         """Return the types of key that a new identity can have, by their names on the command line."""
         return {}
+
+
+@lru_cache(maxsize=512)  # the certificates of one issuer mostly announce the same
+def content_read(capabilities: Capabilities, otherwise: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Return the content-encryption algorithms that a recipient is known to read, by object identifier.
+
+    Args:
+        capabilities: what the certificate announces.
+        otherwise: what is known of a recipient whose certificate announces none.
+    """
+    announced = frozenset(capability.oid for capability in capabilities).intersection(CONTENT_ENCRYPTION)
+    return announced or otherwise
+
+
+class KeyRecipient:
+    """What recipients with a certificate have in common.
+
+    Args:
+        identifier: how the envelope names its owner.
+        reads: see below.
+
+    Attributes:
+        reads: the content-encryption algorithms that its owner is known to read, by object identifier.
+    """
+
+    __slots__ = ("_identifier", "reads")
+
+    def __init__(self, identifier: RecipientIdentifier, reads: frozenset[str]) -> None:
+        self._identifier = identifier
+        self.reads = reads
+
+    def __str__(self) -> str:
+        from smime_session.recipients.summary import RecipientSummary, identifier_fields
+
+        return RecipientSummary(**identifier_fields(self._identifier)).name
 
 
 class KindIdentity(Generic[Info]):

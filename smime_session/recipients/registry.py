@@ -15,7 +15,7 @@ from smime_session.cms import codec
 from smime_session.streams.parallel import in_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from smime_session.certificates.public_key import PublicKey
     from smime_session.cms.values import WrappedKey
@@ -199,6 +199,16 @@ def kind_for(public_key: PublicKey) -> KeyKind | None:
     """Return the kind of recipient that a public key makes, or None if it makes none."""
     row = next((row for row in TABLE if public_key.kind in row.keys), None)
     return cast("KeyKind", row.kind) if row else None
+
+
+def kinds_of(wrapped: Iterable[WrappedKey]) -> frozenset[str]:
+    """Return the names of the kinds of recipients that a message has; those that have none here are not among them."""
+    tags: dict[int, list[WrappedKey]] = {}
+    for key in wrapped:
+        tags.setdefault(key.encoded[0], []).append(key)
+    of_one_kind = (keys if tag == codec.OTHER_TAG else keys[:1] for tag, keys in tags.items())
+    rows = (row_of(key) for keys in of_one_kind for key in keys)
+    return frozenset(row.name for row in rows if row)
 
 
 def key_types() -> dict[str, KeyType]:

@@ -16,18 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from smime_session import algorithms
 from smime_session.algorithms import RSAES_OAEP_OID, RSAES_PKCS1_V1_5_OID, KeyTransport, name_of
 from smime_session.cms import asn1, codec
+from smime_session.cms.key_transport import algorithm_from, algorithm_identifier, announced_transport
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
-from smime_session.errors import (
-    LimitError,
-    MalformedError,
-    MessageError,
-    RecipientError,
-    UnsupportedAlgorithmError,
-)
+from smime_session.errors import LimitError, MalformedError, MessageError, RecipientError
 from smime_session.keys.rsa_padding import encryption_padding
 from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
-from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyType
+from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
 from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
@@ -38,6 +33,7 @@ if TYPE_CHECKING:
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyRule, KeyTraits
+    from smime_session.recipients.kind import Capabilities
     from smime_session.recipients.summary import RecipientSummary
 
 TAG: Final = codec.KEY_TRANSPORT_TAG
@@ -46,7 +42,6 @@ _MAX_USUAL: Final = 512  # bytes before an encrypted key; real ones are under 20
 _MIN_EXPONENT: Final = 3
 _INSECURE_MIN_RSA_BITS: Final = 1024  # below, a key is a puzzle, whatever the caller says
 _USUAL_EXPONENT: Final = bytes.fromhex("0203010001")  # 65537, which stands at the end of a public key
-_HASH_ROLE: Final = "hash function of RSAES-OAEP"
 
 
 # --- the recipient info ------------------------------------------------------------------------
@@ -113,30 +108,6 @@ def _between(algorithm: KeyTransport, size: int) -> bytes:
     return codec.algorithm_identifier(algorithm_identifier(algorithm)) + b"\x04" + asn1.length(size)
 
 
-def algorithm_identifier(algorithm: KeyTransport) -> AlgorithmIdentifier:
-    """Describe how a session key is encrypted for an RSA key, defaults left out as DER wants.
-
-    RFC 4055, 4.1::
-
-        RSAES-OAEP-params  ::=  SEQUENCE  {
-          hashFunc          [0] AlgorithmIdentifier DEFAULT sha1Identifier,
-          maskGenFunc       [1] AlgorithmIdentifier DEFAULT mgf1SHA1Identifier,
-          pSourceFunc       [2] AlgorithmIdentifier DEFAULT pSpecifiedEmptyIdentifier  }
-    """
-    if algorithm.hash is None or algorithm.mgf_hash is None:
-        return AlgorithmIdentifier(algorithm.oid, asn1.NULL)
-    fields = []
-    if algorithm.hash != "SHA-1":
-        fields.append(asn1.encode(0xA0, codec.hash_identifier(algorithm.hash)))
-    if algorithm.mgf_hash != "SHA-1":
-        mgf = AlgorithmIdentifier(algorithms.MGF1_OID, codec.hash_identifier(algorithm.mgf_hash))
-        fields.append(asn1.encode(0xA1, codec.algorithm_identifier(mgf)))
-    if algorithm.label:
-        source = AlgorithmIdentifier(algorithms.P_SPECIFIED_OID, asn1.encode(asn1.OCTET_STRING, algorithm.label))
-        fields.append(asn1.encode(0xA2, codec.algorithm_identifier(source)))
-    return AlgorithmIdentifier(algorithm.oid, asn1.encode(asn1.SEQUENCE, *fields))
-
-
 def decode(wrapped: WrappedKey) -> KeyTransRecipientInfo:
     """Decode a KeyTransRecipientInfo.
 
@@ -176,63 +147,17 @@ def interpret(found: Fields) -> KeyTransRecipientInfo:
     return KeyTransRecipientInfo(found.recipient, algorithm_from(found.algorithm), found.encrypted_key)
 
 
-def algorithm_from(identifier: AlgorithmIdentifier) -> KeyTransport:
-    """Read how a session key was encrypted for an RSA key; parameters that are wrong are never guessed around.
-
-    Raises:
-        UnsupportedAlgorithmError: the algorithm, its hash function or its label source is not supported.
-        MalformedError: its parameters are not as its RFC has them.
-    """
-    if identifier.oid == RSAES_PKCS1_V1_5_OID:
-        if identifier.parameters not in (None, asn1.NULL):  # RFC 3370, 4.2.1: NULL; some leave it out
-            raise MalformedError("the parameters of RSAES-PKCS1-v1_5 are malformed")
-        return algorithms.RSAES_PKCS1_V1_5
-    if identifier.oid != RSAES_OAEP_OID:
-        raise UnsupportedAlgorithmError("key-encryption algorithm", identifier.oid, name_of(identifier.oid))
-    if identifier.parameters is None:
-        raise MalformedError("the parameters of RSAES-OAEP are absent")
-    return _usual_parameters().get(identifier.parameters) or _oaep_parameters(identifier.parameters)
-
-
-@cache
-def _usual_parameters() -> dict[bytes | None, KeyTransport]:
-    """Return RSAES-OAEP as it is mostly used by its parameters: reading them takes a tenth of RSA-2048's time."""
-    return {algorithm_identifier(usual).parameters: usual for usual in algorithms.OAEP}
-
-
-def _oaep_parameters(encoded: bytes) -> KeyTransport:
-    """Read RSAES-OAEP-params: three fields that are each left out where they have their default (RFC 4055, 4.1)."""
-    fields: dict[int, AlgorithmIdentifier] = {}
-    for child in asn1.parse(encoded).expect(asn1.SEQUENCE).children():
-        wrapped = child.children()
-        if child.tag not in (0xA0, 0xA1, 0xA2) or any(tag >= child.tag for tag in fields) or len(wrapped) != 1:
-            raise MalformedError("the parameters of RSAES-OAEP are malformed")
-        fields[child.tag] = codec.algorithm_identifier_from(wrapped[0])
-    hash_name = mgf_name = algorithms.HASHES[algorithms.SHA1_OID]
-    label = b""
-    if digest := fields.get(0xA0):
-        hash_name = codec.hash_from(digest, _HASH_ROLE)
-    if mgf := fields.get(0xA1):
-        if mgf.oid != algorithms.MGF1_OID:
-            raise UnsupportedAlgorithmError("mask generation function of RSAES-OAEP", mgf.oid)
-        mgf_name = codec.hash_from(codec.algorithm_identifier_from(asn1.parse(mgf.parameters or b"")), _HASH_ROLE)
-    if source := fields.get(0xA2):
-        if source.oid != algorithms.P_SPECIFIED_OID:
-            raise UnsupportedAlgorithmError("label source of RSAES-OAEP", source.oid)
-        label = asn1.parse(source.parameters or b"").octets()
-    return KeyTransport(hash_name, mgf_name, label)
-
-
 # --- who writes, and who reads -----------------------------------------------------------------
 
 
-class KeyTransportRecipient:
+class KeyTransportRecipient(KeyRecipient):
     """An RSA key that session keys are encrypted for; what is the same for each message is encoded once.
 
     Args:
         public_key: the RSA key.
         identifier: how the envelope names its owner.
         algorithm: how to encrypt.
+        reads: the content-encryption algorithms that its owner is known to read.
     """
 
     THREADS: ClassVar = 2
@@ -240,7 +165,14 @@ class KeyTransportRecipient:
 
     __slots__ = ("_padding", "_prefix", "_public_key", "_version")
 
-    def __init__(self, public_key: PublicKey, identifier: RecipientIdentifier, algorithm: KeyTransport) -> None:
+    def __init__(
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        algorithm: KeyTransport,
+        reads: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(identifier, reads)
         encoded = codec.recipient_identifier(identifier)
         self._public_key = public_key
         self._prefix = before_encrypted_key(encoded, algorithm, (public_key.bits + 7) // 8)
@@ -257,13 +189,10 @@ class KeyTransportRecipient:
         try:
             encrypted = public_key.encrypt(key.octets, self._padding)
         except ValueError as error:
-            raise RecipientError((self._refusal(),)) from error
+            info = WrappedKey(self._prefix + bytes((self._public_key.bits + 7) // 8), self._version, 0)
+            refusal = f"{self} has an RSA key that {decode(info).algorithm.name} cannot use: it is broken or too small"
+            raise RecipientError((refusal,)) from error
         return WrappedKey(self._prefix + encrypted, self._version, len(key))
-
-    def _refusal(self) -> str:
-        encrypted_key = bytes((self._public_key.bits + 7) // 8)
-        (summary,) = KIND.summarize(WrappedKey(self._prefix + encrypted_key, self._version, 0))
-        return f"{summary.name} has an RSA key that {summary.algorithm} cannot use: it is broken or too small"
 
 
 class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
@@ -347,10 +276,15 @@ class KeyTransportKind(KeyKind):
         return None if _is_sound(public_key) else "has a broken RSA key"
 
     def recipient(
-        self, public_key: PublicKey, identifier: RecipientIdentifier, profile: Profile
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        profile: Profile,
+        capabilities: Capabilities = (),
     ) -> KeyTransportRecipient:
         """Make an RSA recipient."""
-        return KeyTransportRecipient(public_key, identifier, profile.rsa)
+        algorithm = profile.rsa or announced_transport(capabilities)
+        return KeyTransportRecipient(public_key, identifier, algorithm, content_read(capabilities))
 
     def identity(
         self, private_key: PrivateKey, certificate: AnyCertificate | None, _others: Sequence[AnyCertificate] = ()
@@ -412,8 +346,9 @@ class KeyTransportKind(KeyKind):
     def key_types(self) -> Mapping[str, KeyType]:
         """Return RSA keys of the usual sizes."""
         usage = frozenset({"digital_signature", "key_encipherment"})
+        oaep = tuple(map(algorithm_identifier, algorithms.OAEP))
         return {
-            f"rsa{bits}": KeyType(partial(rsa.generate_private_key, 65537, bits), usage, signs=True)
+            f"rsa{bits}": KeyType(partial(rsa.generate_private_key, 65537, bits), usage, signs=True, capabilities=oaep)
             for bits in (2048, 3072, 4096)
         }
 

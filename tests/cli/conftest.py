@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from smime_session import COMPAT, SessionKey, encrypt, recipient_for
+from smime_session import COMPAT, MODERN, SessionKey, encrypt, recipient_for
 from smime_session.algorithms import DATA, DES_EDE3_CBC, ENVELOPED_DATA
 from smime_session.cms import codec, content_algorithm
 from smime_session.cms.values import ContentParameters, EnvelopeHeader
@@ -133,13 +133,16 @@ def _make_all() -> dict[str, bytes]:
         "bob.p12": pkcs12.serialize_key_and_certificates(b"bob", bob_key, bob, None, lock),
         "passphrase.txt": PASSPHRASE + b"\n",
         "letter.eml": LETTER,
-        "sealed.eml": encrypt(LETTER, [bob]),
-        "altered.eml": encrypt(LETTER, [bob], headers="hcp_baseline").replace(b"[...]", b"Monday"),
-        "damaged.eml": b"X-List: users\nno field\n" + encrypt(LETTER, [bob]) + b"-- \nusers mailing list\n",
-        "mailbox": 2 * (b"From alice@example.org Mon Jan  5 10:00:00 2026\n" + encrypt(LETTER, [bob]) + b"\n"),
+        "sealed.eml": encrypt(LETTER, [bob], profile=MODERN),
+        "altered.eml": encrypt(LETTER, [bob], profile=MODERN, headers="hcp_baseline").replace(b"[...]", b"Monday"),
+        "damaged.eml": b"X-List: users\nno field\n"
+        + encrypt(LETTER, [bob], profile=MODERN)
+        + b"-- \nusers mailing list\n",
+        "mailbox": 2
+        * (b"From alice@example.org Mon Jan  5 10:00:00 2026\n" + encrypt(LETTER, [bob], profile=MODERN) + b"\n"),
         "winmail.dat": bytes.fromhex("789f3e22") + bytes(99),
         "message.msg": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(999),
-        "utf16.eml": encrypt(LETTER, [bob]).decode().encode("utf-16"),
+        "utf16.eml": encrypt(LETTER, [bob], profile=MODERN).decode().encode("utf-16"),
         "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
         "legacy.der": _legacy(bob),
     }

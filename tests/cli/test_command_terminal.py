@@ -333,7 +333,7 @@ def test_a_message_does_not_steer_the_terminal(mail: bytes, status: int, provide
     """Text that is decrypted is shown; what a terminal would obey is not, unless it is asked for."""
     folder = provide("bob.key")
     (folder / "sealed.eml").write_bytes(encrypt(mail, load_certificates((folder / "bob.key").read_bytes())))
-    with Terminal("decrypt", "-i", "bob.key", "sealed.eml") as terminal:
+    with Terminal("decrypt", "-q", "-i", "bob.key", "sealed.eml") as terminal:
         ended, seen = terminal.finish()
     assert ended == status
     if status:

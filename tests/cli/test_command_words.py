@@ -82,6 +82,8 @@ def test_more_recipients_need_a_larger_header(arguments: list[str], limits: dict
 def test_every_choice_is_an_algorithm(cipher: str, rsa: str) -> None:
     """Each name on the command line is the algorithm of that name."""
     profile = chosen_profile("modern", cipher=cipher, rsa=rsa)
+    assert profile.content
+    assert profile.rsa
     assert profile.content.name.lower().replace("aes-", "aes") == cipher
     assert profile.rsa.name.lower().replace(" with sha-", "-sha") == f"rsaes-{rsa}"
 

@@ -236,7 +236,7 @@ def main() -> None:
         pause("encrypted")
     with patch.multiple(parallel, _LEAST=1, _processors=lambda: 4):
         for kind in ("RSA", "P-256") * 4:
-            encrypt(_MAIL, [everybody[kind][0]] * 9)
+            encrypt(_MAIL, [everybody[kind][0]] * 9, profile=MODERN)
             pause("encrypted in threads")
     for kind, (_, identity, _) in everybody.items():
         opened = decrypt(sealed[kind], [identity])

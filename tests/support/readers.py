@@ -50,14 +50,15 @@ class Reader:
         return self.recipient
 
 
-def _reader(name: str, kind: str) -> Reader:
-    made = smime_session.new_identity(f"{name}@example.org", key_type=kind)
+def new_reader(name: str, kind: str, *, announce: bool = True) -> Reader:
+    """Make somebody with a new key, whose certificate announces what is read here or does not."""
+    made = smime_session.new_identity(f"{name}@example.org", key_type=kind, announce=announce)
     certificate = smime_session.load_certificates(made.certificate_pem)[0]
     return Reader(name, certificate, smime_session.load_identities(made.private_key_pem + made.certificate_pem))
 
 
 def _readers() -> dict[str, Reader]:
-    people = {name: _reader(name, kind) for name, kind in KINDS.items()}
+    people = {name: new_reader(name, kind) for name, kind in KINDS.items()}
     password = Password("correct horse", iterations=QUICK)
     shared = PresharedKey(bytes(range(32)), b"ours")
     return {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Policy, Profile
+    from smime_session.recipients.kind import Capabilities
 
 OID: Final = "1.3.6.1.4.1.99999.1"
 ROW: Final = Row("toy wrap", "tests.support.toy", codec.OTHER_TAG, OID, keys=("Ed25519",))
@@ -128,7 +129,13 @@ class ToyKind(KeyKind):
         """Refuse profile compat, as ML-KEM does."""
         return None if profile.encapsulation else f"has a toy key ({public_key.kind})"
 
-    def recipient(self, public_key: PublicKey, identifier: RecipientIdentifier, _profile: Profile) -> ToyRecipient:
+    def recipient(
+        self,
+        public_key: PublicKey,
+        identifier: RecipientIdentifier,
+        _profile: Profile,
+        _capabilities: Capabilities = (),
+    ) -> ToyRecipient:
         """Make a recipient."""
         return ToyRecipient(public_key, identifier)
 

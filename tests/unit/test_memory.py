@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from smime_session import (
+    MODERN,
     DecryptionError,
     PresharedKey,
     SmimeError,
@@ -203,7 +204,11 @@ def test_what_keys_agree_on_is_overwritten(curve: Curve, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(curves, "agreeing", noting_agreeing)
     monkeypatch.setattr(key_derivation, "_move", noting_move)
-    sealed = encrypt(b"Subject: x\r\n\r\ntext\r\n", [person(curve=curve).recipient(), person("bob", curve).recipient()])
+    sealed = encrypt(
+        b"Subject: x\r\n\r\ntext\r\n",
+        [person(curve=curve).recipient(), person("bob", curve).recipient()],
+        profile=MODERN,
+    )
     assert len(secrets) == 2
     assert decrypt(sealed, [person(curve=curve).identity]).authenticated
     assert len(digests) >= 3

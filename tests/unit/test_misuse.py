@@ -178,7 +178,8 @@ def test_a_profile_is_no_name(alice: Person) -> None:
         lambda: recipient_for(alice.certificate, profile=name),
     ):
         with pytest.raises(
-            TypeError, match=r"^a profile is MODERN, COMPAT, PQ or made from one of them, not an object of type str$"
+            TypeError,
+            match=r"^a profile is AUTO, MODERN, COMPAT, PQ or made from one of them, not an object of type str$",
         ):
             use()
 

@@ -8,13 +8,13 @@ import pytest
 
 from smime_session import profiles
 from smime_session.algorithms import AES_256_CBC, AES_256_GCM, RSAES_OAEP_SHA256, RSAES_PKCS1_V1_5
-from smime_session.profiles import COMPAT, DEFAULT, MODERN, PROFILES, Policy, Profile
+from smime_session.profiles import AUTO, COMPAT, DEFAULT, MODERN, PROFILES, Policy, Profile
 
 
 def test_the_modern_profile() -> None:
     """For a recipient of whom nothing is known, content is AES-256-GCM (RFC 8551, 2.7.1.2) and RSA is OAEP."""
     assert (MODERN.content, MODERN.rsa) == (AES_256_GCM, RSAES_OAEP_SHA256)
-    assert MODERN.content.authenticated
+    assert AES_256_GCM.authenticated
 
 
 def test_the_compatible_profile() -> None:
@@ -22,9 +22,16 @@ def test_the_compatible_profile() -> None:
     assert (COMPAT.content, COMPAT.rsa) == (AES_256_CBC, RSAES_PKCS1_V1_5)
 
 
+def test_the_profile_that_looks_at_the_readers() -> None:
+    """Both choices are open until the recipients are known; whatever is chosen by name is not."""
+    assert (AUTO.content, AUTO.rsa) == (None, None)
+    chosen = replace(AUTO, content=AES_256_GCM, rsa=RSAES_OAEP_SHA256)
+    assert (chosen.content, chosen.rsa) == (AES_256_GCM, RSAES_OAEP_SHA256)
+
+
 def test_profiles_are_found_by_name() -> None:
     """Each profile is found by its own name."""
-    assert {"modern": MODERN, "compat": COMPAT}.items() <= PROFILES.items()
+    assert {"auto": AUTO, "modern": MODERN, "compat": COMPAT}.items() <= PROFILES.items()
     assert all(profile.name == name for name, profile in PROFILES.items())
 
 
@@ -39,7 +46,7 @@ def test_no_choice_is_insecure_by_itself(choice: Profile | Policy) -> None:
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 def test_no_profile_writes_what_is_only_read(profile: Profile) -> None:
     """Broken ciphers are for reading."""
-    assert not profile.content.legacy
+    assert profile.content in (None, AES_256_GCM, AES_256_CBC)
 
 
 @pytest.mark.parametrize(("value", "name"), [(MODERN, "content"), (DEFAULT, "max_recipients")])

@@ -72,7 +72,7 @@ def test_each_profile_says_why_not() -> None:
     assert fitness["compat"].reasons == ("is not for encrypting keys: its key usage lacks keyEncipherment",)
     assert len(fitness["pq"].reasons) == 2
     (usable,) = list_credentials(pem(ALICE), at=NOW).certificates
-    assert [each.usable for each in usable.profiles] == [True, True, False]
+    assert [each.usable for each in usable.profiles] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)

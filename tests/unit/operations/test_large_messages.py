@@ -153,7 +153,7 @@ def test_both_ways_of_encrypting_a_large_mail_make_the_same_text(
     monkeypatch.setattr(os, "urandom", lambda count: b"\x5a" * count)
     monkeypatch.setattr(SessionKey, "generate", lambda count: SessionKey(bytearray(b"\x5a" * count)))
     data = a_mail(3 * LARGE, eol)
-    assert encrypt(data, [READER]) == sealed_in_files(tmp_path, data, "mail", MODERN)
+    assert encrypt(data, [READER], profile=MODERN) == sealed_in_files(tmp_path, data, "mail", MODERN)
 
 
 def test_only_large_files_get_threads(tmp_path: Path, threads: list[str]) -> None:

@@ -9,11 +9,17 @@ import pytest
 from asn1crypto.keys import EncryptedPrivateKeyInfo
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from smime_session.algorithms import AES_256_GCM, OAEP, RSAES_OAEP_OID
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.files import der_of, read
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of
+from smime_session.cms import capabilities
+from smime_session.cms.capabilities import SMIME_CAPABILITIES_OID
+from smime_session.cms.key_transport import algorithm_identifier
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.operations import new_identity as creation
 from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
@@ -62,6 +68,37 @@ def test_a_new_identity_reads_what_is_written_to_it(passphrase: bytes | None) ->
     (identity,) = load_identities(made.private_key_pem + made.certificate_pem, passphrase)
     key = SessionKey.generate(32)
     assert identity.unwrap([recipient_for(made.certificate).wrap(key)]) == key
+
+
+@pytest.mark.parametrize("key_type", KEY_TYPES)
+def test_a_certificate_announces_what_is_read_here(key_type: str, openssl: Callable[..., bytes]) -> None:
+    """Senders choose by it; the fast reader understands such certificates too, and openssl shows the extension."""
+    made = new_identity("alice@example.org", key_type=key_type)
+    extension = made.certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(SMIME_CAPABILITIES_OID))
+    assert not extension.critical  # RFC 4262, 2
+    announced = capabilities.decode(extension.value.public_bytes())
+    assert announced[:7] == capabilities.CONTENT
+    oaep = [each for each in announced if each.oid == RSAES_OAEP_OID]
+    assert oaep == ([algorithm_identifier(each) for each in OAEP] if key_type.startswith("rsa") else [])
+    recipient = recipient_for(made.certificate)
+    assert AES_256_GCM.oid in recipient.reads  # type: ignore[attr-defined]  # who has a certificate has it
+    if key_type.startswith(("rsa", "p")):
+        plain = Certificate.plain(made.certificate.public_bytes(Encoding.DER))
+        assert plain is not None
+        assert plain.facts.use
+        assert plain.facts.use.capabilities == announced
+    shown = openssl("x509 -noout -text", made.certificate_pem).decode(errors="replace")
+    assert "S/MIME Capabilities" in shown
+    tree = openssl("asn1parse", made.certificate_pem).decode()
+    assert ":S/MIME Capabilities" in tree
+
+
+def test_a_certificate_for_another_program_announces_nothing() -> None:
+    """Senders then choose what every mail program shows."""
+    made = new_identity("alice@example.org", key_type="x25519", announce=False)
+    oids = {extension.oid.dotted_string for extension in made.certificate.extensions}
+    assert SMIME_CAPABILITIES_OID not in oids
+    assert len(oids) == 6
 
 
 def test_a_passphrase_locks_the_private_key() -> None:

@@ -65,6 +65,8 @@ def test_a_resealed_message_has_a_new_key(old: Profile, new: Profile, size: int,
     assert before.header.content_encryption != after.header.content_encryption
     assert not before.wrapped & after.wrapped
     assert done.resealed
+    assert old.content
+    assert new.content
     assert done.content_encryption == new.content.name
     assert (done.kept, done.added) == ((0, 1) if new is PQ else (1, 0))
     one_cipher = old.content.block_size == new.content.block_size

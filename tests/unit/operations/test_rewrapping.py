@@ -49,6 +49,7 @@ from tests.support.readers import (
     SHARED,
     X25519,
     Reader,
+    new_reader,
     opens,
     parts_of,
     prepared_for,
@@ -353,11 +354,13 @@ def test_weak_content_is_passed_on_when_asked_for() -> None:
 
 
 def test_weak_content_is_resealed_with_what_is_not() -> None:
-    """Without a profile, what a broken cipher sealed is not given another one that old readers know."""
+    """Without a profile, what a broken cipher sealed gets one that is not broken, and that its readers know."""
     policy_ = Policy(insecure_legacy=True)
-    sealed = rewrap(_weak(RSA), RSA.identities, add=[EC.recipient], reseal=True, policy=policy_)
-    found = decrypt(sealed, EC.identities)
-    assert (found.message, found.content_encryption) == (MAIL, "AES-256-GCM")
+    old = new_reader("old", "p256", announce=False)
+    for reader, content in ((EC, "AES-256-GCM"), (old, "AES-256-CBC")):
+        sealed = rewrap(_weak(RSA), RSA.identities, add=[reader.recipient], reseal=True, policy=policy_)
+        found = decrypt(sealed, reader.identities)
+        assert (found.message, found.content_encryption) == (MAIL, content)
 
 
 def _weak(*readers: Reader) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from smime_session import (
+    AUTO,
     COMPAT,
     MODERN,
     PQ,
@@ -33,7 +34,19 @@ from smime_session.algorithms import (
 from smime_session.cms import content_algorithm
 from smime_session.cms.values import AlgorithmIdentifier, ContentParameters
 from smime_session.operations.rewrap import profile_like
-from tests.support.readers import EC, ML_KEM, OTHER_EC, PASSWORD, RSA, SHARED, X25519, Reader, prepared_for, sealed_for
+from tests.support.readers import (
+    EC,
+    ML_KEM,
+    OTHER_EC,
+    PASSWORD,
+    RSA,
+    SHARED,
+    X25519,
+    Reader,
+    new_reader,
+    prepared_for,
+    sealed_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +68,10 @@ def _algorithms(message: bytes) -> dict[str, str | None]:
     return {each.summary.technique: each.summary.algorithm for each in inspect(message).recipients}
 
 
+OLD_RSA: Final = new_reader("old", "rsa2048", announce=False)
+"""Somebody of whose programs nothing is known."""
+
+
 # --- the profile that is like the message ------------------------------------------------------
 
 
@@ -66,20 +83,12 @@ def _identifier(algorithm: ContentEncryption, *, derived: bool = False) -> Algor
 @pytest.mark.parametrize("derived", [False, True])
 @pytest.mark.parametrize(
     ("algorithm", "profile"),
-    [(AES_128_CBC, COMPAT), (AES_256_CBC, COMPAT), (AES_128_GCM, MODERN), (CHACHA20_POLY1305, MODERN)],
+    [(AES_128_CBC, AUTO), (DES_EDE3_CBC, AUTO), (AES_128_GCM, MODERN), (CHACHA20_POLY1305, MODERN)],
     ids=lambda each: each.name,
 )
 def test_a_profile_is_like_the_content(algorithm: ContentEncryption, profile: Profile, *, derived: bool) -> None:
-    """CBC is for readers of compat, all else for those of modern; a derived content key is one again."""
-    expected = replace(profile, derived_content_key=derived)
-    for reseal in (False, True):
-        assert profile_like(_identifier(algorithm, derived=derived), reseal=reseal) == expected
-
-
-def test_what_is_broken_is_sealed_by_modern_means() -> None:
-    """Newcomers to 3DES get what its readers know; sealed anew, the content is broken no longer."""
-    weak = _identifier(DES_EDE3_CBC)
-    assert (profile_like(weak), profile_like(weak, reseal=True)) == (COMPAT, MODERN)
+    """CBC looks at its readers, all else is for those of modern; a derived content key is one again."""
+    assert profile_like(_identifier(algorithm, derived=derived)) == replace(profile, derived_content_key=derived)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +106,20 @@ def test_newcomers_get_what_the_others_have() -> None:
     old, new = sealed_for(EC, profile=COMPAT), sealed_for(EC)
     expected = [(old, None, "v1_5"), (new, None, "OAEP"), (old, MODERN, "OAEP"), (new, COMPAT, "v1_5")]
     for message, profile, name in expected:
-        algorithm = _algorithms(rewrap(message, EC.identities, add=[RSA.recipient], profile=profile))["key transport"]
+        wider = rewrap(message, EC.identities, add=[OLD_RSA.recipient], profile=profile)
+        algorithm = _algorithms(wider)["key transport"]
         assert algorithm is not None
         assert name in algorithm
+
+
+def test_newcomers_who_read_more_get_that() -> None:
+    """A certificate that announces RSAES-OAEP gets that in an old message too, and sealed anew AES-GCM."""
+    old = sealed_for(OLD_RSA, profile=COMPAT)
+    assert _algorithms(rewrap(old, OLD_RSA.identities, add=[RSA.recipient], remove=[OLD_RSA.certificate])) == {
+        "key transport": "RSAES-OAEP with SHA-256"
+    }
+    resealed, done = _rewrapped(old, OLD_RSA, add=[RSA.recipient], reseal=True)
+    assert (done.content_encryption, decrypt(resealed, RSA.identities).authenticated) == ("AES-256-GCM", True)
 
 
 def test_newcomers_to_an_old_message_share_no_recipient_info() -> None:
@@ -110,12 +130,12 @@ def test_newcomers_to_an_old_message_share_no_recipient_info() -> None:
         assert [each.index for each in inspect(wider).recipients] == places
 
 
-def test_newcomers_whom_old_readers_do_not_know_need_a_word() -> None:
-    """ML-KEM in a message for compat, which would close it to some of its readers, takes a profile that allows it."""
+def test_newcomers_whom_old_readers_do_not_know_are_let_in() -> None:
+    """ML-KEM in a message with CBC is let in as when it is encrypted, unless the profile is compat."""
     message = sealed_for(RSA, profile=COMPAT)
     with pytest.raises(RecipientError, match=r"the readers of profile compat do not know \(ML-KEM-768\)"):
-        rewrap(message, RSA.identities, add=[ML_KEM.recipient])
-    wider = rewrap(message, RSA.identities, add=[ML_KEM.recipient], profile=MODERN)
+        rewrap(message, RSA.identities, add=[ML_KEM.recipient], profile=COMPAT)
+    wider = rewrap(message, RSA.identities, add=[ML_KEM.recipient])
     assert decrypt(wider, ML_KEM.identities).message == decrypt(message, RSA.identities).message
 
 
@@ -132,13 +152,13 @@ def test_newcomers_whom_old_readers_do_not_know_need_a_word() -> None:
 )
 def test_a_resealed_message_is_for_the_same_readers(profile: Profile, content: ContentEncryption) -> None:
     """Without a profile the new content is of the old one's kind, and bound to its algorithm if that was."""
-    message = sealed_for(RSA, EC, profile=profile)
-    resealed, done = _rewrapped(message, RSA, add=[RSA.recipient, EC.recipient], reseal=True)
+    message = sealed_for(OLD_RSA, EC, profile=profile)
+    resealed, done = _rewrapped(message, OLD_RSA, add=[OLD_RSA.recipient, EC.recipient], reseal=True)
     after = inspect(resealed)
     assert (done.content_encryption, after.content.algorithm) == (content.name, content.name)
     assert (after.content.key_derivation is not None) == profile.derived_content_key
     assert _algorithms(resealed)["key transport"] == _algorithms(message)["key transport"]
-    assert decrypt(resealed, EC.identities).message == decrypt(message, RSA.identities).message
+    assert decrypt(resealed, EC.identities).message == decrypt(message, OLD_RSA.identities).message
 
 
 def test_a_profile_may_be_made_of_that_one() -> None:
@@ -152,14 +172,14 @@ def test_a_profile_may_be_made_of_that_one() -> None:
     for profile in (COMPAT, MODERN):
         wider = rewrap(sealed_for(RSA, profile=profile), RSA.identities, add=[EC.recipient], profile=by_key_identifier)
         assert [bool(each.summary.key_identifier) for each in inspect(wider).recipients] == [False, True]
-    assert seen == [COMPAT, MODERN]
+    assert seen == [AUTO, MODERN]
 
 
 @pytest.mark.parametrize("reseal", [False, True])
 @pytest.mark.parametrize("wrong", ["modern", lambda _: "modern"], ids=["name", "function"])
 def test_a_profile_is_no_name(wrong: Any, *, reseal: bool) -> None:  # noqa: ANN401  # what is wrong has any type
     """The name of a profile is for the command line, also where a function returns it."""
-    with pytest.raises(TypeError, match="a profile is MODERN, COMPAT, PQ or made from one of them"):
+    with pytest.raises(TypeError, match="a profile is AUTO, MODERN, COMPAT, PQ or made from one of them"):
         rewrap(sealed_for(RSA), RSA.identities, add=[EC.recipient], profile=wrong, reseal=reseal)
 
 

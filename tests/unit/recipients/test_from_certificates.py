@@ -64,7 +64,7 @@ def identifier_in(monkeypatch: pytest.MonkeyPatch, subject: x509.Certificate, pr
     """Return how a recipient made of a certificate is named."""
     seen: list[RecipientIdentifier] = []
     kind = "smime_session.recipients.rsa.KeyTransportKind"
-    monkeypatch.setattr(f"{kind}.recipient", lambda _kind, _key, identifier, _profile: seen.append(identifier))
+    monkeypatch.setattr(f"{kind}.recipient", lambda _kind, _key, identifier, *_: seen.append(identifier))
     recipient_for(subject, profile=profile, at=NOW)
     return seen[0]
 
