@@ -25,6 +25,7 @@ A map of the package, each room built on those below it:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from smime_session.version import __version__
@@ -247,8 +248,6 @@ if not TYPE_CHECKING:  # or every name would be an object to type checkers
         """Import a public name when it is first asked for, so that a mail script pays for what it uses (PEP 562)."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
         value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value
         return value

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from smime_session.errors import DecryptionError, LimitError
 from smime_session.memory import lent
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography.hazmat.primitives.ciphers import CipherContext
-    from cryptography.hazmat.primitives.poly1305 import Poly1305
 
     from smime_session.algorithms import ContentEncryption
     from smime_session.cms.values import ContentParameters
@@ -287,8 +288,6 @@ def _cbc(
     mode = modes.CBC(parameters.nonce)
     if parameters.algorithm.cipher == "AES":
         return start(Cipher(algorithms.AES(key.material), mode))
-    from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
-
     with lent(key.material) as octets:
         return start(Cipher((TripleDES if parameters.algorithm.cipher == "TripleDES" else RC2)(octets), mode))
 
@@ -297,8 +296,6 @@ class _ChaCha20Poly1305(_Keyed):
     """ChaCha20-Poly1305 as a stream (RFC 8439, 2.8): the library's own takes a message only whole."""
 
     def __init__(self, parameters: ContentParameters, key: SessionKey, attributes: bytes = b"") -> None:
-        from cryptography.hazmat.primitives.poly1305 import Poly1305
-
         counter_and_nonce = bytes(4) + parameters.nonce
         self._cipher = Cipher(algorithms.ChaCha20(key.material, counter_and_nonce), None).encryptor()
         first_block = bytearray(64)  # its first half keys the authenticator; the content begins with the next

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa, utils
 
 from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from cryptography.hazmat.primitives.asymmetric import padding
 
     from smime_session.algorithms import DigestName, SignatureAlgorithm
     from smime_session.certificates.public_key import PublicKey
@@ -37,8 +37,6 @@ def new_digest(name: DigestName) -> hashes.Hash:
 
 def pss_padding(algorithm: SignatureAlgorithm) -> padding.PSS:
     """Return the padding of RSASSA-PSS (RFC 4055, 3.1); without other wishes, the salt is as long as the hash."""
-    from cryptography.hazmat.primitives.asymmetric import padding
-
     digest = HASHES[algorithm.hash or "SHA-256"]()
     mask = padding.MGF1(HASHES[algorithm.mgf_hash]() if algorithm.mgf_hash else digest)
     return padding.PSS(mask, digest.digest_size if algorithm.salt_size is None else algorithm.salt_size)
@@ -59,9 +57,6 @@ def is_signed_by(
     Raises:
         CredentialError: the key is broken, or of a kind that is not supported.
     """
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa, utils
-
     loaded = key.loaded()
     digest: hashes.HashAlgorithm | utils.Prehashed | None = None
     if algorithm.hash is not None:

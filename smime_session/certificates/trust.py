@@ -244,8 +244,6 @@ _PROBLEMS: Final = (
 
 def issuers_in(certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
     """Return those of many certificates that say that they are an authority's, to build chains with."""
-    from cryptography import x509
-
     return [
         each for each in certificates if (found := extension_of(each, x509.BasicConstraints)) is not None and found.ca
     ]

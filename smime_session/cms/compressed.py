@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from zlib import compressobj
 
 from smime_session.algorithms import COMPRESSED_DATA, DATA, ZLIB
 from smime_session.cms import asn1
@@ -28,8 +29,6 @@ def compressed_blocks(blocks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     Args:
         blocks: the content.
     """
-    from zlib import compressobj  # most messages are not compressed
-
     sequence, explicit = (asn1.OCTETS[tag] + asn1.INDEFINITE for tag in (asn1.SEQUENCE, _EXPLICIT))
     string = asn1.OCTETS[asn1.OCTET_STRING | asn1.CONSTRUCTED] + asn1.INDEFINITE
     begun = [sequence, asn1.object_identifier(COMPRESSED_DATA), explicit]

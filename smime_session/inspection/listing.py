@@ -6,6 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cryptography.hazmat.primitives import hashes
+
 from smime_session.algorithms import name_of
 from smime_session.arguments import check_passphrase, moment
 from smime_session.certificates.certificate import Certificate
@@ -224,8 +226,6 @@ def _use_of(key: SoftwareKey) -> str:
 
 
 def _listed_certificate(certificate: Certificate, at: datetime, *, has_private_key: bool | None) -> ListedCertificate:
-    from cryptography.hazmat.primitives import hashes
-
     whole, public_key, oid = certificate.whole, certificate.public_key, certificate.facts.algorithm
     identifier = certificate.key_identifier or (public_key.key_identifier if public_key else None)
     start, end = whole.not_valid_before_utc, whole.not_valid_after_utc

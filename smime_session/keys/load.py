@@ -7,6 +7,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from smime_session.arguments import check_passphrase
 from smime_session.certificates.certificate import Certificate, certificates_beside
 from smime_session.certificates.files import Kind, Piece, der_of, read
@@ -144,8 +146,6 @@ def _from_older_pem(pem: bytes, passphrase: bytes | None) -> SoftwareKey:
         UnsupportedLockError: it is locked with a cipher that is not supported.
         CredentialError: it is broken, or of a kind that is not supported.
     """
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     found = _LOCKED_WITH.findall(pem)
     if not found or len(found) != pem.count(b"DEK-Info"):
         raise CredentialError("the private key is broken")

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asn1crypto.core import Integer, OctetString, Sequence
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from smime_session.algorithms import (
     AES_128_CBC,
@@ -213,8 +214,6 @@ def _checked(found: Any, budget: Budget) -> Any:  # noqa: ANN401  # untyped
 
 
 def _scrypt(parameters: Any, size: int, passphrase: bytearray) -> SessionKey:  # noqa: ANN401  # untyped
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # few locks have it
-
     made = bytearray(size)
     Scrypt(parameters["salt"], size, parameters["n"], parameters["r"], parameters["p"]).derive_into(passphrase, made)
     return SessionKey(made)

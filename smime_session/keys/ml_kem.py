@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
+
 from smime_session.algorithms import KEMS, ML_KEM_768, name_of
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, MalformedError, MessageError
@@ -11,8 +13,6 @@ from smime_session.keys.private_key import UnusableKeyError
 from smime_session.memory import erase
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
-
     PrivateKey = MLKEM768PrivateKey | MLKEM1024PrivateKey
 
 _SEED: Final = 0x80
@@ -87,8 +87,6 @@ def _seed_and_expanded(key: asn1.Element) -> tuple[bytes | None, bytes | None]:
 
 
 def _from_seed(oid: str, seed: bytes) -> PrivateKey:
-    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
-
     kind = MLKEM768PrivateKey if oid == ML_KEM_768.oid else MLKEM1024PrivateKey
     return kind.from_seed_bytes(seed)
 

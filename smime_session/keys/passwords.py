@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
 from smime_session.memory import lent
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
     from smime_session.algorithms import ContentEncryption, HashName
@@ -20,9 +24,6 @@ PRF: Final[HashName] = "SHA-256"
 
 def derive(password: bytearray, derivation: Pbkdf2, size: int) -> SessionKey:
     """Derive a key of ``size`` octets from a password with PBKDF2 (RFC 8018, 5.2), to be wiped like a session key."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
-
     prf: hashes.HashAlgorithm = getattr(hashes, derivation.prf.replace("-", ""))()
     made = bytearray(size)
     PBKDF2HMAC(prf, size, derivation.salt, derivation.iterations).derive_into(password, made)
@@ -43,14 +44,10 @@ def block_context(
     kek: SessionKey, cipher: ContentEncryption, vector: bytes | bytearray, *, decrypt: bool
 ) -> CipherContext:
     """Return what encrypts or decrypts whole blocks in CBC mode."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
     mode = modes.CBC(bytes(vector))
     if cipher.cipher == "AES":
         both = Cipher(algorithms.AES(kek.material), mode)
         return both.decryptor() if decrypt else both.encryptor()
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-
     with lent(kek.material) as octets:
         both = Cipher(TripleDES(octets), mode)
         return both.decryptor() if decrypt else both.encryptor()

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from asn1crypto.algos import HmacAlgorithm, KdfAlgorithm
 from asn1crypto.core import ObjectIdentifier, OctetString, Sequence
 from asn1crypto.pkcs12 import AuthenticatedSafe, Pfx, SafeContents
+from cryptography import x509
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from smime_session.algorithms import DATA, HASH_OIDS, PBMAC1_OID
 from smime_session.certificates.certificate import Certificate
@@ -240,10 +243,6 @@ def _unlocked(kind: str, octets: bytes, attempt: _Attempt) -> Iterator[Found]:
 
 def _opened_by_library(bag: _Bag, attempt: _Attempt) -> list[Found]:
     """Have the library open a bag as if it were a file, under a MAC of ours; return nothing if it does not open."""
-    from cryptography import x509
-    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
-
     safe, salt = asn1.encode(asn1.SEQUENCE, bag.part), asn1.encode(asn1.OCTET_STRING, bytes(8))
     algorithm = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(HASH_OIDS["SHA-256"]), asn1.NULL)
     with mac_key(attempt.big, bytes(8), 1, "sha256") as key:

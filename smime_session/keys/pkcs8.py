@@ -6,6 +6,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
 from smime_session.algorithms import AES_256_CBC, ML_KEM_OIDS, PBES2_OID, RSASSA_PSS_OID
 from smime_session.cms import asn1, codec
 from smime_session.cms.pbkdf2 import Pbkdf2, pbkdf2_identifier
@@ -43,9 +46,6 @@ def key_from(octets: bytes) -> SoftwareKey:
         UnusableKeyError: it cannot be used.
         CredentialError: it is broken, or of a kind that is not supported.
     """
-    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_der_private_key
-
     oid, key = _algorithm_and_key(octets)
     if key is not None and oid in ML_KEM_OIDS:
         return software.private_key(ml_kem.key_from(oid, key.contents))
@@ -69,7 +69,6 @@ def unlock(octets: bytes, passphrase: bytes | None) -> SoftwareKey:
         CredentialError: it is broken, or takes too much work to unlock, or its key cannot be used.
     """
     from asn1crypto.keys import EncryptedPrivateKeyInfo  # slow to load, for locked keys alone
-    from cryptography.hazmat.primitives.serialization import load_der_private_key
 
     from smime_session.keys import locks
 
@@ -128,8 +127,6 @@ def opened_by_library(load: Callable[[], PrivateKeyTypes]) -> PrivateKeyTypes:
         PassphraseError: the passphrase is wrong.
         CredentialError: the key is of a kind that is not supported.
     """
-    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
-
     try:
         return load()
     except UnsupportedAlgorithm as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from zlib import compress
 
 from smime_session.cms.compressed import compressed_blocks, compressed_data
 from smime_session.mail.transfer import MIME_LINE, encode_base64
@@ -23,8 +24,6 @@ _LINE: Final = MIME_LINE // 4 * 3  # bytes of a line of base64
 
 def compressed_entity(entity: bytes) -> bytes:
     """Return an entity that holds ``entity`` compressed, in DER."""
-    from zlib import compress  # most messages are not compressed
-
     return _HEAD + encode_base64(compressed_data(compress(entity)))
 
 

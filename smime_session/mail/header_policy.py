@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Final, Literal
 
 from smime_session.errors import LimitError, MessageError
@@ -69,7 +70,6 @@ def _bare_addresses(name: str, value: str) -> str:
 
 def _in_utc(value: str) -> str:
     """Return a moment without its time zone; the value itself if it is none."""
-    from datetime import UTC
     from email.utils import format_datetime, parsedate_to_datetime
 
     try:

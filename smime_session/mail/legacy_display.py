@@ -9,7 +9,10 @@ from __future__ import annotations
 import binascii
 import re
 from contextlib import suppress
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from functools import lru_cache, partial
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from smime_session.mail.fields import find_value, parse_parameters, parse_token
@@ -65,9 +68,6 @@ def display_text(hidden: Sequence[Field]) -> str:
 def _decoded(value: str) -> str:
     """Return a value as it is read, its encoded words decoded (RFC 2047)."""
     if "=?" in value:
-        from email.errors import HeaderParseError
-        from email.header import decode_header, make_header
-
         with suppress(HeaderParseError, LookupError, ValueError):
             value = str(make_header(decode_header(value)))
     return " ".join("".join([c if c.isprintable() else " " for c in value]).split())
@@ -76,8 +76,6 @@ def _decoded(value: str) -> str:
 def _wrapped(line: str) -> list[str]:
     if len(line) <= _MAX_LINE:
         return [line]
-    from textwrap import wrap
-
     return wrap(line, _MAX_LINE, subsequent_indent=" ", break_on_hyphens=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from smime_session.arguments import check_identities
+from smime_session.cms.pbkdf2 import too_many_iterations
 from smime_session.errors import DecryptionError, LimitError, MessageError, NoMatchError, PolicyError
 from smime_session.recipients.registry import (
     NamedIdentity,
@@ -126,8 +127,6 @@ def _matches(
     if sum([each.iterations_for(match) for each, match in matches if match and is_laborious(each)]) > (
         most := policy.max_password_iterations
     ):
-        from smime_session.cms.pbkdf2 import too_many_iterations  # few messages have passwords
-
         raise too_many_iterations(most)
     return matches
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from pybase64 import b64encode
 
 from smime_session.algorithms import CEK_HKDF_SHA256_OID
 from smime_session.arguments import check_passphrase, check_text, moment
@@ -13,14 +21,13 @@ from smime_session.certificates.names import SMTP_UTF8_MAILBOX, UTF8_STRING, asc
 from smime_session.cms import asn1, capabilities
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError
+from smime_session.keys.pkcs8 import locked
 from smime_session.memory import erase
 from smime_session.recipients.registry import key_types
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import (
         CertificateIssuerPrivateKeyTypes,
         CertificatePublicKeyTypes,
@@ -93,8 +100,6 @@ def new_identity(  # noqa: PLR0913  # a choice each
         CredentialError: an argument cannot be used.
         TypeError: an argument is of a kind that is not accepted.
     """
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     check_passphrase(passphrase)
     local, domain = parse_address(address)
     if key_type not in KEY_TYPES:
@@ -143,14 +148,8 @@ def _is_label(label: str) -> bool:
 
 def _private_key_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
     """Return a private key as PKCS#8 in PEM (RFC 7468, 10 and 11)."""
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
     if passphrase is None:
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    from pybase64 import b64encode
-
-    from smime_session.keys.pkcs8 import locked
-
     unlocked = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     try:
         text = b64encode(locked(unlocked, passphrase))
@@ -161,8 +160,6 @@ def _private_key_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
 
 
 def _validity(at: datetime | None, days: int) -> tuple[datetime, datetime]:
-    from datetime import timedelta
-
     start = moment(at)
     try:
         return start - timedelta(minutes=_CLOCK_SKEW_MINUTES), start + timedelta(days=days)
@@ -180,10 +177,6 @@ class _Issuer:
 
 def _throw_away_issuer(address: str, validity: tuple[datetime, datetime]) -> _Issuer:
     """Make an issuer for one certificate; its key is in memory alone and ends with it."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(f"issuer of {address}")
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -208,9 +201,6 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
     announce: bool,
 ) -> x509.Certificate:
     """Make the certificate of ``key``, signed by ``issuer`` or by the key itself."""
-    from cryptography import x509
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
     public_key = cast("CertificatePublicKeyTypes", key.public_key())
     signer = issuer.key if issuer else cast("CertificateIssuerPrivateKeyTypes", key)
     name = _name(f"{local}@{domain}")
@@ -235,8 +225,6 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
 
 def _capabilities(kind: KeyType) -> x509.UnrecognizedExtension:
     """Return the extension that announces what is read here (RFC 4262; RFC 9709, 5 for the derived key)."""
-    from cryptography import x509
-
     derived = AlgorithmIdentifier(CEK_HKDF_SHA256_OID)
     encoded = capabilities.encode((*capabilities.CONTENT, derived, *kind.capabilities))
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(capabilities.SMIME_CAPABILITIES_OID), encoded)
@@ -244,18 +232,12 @@ def _capabilities(kind: KeyType) -> x509.UnrecognizedExtension:
 
 def _digest(key: CertificateIssuerPrivateKeyTypes) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
     """Return the hash function to sign with, as large as an EC key: gpgsm refuses a smaller one."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.key_size <= hashes.SHA256.digest_size * 8:
         return hashes.SHA256()
     return hashes.SHA384() if key.key_size <= hashes.SHA384.digest_size * 8 else hashes.SHA512()
 
 
 def _name(common_name: str) -> x509.Name:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(common_name))])
 
 
@@ -268,8 +250,6 @@ def _common_name(name: str) -> str:
 
 
 def _key_usage(bits: frozenset[str]) -> x509.KeyUsage:
-    from cryptography import x509
-
     return x509.KeyUsage(
         digital_signature="digital_signature" in bits,
         content_commitment=False,
@@ -285,8 +265,6 @@ def _key_usage(bits: frozenset[str]) -> x509.KeyUsage:
 
 def _general_name(local: str, domain: str) -> x509.GeneralName:
     """Return an rfc822Name, or what takes its place if the local part is not ASCII (RFC 9598, 3)."""
-    from cryptography import x509
-
     address = f"{local}@{domain}"
     if local.isascii():
         return x509.RFC822Name(address)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cryptography import x509
+
 from smime_session.arguments import check_certificate, check_several
 from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.names import addresses_of, describe, same_mailbox
@@ -13,6 +15,7 @@ from smime_session.cms.revision import version_of
 from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
 from smime_session.errors import RecipientError
 from smime_session.recipients.from_certificates import recipients_for
+from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.registry import (
     anonymous_name,
     each,
@@ -27,11 +30,8 @@ from smime_session.recipients.registry import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Sequence
 
-    from cryptography import x509
-
     from smime_session.cms.values import EnvelopeHeader, EnvelopeTrailer, WrappedKey
     from smime_session.profiles import Profile
-    from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.registry import Recipient
     from smime_session.session_key import SessionKey
 
@@ -336,8 +336,6 @@ def _certificates_of(
         if not having:
             raise UnknownAddressError((f"{selector} is in none of the given certificates, so it names no recipient",))
         return selector, having
-    from cryptography import x509
-
     several = (selector,) if isinstance(selector, x509.Certificate) else selector
     check_several(several, "certificates")
     own = tuple(several)
@@ -349,8 +347,6 @@ def _certificates_of(
 
 
 def _own_names(certificate: x509.Certificate) -> OwnNames:
-    from smime_session.recipients.naming import OwnNames
-
     found = Certificate.of(certificate)
     if found.public_key is None or not found.public_key.is_readable:
         raise RecipientError((f"certificate of {describe(certificate)} has a public key that cannot be read",))

@@ -7,6 +7,7 @@ file. Its holder can read the message.
 
 from __future__ import annotations
 
+import json
 from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
 
@@ -73,8 +74,6 @@ class SavedSessionKey:
         Raises:
             CredentialError: it was wiped.
         """
-        import json
-
         self._check()
         values = (FORMAT, VERSION, self.algorithm.name, self.algorithm.oid, "", self.fingerprint.hex())
         text = json.dumps(dict(zip(_FIELDS, values, strict=True)), indent=2) + "\n"
@@ -166,8 +165,6 @@ def _read(data: bytes) -> SavedSessionKey | str:
 
 def _pairs(data: bytes) -> list[tuple[str, object]]:
     """Return the pairs of a JSON object, in their order and each as often as it is there; none if it is no object."""
-    import json
-
     if len(data) > MAX_FILE_SIZE:
         return []
     try:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from smime_session.algorithms import RSASSA_PSS_OID, SignatureAlgorithm
 from smime_session.arguments import check_certificate, moment, wrong_kind
 from smime_session.certificates.library import public_key_in
@@ -28,8 +32,6 @@ from smime_session.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
-
-    from cryptography import x509
 
     from smime_session.algorithms import DigestName
     from smime_session.keys.load import LoadedKey
@@ -168,9 +170,6 @@ def objections(certificate: x509.Certificate) -> list[Reason]:
 
 
 def _objections(certificate: x509.Certificate) -> Iterator[Reason]:
-    from cryptography import x509
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
     found = public_key_in(certificate)
     if found is None:
         yield "", "has a public key that cannot be read"
@@ -270,8 +269,6 @@ def chain_of(certificate: x509.Certificate, others: Sequence[x509.Certificate]) 
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    from cryptography.exceptions import InvalidSignature
-
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from smime_session.algorithms import DATA
 from smime_session.certificates.names import issuer_of
 from smime_session.certificates.signatures import new_digest
@@ -56,8 +58,6 @@ class Signing:
         Raises:
             CredentialError: the key does not sign so.
         """
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         signer, certificate = self._signer, self._signer.certificate
         der = certificate.public_bytes(Encoding.DER)
         fingerprint = new_digest("SHA-256")

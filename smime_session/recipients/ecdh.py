@@ -19,6 +19,7 @@ from smime_session.errors import MalformedError, MessageError
 from smime_session.key_derivation import derive
 from smime_session.memory import erase
 from smime_session.recipients import curves
+from smime_session.recipients.client_rules import KeyRule
 from smime_session.recipients.ecdh_encoding import (
     TAG,
     Fields,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from smime_session.cms.values import RecipientIdentifier, WrappedKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
-    from smime_session.recipients.client_rules import KeyRule, KeyTraits
+    from smime_session.recipients.client_rules import KeyTraits
     from smime_session.recipients.kind import Capabilities
     from smime_session.recipients.senders import Senders
 
@@ -316,7 +317,6 @@ class KeyAgreementKind(KeyKind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule
 
         def is_on(*beginnings: str) -> Callable[[KeyTraits], bool]:
             return lambda key: key.curve is not None and key.curve.startswith(beginnings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeVar, cast
 
+from cryptography.hazmat.primitives.asymmetric import mlkem
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from smime_session.algorithms import (
@@ -28,6 +29,7 @@ from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, W
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.key_derivation import hkdf
 from smime_session.memory import erase, overwrite_freed
+from smime_session.recipients.client_rules import KeyRule
 from smime_session.recipients.key_wrap import check_size, unwrap
 from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.public_key import PublicKey
     from smime_session.keys.private_key import PrivateKey
     from smime_session.profiles import Profile
-    from smime_session.recipients.client_rules import KeyRule, KeyTraits
+    from smime_session.recipients.client_rules import KeyTraits
     from smime_session.recipients.kind import Capabilities
 
 TAG: Final = codec.OTHER_TAG
@@ -368,7 +370,6 @@ class EncapsulationKind(KeyKind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule
 
         def is_ml_kem(key: KeyTraits) -> bool:
             return key.oid in ML_KEM_OIDS
@@ -380,8 +381,6 @@ class EncapsulationKind(KeyKind):
 
     def key_types(self) -> Mapping[str, KeyType]:
         """Return the keys of both mechanisms; they sign nothing, and have no other use (RFC 9935, 5)."""
-        from cryptography.hazmat.primitives.asymmetric import mlkem
-
         usage = frozenset({"key_encipherment"})
         return {
             "mlkem768": KeyType(mlkem.MLKEM768PrivateKey.generate, usage, signs=False),

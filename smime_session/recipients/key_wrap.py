@@ -6,6 +6,11 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
+
 from smime_session.algorithms import TRIPLE_DES_WRAP
 from smime_session.errors import LimitError, MalformedError
 from smime_session.memory import lent, overwrite_freed
@@ -58,8 +63,6 @@ def unwrap(wrap: KeyWrap, key: bytearray, encrypted: bytes, size: int) -> Sessio
 
 
 def _unwrap_aes(key: bytearray, encrypted: bytes) -> SessionKey | None:
-    from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
-
     try:
         return SessionKey.adopt(aes_key_unwrap(key, encrypted), proof=Proof.CHECKED)
     except InvalidUnwrap:
@@ -82,10 +85,6 @@ def _unwrap_triple_des(key: bytearray, encrypted: bytes) -> SessionKey | None:
 
 
 def _decrypt(key: bytearray, vector: bytes | bytearray, data: bytes | bytearray) -> bytearray:
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-    from cryptography.hazmat.primitives.ciphers import Cipher
-    from cryptography.hazmat.primitives.ciphers.modes import CBC
-
     with lent(key) as octets:
         decryptor = Cipher(TripleDES(octets), CBC(bytes(vector))).decryptor()
     with SessionKey(bytearray(len(data) + _BLOCK)) as buffer:

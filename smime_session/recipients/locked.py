@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smime_session.certificates.certificate import read_certificates
+from smime_session.certificates.check import without_issuers
 from smime_session.errors import CredentialError, MessageError, NoMatchError
 from smime_session.recipients.identities import identity_for
 from smime_session.recipients.registry import NamedIdentity, is_locked, is_selective, kind_for
@@ -128,8 +129,6 @@ def open_beside(data: bytes, unlock: Callable[[], Sequence[PrivateKey]]) -> list
         data: the file.
         unlock: returns its private keys.
     """
-    from smime_session.certificates.check import without_issuers
-
     try:
         certificates, _ = without_issuers(read_certificates(data))
     except CredentialError:

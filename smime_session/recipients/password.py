@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import unicodedata
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, NoReturn
 
 from smime_session.algorithms import AES_256_CBC, PASSWORD_CIPHERS, PWRI_KEK_OID, name_of
@@ -25,6 +26,7 @@ from smime_session.errors import (
 )
 from smime_session.keys.passwords import PRF, SALT_SIZE, block_context, decrypt_blocks, derive
 from smime_session.profiles import MAX_PBKDF2_ITERATIONS, MIN_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
+from smime_session.recipients.client_rules import KeyRule, always
 from smime_session.recipients.kind import Kind, KindIdentity
 from smime_session.recipients.summary import RecipientSummary
 from smime_session.session_key import Proof, SessionKey
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from smime_session.algorithms import ContentEncryption
     from smime_session.profiles import Policy
-    from smime_session.recipients.client_rules import KeyRule
 
 TAG: Final = codec.PASSWORD_TAG
 VERSION: Final = 0  # RFC 5652, 6.2.4: always
@@ -241,8 +242,6 @@ class Password(KindIdentity[PasswordRecipientInfo]):
 
 
 def _encoded(password: str) -> bytes:
-    import unicodedata
-
     try:
         return unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:
@@ -355,8 +354,6 @@ class PasswordKind(Kind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule, always
-
         opens = KeyRule(always, "yes", "it opens messages for passwords")
         none = KeyRule(always, "no", "it has no way to be given a message's password")
         return {"Mutt and NeoMutt with OpenSSL": (none,), "gpgsm": (opens,), "OpenSSL": (opens,)}

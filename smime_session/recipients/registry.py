@@ -7,11 +7,14 @@ infos or keys is met, because one mail mostly needs one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeGuard, cast, runtime_checkable
 
-from smime_session.algorithms import CURVES, KEM_RECIPIENT_OID, KEMS
+from smime_session.algorithms import CURVES, KEM_RECIPIENT_OID, KEMS, name_of
 from smime_session.cms import codec
+from smime_session.errors import MalformedError, MessageError, RecipientError
+from smime_session.recipients.kind import Kind
 from smime_session.streams.parallel import in_parts
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from smime_session.cms.values import WrappedKey
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients.client_rules import KeyRule
-    from smime_session.recipients.kind import KeyKind, KeyType, Kind
+    from smime_session.recipients.kind import KeyKind, KeyType
     from smime_session.recipients.naming import OwnNames
     from smime_session.recipients.summary import RecipientSummary
     from smime_session.session_key import SessionKey
@@ -185,9 +188,6 @@ def row_of(wrapped: WrappedKey) -> Row | None:
 
 def _kind_of(wrapped: WrappedKey) -> Kind:
     """Return a recipient info's kind; what has none, or is broken, has nothing special about it."""
-    from smime_session.errors import MalformedError
-    from smime_session.recipients.kind import Kind
-
     try:
         row = row_of(wrapped)
     except MalformedError:
@@ -229,10 +229,6 @@ def is_for_certificates(name: str) -> bool:
 
 def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     """Describe a recipient info, one summary for each recipient in it; a broken one as far as it goes."""
-    from dataclasses import replace
-
-    from smime_session.algorithms import name_of
-    from smime_session.errors import MessageError
     from smime_session.recipients.summary import RecipientSummary
 
     name, oid = "unknown", None
@@ -249,8 +245,6 @@ def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
 
 def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:
     """Take a recipient info apart: one for each recipient in it; what has only one, or is broken, stays whole."""
-    from smime_session.errors import MessageError
-
     try:
         return tuple(_kind_of(wrapped).split(wrapped)) or (wrapped,)
     except MessageError:
@@ -264,8 +258,6 @@ def together(parts: Sequence[WrappedKey]) -> WrappedKey:
 
 def identifier_of(part: WrappedKey) -> Hashable | None:
     """Return what names the recipient of a recipient info; None if nothing does, or it cannot be read."""
-    from smime_session.errors import MessageError
-
     try:
         return _kind_of(part).identifier(part)
     except MessageError:
@@ -274,8 +266,6 @@ def identifier_of(part: WrappedKey) -> Hashable | None:
 
 def anonymous_name(part: WrappedKey) -> str | None:
     """Return the name of a recipient info's kind if nothing tells its recipients from each other, else None."""
-    from smime_session.errors import MalformedError
-
     try:
         row = row_of(part)
     except MalformedError:
@@ -319,8 +309,6 @@ def refuse_classical(wrapped: Sequence[WrappedKey], profile: Profile) -> None:
     """
     if not profile.post_quantum_only:
         return
-    from smime_session.errors import RecipientError
-
     refused = [
         f"{summary.name} has no post-quantum {'public ' if summary.post_quantum else ''}key ({summary.algorithm}), "
         f"which profile {profile.name} requires"

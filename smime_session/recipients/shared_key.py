@@ -9,6 +9,8 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+
 from smime_session.algorithms import KEY_WRAPS, name_of
 from smime_session.arguments import check_octets
 from smime_session.cms import asn1, codec
@@ -20,6 +22,7 @@ from smime_session.errors import (
     RecipientError,
     UnsupportedAlgorithmError,
 )
+from smime_session.recipients.client_rules import KeyRule, always
 from smime_session.recipients.key_wrap import check_size, unwrap
 from smime_session.recipients.kind import Kind, KindIdentity
 from smime_session.recipients.summary import RecipientSummary
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from smime_session.algorithms import KeyWrap
-    from smime_session.recipients.client_rules import KeyRule
 
 TAG: Final = codec.KEK_TAG
 VERSION: Final = 4  # RFC 5652, 6.2.3: always
@@ -185,8 +187,6 @@ class PresharedKey(KindIdentity[KekRecipientInfo]):
         Raises:
             RecipientError: ``key`` is the longer one.
         """
-        from cryptography.hazmat.primitives.keywrap import aes_key_wrap
-
         if len(key) > len(self._key):
             raise RecipientError((f"{self} is shorter than the session key, which has {len(key) * 8} bits",))
         encrypted = aes_key_wrap(self._key, key.material)
@@ -248,8 +248,6 @@ class PresharedKeyKind(Kind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule, always
-
         none = KeyRule(always, "no", "it has no way to be given a pre-shared key")
         opens = KeyRule(always, "yes", "it opens messages for pre-shared keys")
         return {

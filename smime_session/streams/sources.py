@@ -12,6 +12,9 @@ from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO, Final, Self
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from smime_session.errors import MalformedError
 
 BLOCK_SIZE: Final = 64 << 10  # octets: drowns the cost of a call and stays in the cache
@@ -120,8 +123,6 @@ class _BlockTags:
     """
 
     def __init__(self) -> None:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         self._mac = AESGCM(os.urandom(16))
         self._known = bytearray()
         self._count = 0
@@ -151,8 +152,6 @@ class _BlockTags:
         return self._count.to_bytes(12, "big")
 
     def _is_known(self, block: bytes) -> bool:
-        from cryptography.exceptions import InvalidTag
-
         tag = self._known[self._count * _TAG_SIZE : (self._count + 1) * _TAG_SIZE]
         if not block or not tag:
             return not block and not tag
