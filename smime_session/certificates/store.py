@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 MAX_FILE_SIZE: Final = 1 << 28  # bytes of a file that is looked into: 100,000 certificates have 200 million
-INDEX_NAME: Final = ".smime-session-index"
+INDEX_FOLDER: Final = ".smime-session"  # its own: what SQLite makes and removes there is no change to the store
+INDEX_NAME: Final = f"{INDEX_FOLDER}/index.sqlite"
 
 _SETTLED: Final = 2_000_000_000  # nanoseconds after which a change would have changed the folder's time of change
 _PATIENCE: Final = 30.0  # seconds to wait for another process that makes the index
@@ -223,10 +224,10 @@ class CertificateStore:
     def _open_file(self) -> sqlite3.Connection | None:
         """Open the index's file; None if it cannot be there, or is not the caller's own."""
         path = self.path / INDEX_NAME
-        with suppress(FileNotFoundError):
-            there = path.lstat()
-            if not stat.S_ISREG(there.st_mode) or (hasattr(os, "getuid") and there.st_uid != os.getuid()):
-                return None
+        with suppress(OSError):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        if not _is_own(path.parent, stat.S_IFDIR) or (os.path.lexists(path) and not _is_own(path, stat.S_IFREG)):
+            return None
         try:
             connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         except sqlite3.OperationalError:
@@ -263,6 +264,8 @@ class CertificateStore:
                 _forget(index, name)
             for name, state in states.items():
                 if seen.get(name) != state:
+                    if name in seen:
+                        _forget(index, name)
                     self._learn(index, name, state)
             index.execute("DELETE FROM folder")
             index.execute("INSERT INTO folder VALUES (?, ?)", (changed, now))
@@ -285,7 +288,6 @@ class CertificateStore:
 
     def _learn(self, index: sqlite3.Connection, name: str, state: _State) -> None:
         """Note which addresses a file has certificates for."""
-        _forget(index, name)
         places: list[_Place] = []
         with suppress(CredentialError, OSError):  # what cannot be read is not found: files() says why
             places = list(_places(self._read(name)))
@@ -305,6 +307,15 @@ class CertificateStore:
                 return None
             found.append(certificate)
         return found
+
+
+def _is_own(path: Path, kind: int) -> bool:
+    """Tell whether a file is of a kind (``stat.S_IFREG`` or another), and not another user's."""
+    try:
+        there = path.lstat()
+    except OSError:
+        return False
+    return stat.S_IFMT(there.st_mode) == kind and (not hasattr(os, "getuid") or there.st_uid == os.getuid())
 
 
 class _Place(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -122,9 +123,31 @@ def test_an_index_of_another_kind_is_not_followed(folder: Path, tmp_path_factory
     """A link in the index's place leads nowhere: what it points to stays as it is."""
     other = tmp_path_factory.mktemp("other") / "precious"
     other.write_text("precious")
+    (folder / INDEX_NAME).parent.mkdir()
     (folder / INDEX_NAME).symlink_to(other)
     assert _serials(CertificateStore(folder), BOB) == [1, 4]
     assert other.read_text() == "precious"
+
+
+def test_an_index_folder_of_another_kind_is_not_followed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing is written where a link in its place points to."""
+    other = tmp_path_factory.mktemp("other")
+    (folder / INDEX_NAME).parent.symlink_to(other)
+    assert _serials(CertificateStore(folder), BOB) == [1, 4]
+    assert list(other.iterdir()) == []
+
+
+def test_a_second_look_up_compares_no_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Using the index does not change the folder, so that its time of change says that nothing is new."""
+    long_ago = time.time() - 60
+    os.utime(folder, (long_ago, long_ago))
+    assert _serials(CertificateStore(folder), BOB) == [1, 4]
+    os.utime(folder, (long_ago, long_ago))  # making the index's own folder has changed it
+    assert _serials(CertificateStore(folder), BOB) == [1, 4]
+    monkeypatch.setattr(CertificateStore, "_states", None)
+    assert _serials(CertificateStore(folder), BOB) == [1, 4]
 
 
 def test_where_no_index_can_be_written_it_is_kept_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
