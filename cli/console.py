@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _PLAIN: Final = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "…": "..."})
 """What stands for lines that are drawn where the encoding has none."""
 
+_USUAL_COLUMNS: Final = 80
+
 
 def say(line: str) -> None:
     """Write one line to standard error; a standard error that is gone is no failure."""
@@ -25,6 +27,25 @@ def say(line: str) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{printable(line)}\n")
             sys.stderr.flush()
+
+
+def say_wrapped(text: str) -> None:
+    """Write one line that belongs to the one before; on a terminal it goes on in the next one between two words."""
+    before = "  " + " " * (len(text) - len(text.lstrip()))
+    if (width := columns("stderr")) is None:
+        say(before + text.strip())
+        return
+    from textwrap import wrap
+
+    for line in wrap(
+        printable(text.strip()),
+        width,
+        initial_indent=before,
+        subsequent_indent=before + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        say(line)
 
 
 def note(text: str) -> None:
@@ -53,6 +74,16 @@ def is_terminal(name: Literal["stdin", "stdout", "stderr"]) -> bool:
     """Tell whether a standard stream is a terminal."""
     stream = getattr(sys, name)
     return stream is not None and stream.isatty()
+
+
+def columns(name: Literal["stdout", "stderr"]) -> int | None:
+    """Return how many columns the terminal has that a standard stream is; None if it is none."""
+    if not is_terminal(name):
+        return None
+    try:
+        return os.get_terminal_size(getattr(sys, name).fileno()).columns or _USUAL_COLUMNS
+    except OSError:
+        return _USUAL_COLUMNS
 
 
 def silence_stdout() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -26,8 +26,12 @@ from smime_session import (
 
 from .interruption import InterruptedBySignal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 FAILED: Final = 1
 MISUSED: Final = 2
+_MOST_LISTED: Final = 10  # names in a list on the terminal
 SIGNALLED: Final = 128  # plus the signal's number, as shells count
 
 
@@ -39,14 +43,16 @@ class Failure:
         status: the exit status.
         sentence: what went wrong; None where no reader is left.
         hint: what to do about it, if there is something.
+        details: what belongs to the sentence, in lines of its own.
     """
 
     status: int
     sentence: str | None
     hint: str | None = None
+    details: tuple[str, ...] = ()
 
 
-def explain(error: BaseException, command: str | None) -> Failure | None:
+def explain(error: BaseException, command: str | None) -> Failure | None:  # noqa: PLR0911  # one for each kind
     """Return how to end after ``error`` in the subcommand ``command``, or None if it is a bug of ours."""
     match error:
         case InterruptedBySignal(number=number):
@@ -57,6 +63,9 @@ def explain(error: BaseException, command: str | None) -> Failure | None:
             return Failure(FAILED, None)
         case OSError():
             return Failure(FAILED, _system_sentence(error), _system_hint(error, command))
+        case NoMatchError() | DecryptionError():
+            sentence = str(error).partition(": it is addressed to ")[0]
+            return Failure(FAILED, sentence, _readers_hint(error), tuple(_readers(error)))
         case SmimeError():
             return Failure(FAILED, str(error), _hint(error, command))
     return None
@@ -126,8 +135,6 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
             return "--insecure-legacy opens it all the same"
         case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
             return f"--{option.replace('_', '-')} N accepts more"
-        case DecryptionError() | NoMatchError():
-            return _readers_hint(error)
         case SignerError(option=str(option)):
             return f"--{option.replace('_', '-')} signs all the same"
         case CredentialError() | RecipientError():
@@ -155,13 +162,30 @@ def _credential_hint(error: CredentialError | RecipientError, command: str | Non
     return None
 
 
+def _readers(error: DecryptionError | NoMatchError) -> Iterator[str]:
+    """Say for whom the message is, and who tried to read it."""
+    if isinstance(error, DecryptionError) and (error.unproven or not error.addressed_to):
+        return
+    yield from _listed("it is addressed to", error.addressed_to or ("no recipient",))
+    yield from _listed("given", error.identities or ("no key",))
+    if isinstance(error, NoMatchError) and error.closest:
+        yield f"closest: {error.closest}"
+
+
+def _listed(title: str, names: Sequence[str]) -> Iterator[str]:
+    if len(names) == 1:
+        yield f"{title}: {names[0]}"
+        return
+    yield f"{title}:"
+    yield from (f"  {name}" for name in names[:_MOST_LISTED])
+    if len(names) > _MOST_LISTED:
+        yield f"  and {len(names) - _MOST_LISTED:,} more"
+
+
 def _readers_hint(error: DecryptionError | NoMatchError) -> str | None:
-    """Say who could read the message, or who tried."""
     if isinstance(error, DecryptionError):
-        addressed_to, given = "; ".join(error.addressed_to), "; ".join(error.identities)
-        if error.unproven:
-            return "the content is not authenticated: the private key must come with its certificate"
-        return f"it is addressed to {addressed_to}; given: {given}" if addressed_to else None
+        unproven = "the content is not authenticated: the private key must come with its certificate"
+        return unproven if error.unproven else None
     if error.closest:
         return "--ignore-certificates tries the private key on every recipient"
     return "-i takes the private key of one of those recipients, --password a password, --shared-key a shared key"

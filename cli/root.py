@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .console import emit, say, silence_stdout
+from .console import emit, say, say_wrapped, silence_stdout
 from .interruption import signals_raise
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def run(arguments: Sequence[str]) -> int:
                 raise
             if failure.sentence:
                 say(f"Error: {failure.sentence}")
+            for line in failure.details:
+                say_wrapped(line)
             if failure.hint:
                 say(f"Hint: {failure.hint}")
             return failure.status

@@ -42,18 +42,39 @@ UNITS: Final = {"_size": "bytes", "_bits": "bits"}
 """What numbers count, by the end of their key."""
 
 
-def render(title: str, found: Mapping[str, object]) -> list[str]:
-    """Return the lines of a tree with a title for its root; what is absent or empty is left out."""
-    return [title, *_branches(found)]
+_INDENT: Final = 3  # columns of the lines that are drawn at each level
 
 
-def _branches(mapping: Mapping[str, object]) -> Iterator[str]:
+def render(title: str, found: Mapping[str, object], width: int | None = None) -> list[str]:
+    """Return the lines of a tree with a title for its root; what is absent or empty is left out.
+
+    Args:
+        title: the root.
+        found: what hangs from it.
+        width: columns after which a line goes on in the next, between two words; None for lines of any length.
+    """
+    return [title, *_branches(found, width)]
+
+
+def _branches(mapping: Mapping[str, object], width: int | None) -> Iterator[str]:
     nodes = [node for key, value in mapping.items() for node in _nodes(key, value)]
+    left = None if width is None else width - _INDENT
     for number, (text, children) in enumerate(nodes, 1):
         last = number == len(nodes)
-        yield f"{'└─' if last else '├─'} {text}"
-        for line in _branches(children):
-            yield f"{'  ' if last else '│ '} {line}"
+        before = f"{'  ' if last else '│ '} "
+        first, *more = wrapped(text, left, "│ " if children else "  ")
+        yield f"{'└─' if last else '├─'} {first}"
+        for line in (*more, *_branches(children, left)):
+            yield f"{before}{line}"
+
+
+def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """Return a text as lines of at most so many columns, if its words are no longer; ``indent`` begins all but one."""
+    if width is None or len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _nodes(key: str, value: object) -> Iterator[Node]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..console import emit
+from ..console import columns, emit
 from ..files import reading
 from ..options import PATH, limit_options, message_argument
 from ..parsing import Command
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 )
 @limit_options("max_recipients")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Show object identifiers, versions and sizes too.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show how far long work has come.")
 def command(  # noqa: PLR0913  # an argument for each option
     message: str,
@@ -44,6 +45,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     secrets: SharedSecrets,
     limits: dict[str, Any],
     as_json: bool,
+    verbose: bool,
     quiet: bool,
 ) -> None:
     """Show how a message is encrypted, for whom, and what opens it.
@@ -61,12 +63,16 @@ def command(  # noqa: PLR0913  # an argument for each option
         keys = [*identities.load(named=True), *secrets.load(new=False)]
         known = certificates_in(certificates, identities.passphrases())
         with progress("inspecting", source, quiet=quiet):
-            found = inspect(source.stream, keys, known, policy=Policy(**limits)).to_dict()
+            found = inspect(source.stream, keys, known, policy=Policy(**limits))
     if as_json:
         import json
 
-        emit(json.dumps(found, indent=2).split("\n"))
-    else:
-        from ..tree import render
+        emit(json.dumps(found.to_dict(), indent=2).split("\n"))
+        return
+    from ..summary import answers, details
+    from ..tree import render, wrapped
 
-        emit(render(found.pop("content_type"), found))
+    width = columns("stdout")
+    tree = details(found.to_dict(), verbose=verbose)
+    said = [line for answer in answers(found) for line in wrapped(answer, width, "  ")]
+    emit([*said, "", *render(tree.pop("content_type"), tree, width)])

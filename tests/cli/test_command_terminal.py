@@ -128,7 +128,7 @@ def test_passwords_are_told_apart(provide: Callable[..., Path]) -> None:
     """Rewrapping asks once for the password that opens the message, and twice for the one of a new reader."""
     folder = provide("letter.eml")
     (folder / "old.txt").write_bytes(b"correct horse\n")
-    encrypt = ["encrypt", "--password-file", "old.txt", "letter.eml", "-o", "sealed.eml"]
+    encrypt = ["encrypt", "--profile", "modern", "--password-file", "old.txt", "letter.eml", "-o", "sealed.eml"]
     subprocess.run([sys.executable, "-m", "smime_session_cli", *encrypt], check=True, timeout=60)
     arguments = ("rewrap", "--password", "--remove", "password", "--add-password", "sealed.eml", "-o", "new.eml")
     for again, status in ((b"another\n", 1), (b"battery staple\n", 0)):
@@ -259,7 +259,7 @@ def test_new_passphrases_that_differ(provide: Callable[..., Path]) -> None:
 def test_message_password_is_asked_for(provide: Callable[..., Path]) -> None:
     """What seals a message is typed twice, what opens it once; accents may be typed in either form."""
     provide("letter.eml")
-    with Terminal("encrypt", "--password", "letter.eml", "-o", "sealed.eml") as terminal:
+    with Terminal("encrypt", "--profile", "modern", "--password", "letter.eml", "-o", "sealed.eml") as terminal:
         terminal.expect(rb"New password for the message: ")
         terminal.send("gr\u00fc\u00dfe\n".encode())
         terminal.expect(rb"Repeat password: ")
@@ -279,7 +279,8 @@ def test_a_typed_password_is_one_of_several(provide: Callable[..., Path]) -> Non
     """One that is typed and one in a file are two recipients."""
     folder = provide("letter.eml")
     (folder / "one.txt").write_text("battery staple")
-    with Terminal("encrypt", "--password", "--password-file", "one.txt", "letter.eml", "-o", "sealed.eml") as terminal:
+    arguments = ("encrypt", "--profile", "modern", "--password", "--password-file", "one.txt", "letter.eml")
+    with Terminal(*arguments, "-o", "sealed.eml") as terminal:
         terminal.expect(rb"New password for the message: ")
         terminal.send(b"correct horse\n")
         terminal.expect(rb"Repeat password: ")
@@ -364,10 +365,33 @@ def test_progress(quiet: tuple[str, ...], shown: bool, provide: Callable[..., Pa
         assert seen == ""
 
 
+def test_whom_a_message_is_for_is_told_in_short_lines(provide: Callable[..., Path]) -> None:
+    """Each of them, each key, and what comes closest stands in lines of its own, none wider than the terminal."""
+    provide("bob.key", "carol.key", "both.pem", "sealed.eml")
+    with Terminal("decrypt", "-i", "carol.key", "sealed.eml") as terminal:
+        status, seen = terminal.finish()
+    error, *details, hint = seen.splitlines()
+    assert (status, error) == (1, "Error: sealed.eml: no given identity can open the message")
+    assert hint.startswith("Hint: ")
+    assert all(line.startswith("  ") and len(line) <= 80 for line in details)
+    told = " ".join(" ".join(details).split())
+    assert re.fullmatch(r"it is addressed to: .*bob@example\.org.* given: .*carol@example\.org.*", told)
+
+
 def test_tree_on_a_terminal(provide: Callable[..., Path]) -> None:
-    """An inspection on a terminal is the same tree."""
-    provide("sealed.eml")
-    with Terminal("inspect", "sealed.eml") as terminal:
+    """An inspection on a terminal is the same tree, in lines of its width that end between two words."""
+    provide("both.pem", "sealed.eml")
+    whole = subprocess.run(
+        [sys.executable, "-m", "smime_session_cli", "inspect", "-r", "both.pem", "sealed.eml"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    with Terminal("inspect", "-r", "both.pem", "sealed.eml") as terminal:
         status, seen = terminal.finish()
     assert status == 0
-    assert seen.startswith("auth-enveloped-data\n├─ form: mail\n")
+    assert "\n\nauth-enveloped-data\n├─ form: mail\n" in seen
+    assert max(map(len, whole.splitlines())) > 80 >= max(map(len, seen.splitlines()))
+    words = re.compile(r"[├└│─\s]+")
+    assert words.sub(" ", seen) == words.sub(" ", whole)

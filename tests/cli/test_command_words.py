@@ -182,6 +182,25 @@ def test_tree() -> None:
     ]
 
 
+def test_a_narrow_tree() -> None:
+    """Lines end between two words, and go on under what they belong to; what is longer than a line stays whole."""
+    found = {
+        "notes": ("one two three four",),
+        "content": {"algorithm": "a b c d e f g h i", "key": "k" * 30, "last": "x"},
+    }
+    assert render("title", found, 16) == [
+        "title",
+        "├─ note: one two",
+        "│    three four",
+        "└─ content: a b",
+        "   │ c d e f g h",
+        "   │ i",
+        "   ├─ key:",
+        "   │    " + "k" * 30,
+        "   └─ last: x",
+    ]
+
+
 @pytest.mark.parametrize(
     ("size", "position", "rate", "line"),
     [
@@ -207,7 +226,7 @@ def test_tree_on_a_narrow_encoding(provide: Callable[..., Path]) -> None:
         status = run(["inspect", "sealed.eml"])
         output = streams[0].getvalue()
     assert status == 0
-    assert output.startswith(b"auth-enveloped-data\n|- form: mail\n")
+    assert b"\n\nauth-enveloped-data\n|- form: mail\n" in output
 
 
 def _imports(*arguments: str) -> set[str]:
