@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import smime_session
-from smime_session import decrypt, decrypt_stream, encrypt, encrypt_stream, recipient_for
+from smime_session import MODERN, decrypt, decrypt_stream, encrypt, encrypt_stream, recipient_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,15 +131,20 @@ def profile(work: str, step: Callable[[], object], seconds: float) -> Profile:
 
 def profiles(group: Group, small: Path, large: Path | None, scale: Scale) -> Iterator[Profile]:
     """Yield the profiles of the small mail and of the large one, if there is one."""
-    recipients, identities, mail = [recipient_for(group.certificates[0])], group.identities(0), small.read_bytes()
-    sealed = encrypt(mail, recipients)
+    recipients = [recipient_for(group.certificates[0], profile=MODERN)]
+    identities, mail = group.identities(0), small.read_bytes()
+    sealed = encrypt(mail, recipients, profile=MODERN)
     seconds = scale.seconds * 8
-    yield profile("encrypt 10 KB", partial(encrypt, mail, recipients), seconds)
+    yield profile("encrypt 10 KB", partial(encrypt, mail, recipients, profile=MODERN), seconds)
     yield profile("decrypt 10 KB", partial(decrypt, sealed, identities), seconds)
     if large:
         size = f"{scale.large // 1_000_000:,} MB"
         out, back = large.with_suffix(".sealed"), large.with_suffix(".opened")
-        yield profile(f"encrypt {size}", partial(_convert, encrypt_stream, large, out, recipients), seconds)
+        yield profile(
+            f"encrypt {size}",
+            partial(_convert, partial(encrypt_stream, profile=MODERN), large, out, recipients),
+            seconds,
+        )
         yield profile(f"decrypt {size}", partial(_convert, decrypt_stream, out, back, identities), seconds)
         out.unlink()
         back.unlink()

@@ -40,12 +40,14 @@ class Suite:
         return self.rsa == "RSAES-OAEP"
 
 
-GCM: Final = Suite("AES-256-GCM", "RSAES-OAEP", MODERN, (), "-aes-256-gcm", ("--cipher", "aes256gcm", "--oaep"))
+GCM: Final = Suite(
+    "AES-256-GCM", "RSAES-OAEP", MODERN, ("--profile", "modern"), "-aes-256-gcm", ("--cipher", "aes256gcm", "--oaep")
+)
 GCM_V1_5: Final = replace(
     GCM,
     rsa="RSAES-PKCS1-v1_5",
     profile=replace(MODERN, rsa=RSAES_PKCS1_V1_5),
-    ours=("--rsa", "pkcs1-v1_5"),
+    ours=("--profile", "modern", "--rsa", "pkcs1-v1_5"),
     libcrypto=("--cipher", "aes256gcm"),
 )
 CBC: Final = Suite("AES-256-CBC", "RSAES-PKCS1-v1_5", COMPAT, ("--profile", "compat"), "-aes-256-cbc", ())

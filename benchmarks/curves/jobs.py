@@ -14,7 +14,7 @@ from benchmarks.peers.commands import OpenSsl, Ours
 from benchmarks.peers.libcrypto import Libcrypto
 from benchmarks.rows.many import encrypt_many
 from benchmarks.suites import GCM
-from smime_session import encrypt, recipient_for
+from smime_session import MODERN, encrypt, recipient_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,8 +93,10 @@ class Workshop:
             yield self._peer(
                 peer.name, partial(run_settled, peer.encrypt(GCM, self._mail, out, self._group.files(count)))
             )
-        prepared = [recipient_for(certificate) for certificate in self._group.certificates[:count]]
-        yield self._own(", in process", partial(_of_cpu, partial(encrypt, raw, prepared), self._extent.seconds))
+        prepared = [recipient_for(certificate, profile=MODERN) for certificate in self._group.certificates[:count]]
+        yield self._own(
+            ", in process", partial(_of_cpu, partial(encrypt, raw, prepared, profile=MODERN), self._extent.seconds)
+        )
         if not self._libcrypto.absent:
             again = partial(self._libcrypto.encrypt, self._mail, GCM, bundle, self._extent.seconds)
             yield self._peer(f"{self._libcrypto.name}, in process", again)

@@ -150,11 +150,12 @@ def _parallel_encryption(bench: _Bench, case: _Case, count: int) -> Contest:
 
 def _encryption_without_peer(bench: _Bench, kind: str, count: int) -> Contest:
     """Count recipients where there are many, so that the mail itself counts for little."""
-    prepared = [recipient_for(certificate) for certificate in bench.groups[kind].certificates[:count]]
+    certificates = bench.groups[kind].certificates[:count]
+    prepared = [recipient_for(certificate, profile=GCM_EC.profile) for certificate in certificates]
     return Contest(
         "recipients",
         f"encrypt 10 KB, {recipients(count)}: {title(kind, GCM_EC)}",
-        bench.loop(partial(encrypt, bench.mail.read_bytes(), prepared), count),
+        bench.loop(partial(encrypt, bench.mail.read_bytes(), prepared, profile=GCM_EC.profile), count),
         metrics=(RECIPIENTS.bounded(_RECIPIENTS_TARGET),),
         rounds=bench.scale.rounds,
     )

@@ -141,7 +141,7 @@ def test_passwords_are_told_apart(provide: Callable[..., Path]) -> None:
             terminal.send(again)
             assert terminal.finish()[0] == status
         assert "staple" not in terminal.seen.decode()
-    assert decrypt((folder / "new.eml").read_bytes(), [Password("battery staple")]).authenticated
+    assert decrypt((folder / "new.eml").read_bytes(), [Password("battery staple")]).message.endswith(b"At eight?\n")
 
 
 def test_a_session_key_is_not_shown(provide: Callable[..., Path]) -> None:
@@ -266,7 +266,7 @@ def test_message_password_is_asked_for(provide: Callable[..., Path]) -> None:
         terminal.send("gr\u00fc\u00dfe\n".encode())
         status, seen = terminal.finish()
     assert status == 0, seen
-    with Terminal("decrypt", "--password", "sealed.eml") as terminal:
+    with Terminal("decrypt", "-q", "--password", "sealed.eml") as terminal:
         terminal.expect(rb"Password of the message: ")
         terminal.send("gru\u0308\u00dfe\n".encode())
         status, seen = terminal.finish()
@@ -289,7 +289,7 @@ def test_a_typed_password_is_one_of_several(provide: Callable[..., Path]) -> Non
     assert status == 0, seen
     (folder / "two.txt").write_text("correct horse")
     for name in ("one.txt", "two.txt"):
-        with Terminal("decrypt", "--password-file", name, "sealed.eml") as terminal:
+        with Terminal("decrypt", "-q", "--password-file", name, "sealed.eml") as terminal:
             status, seen = terminal.finish()
         assert (status, seen.endswith("At eight?\n")) == (0, True), seen
 
