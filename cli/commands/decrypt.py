@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 @session_key_option
 @output_option
 @click.option(
-    "--insecure-legacy", is_flag=True, help="Open messages that are encrypted with broken algorithms (3DES, RC2)."
+    "--insecure-legacy",
+    is_flag=True,
+    help="Open messages that are encrypted with broken algorithms (3DES, RC2 with 128 bits).",
 )
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")

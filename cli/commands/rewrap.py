@@ -90,7 +90,9 @@ if TYPE_CHECKING:
 )
 @algorithm_options
 @guard_options
-@click.option("--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2).")
+@click.option(
+    "--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2 with 128 bits)."
+)
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 @shared_secret_options
 @output_option
 @click.option(
-    "--insecure-legacy", is_flag=True, help="Open messages that are encrypted with broken algorithms (3DES, RC2)."
+    "--insecure-legacy",
+    is_flag=True,
+    help="Open messages that are encrypted with broken algorithms (3DES, RC2 with 128 bits).",
 )
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option

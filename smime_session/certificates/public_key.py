@@ -147,6 +147,30 @@ class PublicKey:
         digest.update(_parts(self.canonical)[2])
         return digest.finalize()
 
+    def key_identifiers(self) -> frozenset[bytes]:
+        """Return all identifiers that programs make of a key whose certificate states none.
+
+        - SHA-1 of the key's octets, or the last 60 bits of it after the digit 4 (RFC 5280, 4.2.1.2, methods 1 and 2);
+        - SHA-1 of the SubjectPublicKeyInfo, as Windows makes it;
+        - the first 160 bits of SHA-256, SHA-384 or SHA-512 of the key's octets, and SHA-256 of the SubjectPublicKeyInfo
+          (RFC 7093, 2, methods 1 to 4).
+        """
+        from cryptography.hazmat.primitives import hashes
+
+        def digest(algorithm: hashes.HashAlgorithm, octets: bytes) -> bytes:
+            made = hashes.Hash(algorithm)
+            made.update(octets)
+            return made.finalize()
+
+        infos = {self.canonical, self.info}  # a certificate's own encoding is what other programs hash
+        keys = {_parts(info)[2] for info in infos}
+        usual = {digest(hashes.SHA1(), octets) for octets in keys}  # noqa: S303  # names, no proofs
+        short = {bytes((0x40 | made[-8] & 0x0F,)) + made[-7:] for made in usual}
+        longer = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+        cut = {digest(algorithm, octets)[:20] for algorithm in longer for octets in keys}
+        whole = {digest(algorithm, info) for algorithm in (hashes.SHA1(), hashes.SHA256()) for info in infos}  # noqa: S303
+        return frozenset(usual | short | cut | whole)
+
     @property
     def canonical(self) -> bytes:
         """The SubjectPublicKeyInfo as the library writes it: points in full, RSA keys for any use."""

@@ -145,7 +145,7 @@ def _rc2_vector(parameters: asn1.Element) -> bytes:
         raise MalformedError("the parameters of RC2-CBC are malformed")
     if children[0].integer() != _RC2_128_BITS:
         raise UnsupportedAlgorithmError(
-            "content-encryption algorithm", algorithms.RC2_CBC.oid, "RC2-CBC with a short key"
+            "content-encryption algorithm", algorithms.RC2_CBC.oid, "RC2-CBC with a short key, as of 40 or 64 bits"
         )
     return children[1].octets()
 

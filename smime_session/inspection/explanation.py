@@ -58,7 +58,7 @@ class Directory:
         self._found: dict[tuple[str | None, ...], x509.Certificate] = {}
         for certificate in map(Certificate.of, certificates):
             self._found.setdefault(_name_of(certificate), certificate.whole)
-            if identifier := certificate.key_identifier:
+            for identifier in _identifiers_of(certificate):
                 self._found.setdefault((identifier.hex(),), certificate.whole)
 
     def find(self, recipient: RecipientSummary) -> x509.Certificate | None:
@@ -66,6 +66,12 @@ class Directory:
         if recipient.key_identifier is not None:
             return self._found.get((recipient.key_identifier,))
         return self._found.get((recipient.issuer, recipient.serial_number))
+
+
+def _identifiers_of(certificate: Certificate) -> Iterable[bytes]:
+    if stated := certificate.key_identifier:
+        return (stated,)
+    return certificate.public_key.key_identifiers() if certificate.public_key else ()
 
 
 def closest(

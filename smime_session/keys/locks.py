@@ -43,6 +43,8 @@ MAX_SCRYPT_MEMORY: Final = 64 << 20  # bytes: twice what OpenSSL grants, so that
 _SCRYPT_WORK: Final = 2  # iterations of PBKDF2 that take as long as one block of scrypt
 _CIPHERS: Final = {cipher.oid: cipher for cipher in (AES_256_CBC, AES_192_CBC, AES_128_CBC, DES_EDE3_CBC)}
 
+_PBE_TRIPLE_DES: Final = "1.2.840.113549.1.12.1.3"
+
 PKCS8: Final = frozenset(
     {
         "1.2.840.113549.1.5.3",  # MD5 and DES
@@ -82,12 +84,16 @@ class Lock(NamedTuple):
         cipher: the cipher; None if the library opens it.
         vector: the cipher's initialisation vector.
         key: makes the cipher's key of a passphrase.
+        salt: for Triple-DES with a key as PKCS#12 derives it (RFC 7292, C), which needs no library: of that key.
+        iterations: the same.
     """
 
     name: str
     cipher: ContentEncryption | None = None
     vector: bytes = b""
     key: Callable[[bytearray], SessionKey] = SessionKey
+    salt: bytes = b""
+    iterations: int = 0
 
     def open(self, ciphertext: bytes, passphrase: bytes) -> SessionKey | None:
         """Decrypt what is locked; None if the passphrase does not fit, of 256 wrong ones all but one.
@@ -159,8 +165,12 @@ def lock_from(scheme: Any, library: Collection[str], budget: Budget) -> Lock:  #
     with reading():
         if scheme["algorithm"].dotted != PBES2_OID:
             _check(scheme, "lock", library)
-            budget.spend(scheme["parameters"]["iterations"].native)
-            return Lock(name_in(scheme))
+            iterations = scheme["parameters"]["iterations"].native
+            budget.spend(iterations)
+            salt = scheme["parameters"]["salt"].native if scheme["algorithm"].dotted == _PBE_TRIPLE_DES else b""
+            if not isinstance(salt, bytes):
+                raise MalformedError("the salt of a lock is broken")
+            return Lock(name_in(scheme), salt=salt, iterations=iterations)
         how, what = scheme["parameters"]["key_derivation_func"], scheme["parameters"]["encryption_scheme"]
         name, cipher = name_in(what), _CIPHERS.get(what["algorithm"].dotted)
         if cipher is None:

@@ -19,13 +19,14 @@ from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
-from smime_session.algorithms import DATA, HASH_OIDS, PBMAC1_OID
+from smime_session.algorithms import DATA, DES_EDE3_CBC, HASH_OIDS, PBMAC1_OID
 from smime_session.certificates.certificate import Certificate
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys import locks, pkcs8, software
+from smime_session.keys.passwords import derive_pkcs12
 from smime_session.keys.private_key import UnsupportedLockError, UnusableKeyError, not_unlocked
-from smime_session.memory import erase, lent
+from smime_session.memory import lent
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ MAX_SIZE: Final = 4 << 20  # bytes: a thousand keys with certificates; millions 
 _MAX_PARTS: Final = 4096  # of an OCTET STRING, in each of which programs put a thousand bytes
 
 _SEQUENCE: Final = bytes((asn1.SEQUENCE,))
-_MAC_PURPOSE: Final = 3  # RFC 7292, B.3: the derived key is for a MAC
+_KEY_PURPOSE: Final = 1  # RFC 7292, B.3: what is derived is a key
+_VECTOR_PURPOSE: Final = 2  # an initialisation vector
+_MAC_PURPOSE: Final = 3  # the key of a MAC
 _MAC_WORK: Final = 3  # iterations of PBKDF2 that take as long as one of a MAC's, which Python counts
 _MAC_HASHES: Final = frozenset(
     {
@@ -173,7 +176,7 @@ def _bags_in(part: Any, budget: locks.Budget) -> Iterator[_Bag]:  # noqa: ANN401
         case "encrypted_data":  # RFC 5652, 8
             info = part["content"]["encrypted_content_info"]
             lock = locks.lock_from(info["content_encryption_algorithm"], locks.PKCS12, budget)
-            yield _Bag("contents", info["encrypted_content"].native, lock, encoded)
+            yield _Bag("contents", info["encrypted_content"].native or b"", lock, encoded)
         case _:
             raise MalformedError("a part of the PKCS#12 is not locked with a passphrase")
 
@@ -200,7 +203,7 @@ def _opened(bag: _Bag, attempt: _Attempt) -> Iterator[Found]:
     if bag.lock is None:
         yield from _unlocked(bag.kind, bag.octets, attempt)
     elif bag.lock.cipher is None:
-        yield from _opened_by_library(bag, attempt) or [_refusal(bag, attempt)]
+        yield from _opened_by_library(bag, attempt) or _opened_here(bag, bag.lock, attempt)
     elif (opened := bag.lock.open(bag.octets, attempt.text)) is None:
         yield _refusal(bag, attempt)
     else:
@@ -208,6 +211,27 @@ def _opened(bag: _Bag, attempt: _Attempt) -> Iterator[Found]:
             if not attempt.proven and not octets.startswith(_SEQUENCE):  # one wrong passphrase in 256 leaves a padding
                 raise _WrongPassphraseError
             yield from _unlocked(bag.kind, octets, attempt)
+
+
+def _opened_here(bag: _Bag, lock: locks.Lock, attempt: _Attempt) -> Iterator[Found]:
+    """Open a bag that the library does not open, if that is possible: perhaps only something in it cannot be used.
+
+    Raises:
+        LimitError: that would take too much work.
+    """
+    if not lock.salt:
+        yield _refusal(bag, attempt)
+        return
+    attempt.budget.spend(_MAC_WORK * lock.iterations * 3)  # two rounds for the key, one for the vector
+    derived = partial(derive_pkcs12, passphrase=attempt.big, salt=lock.salt, iterations=lock.iterations, name="sha1")
+    with derived(_VECTOR_PURPOSE, size=DES_EDE3_CBC.nonce_size) as vector:
+        opened = locks.Lock(
+            lock.name,
+            DES_EDE3_CBC,
+            bytes(vector.material),
+            lambda _: derived(_KEY_PURPOSE, size=DES_EDE3_CBC.key_size),
+        )
+    yield from _opened(bag._replace(lock=opened), attempt)
 
 
 def _refusal(bag: _Bag, attempt: _Attempt) -> CredentialError:
@@ -219,6 +243,11 @@ def _refusal(bag: _Bag, attempt: _Attempt) -> CredentialError:
     if not attempt.proven or bag.lock is None:
         raise _WrongPassphraseError
     what = "the private key" if bag.kind == "key" else "a part"
+    if bag.lock.cipher is None:
+        problem = f"locked with {bag.lock.name}, and broken, of an unsupported kind, or under another passphrase"
+        sentence = f"{what} in the PKCS#12 file is {problem}"
+        use = f"not usable: {problem}"
+        return UnusableKeyError(sentence, name=None, use=use) if bag.kind == "key" else CredentialError(sentence)
     name = f"{bag.lock.name} and perhaps another passphrase"
     error = UnsupportedLockError(f"{what} in the PKCS#12 file", "PKCS#12", name)
     return error if bag.kind == "key" else CredentialError(str(error))
@@ -307,9 +336,7 @@ def _mac_from(
 
 
 def mac_key(passphrase: bytes, salt: bytes, iterations: int, name: str) -> SessionKey:
-    """Make the key of a MAC (RFC 7292, B.2), to be wiped like a session key.
-
-    It is as long as a hash, so that the first round of the standard is the last.
+    """Make the key of a MAC, to be wiped like a session key: as long as a hash.
 
     Args:
         passphrase: the passphrase as a BMPString.
@@ -317,17 +344,4 @@ def mac_key(passphrase: bytes, salt: bytes, iterations: int, name: str) -> Sessi
         iterations: how often the hash function is applied.
         name: which one, as hashlib has it.
     """
-    hashed = getattr(hashlib, name, partial(hashlib.new, name))  # the former takes a third of the time
-    size = hashed().block_size
-    start = b"".join((bytes((_MAC_PURPOSE,)) * size, _repeated(salt, size), _repeated(passphrase, size)))
-    made = hashed(start).digest()
-    erase(start)
-    for _ in range(iterations - 1):
-        made = hashed(made).digest()
-    return SessionKey.adopt(made)
-
-
-def _repeated(octets: bytes, block_size: int) -> bytes:
-    """Return ``octets`` over and over until they fill blocks; none fill none."""
-    size = -(-len(octets) // block_size) * block_size
-    return (octets * (size // max(len(octets), 1) + 1))[:size]
+    return derive_pkcs12(_MAC_PURPOSE, passphrase, salt, iterations, name, hashlib.new(name).digest_size)

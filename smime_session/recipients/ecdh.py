@@ -175,7 +175,9 @@ class KeyAgreementIdentity(KeyIdentity[KeyAgreeRecipientInfo]):
             try:
                 self._check_curve(info.originator)
                 curves.check_point(self._curve, info.originator.point)
-            except MalformedError:  # not on this key's curve: it is for another recipient
+            except MalformedError:  # not on this key's curve: it is for another recipient, if that is not named
+                if any(self._names.name(member.recipient) for member in own):
+                    raise
                 return None
         return info
 

@@ -290,7 +290,9 @@ class EncapsulationIdentity(KeyIdentity[KemRecipientInfo]):
         if codec.other_recipient_info(wrapped.encoded)[0] != KEM_RECIPIENT_OID:
             return None
         found = fields(wrapped)
-        if not self._names.include(found.recipient) or (self._bare and found.kem.oid != self._kem.oid):
+        if not self._names.include(found.recipient):
+            return None
+        if self._bare and found.kem.oid != self._kem.oid and not self._names.name(found.recipient):
             return None  # whatever its algorithms are: others may have some that are not supported
         info = interpret(found)
         if info.kem != self._kem:

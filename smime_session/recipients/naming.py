@@ -20,8 +20,9 @@ class OwnNames:
     """The names that a recipient info can have for one key.
 
     With a certificate: its issuer and serial number, the key identifier it states, and the one that
-    most issuers would have given it (RFC 5280, 4.2.1.2, method 1). For a key alone nothing can be
-    ruled out: issuers choose serial numbers and key identifiers as they like.
+    most issuers would have given it (RFC 5280, 4.2.1.2, method 1); if it states none, all those that programs
+    make of the key. For a key alone nothing can be ruled out, and these are its names: issuers choose serial
+    numbers and key identifiers as they like.
 
     Args:
         public_key: the key.
@@ -33,14 +34,18 @@ class OwnNames:
 
     def __init__(self, public_key: PublicKey, certificate: AnyCertificate | None) -> None:
         self._certificate = None if certificate is None else Certificate.of(certificate)
-        self.key_identifiers = {public_key.key_identifier}
+        self._usual = public_key.key_identifier
+        self.key_identifiers = {self._usual}
         self._named: IssuerAndSerialNumber | None = None
         self._serial_number = b""
         if self._certificate is not None:
             self._named = self._certificate.name
             self._serial_number = asn1.integer_octets(self._named.serial_number)
-            if stated := self._certificate.key_identifier:
-                self.key_identifiers.add(stated)
+        own = public_key if self._certificate is None else self._certificate.public_key or public_key
+        if self._certificate is not None and (stated := self._certificate.key_identifier):
+            self.key_identifiers.add(stated)
+        else:
+            self.key_identifiers |= own.key_identifiers()
 
     @property
     def certificate(self) -> x509.Certificate | None:
@@ -72,4 +77,4 @@ class OwnNames:
         """Say whose ``key`` (``RSA-3072 private key``) it is."""
         if self._certificate is not None:
             return f"{key} of {self._certificate}"
-        return f"{key} without a certificate, key identifier {min(self.key_identifiers).hex()}"
+        return f"{key} without a certificate, key identifier {self._usual.hex()}"

@@ -210,7 +210,9 @@ class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
         if len(before) <= _MAX_USUAL and (usual := _usual(before, self._size)):
             return KeyTransRecipientInfo(*usual, encrypted_key) if self._names.include(usual[0]) else None
         found = fields(wrapped)
-        if not self._names.include(found.recipient) or (self._bare and len(found.encrypted_key) != self._size):
+        if not self._names.include(found.recipient):
+            return None
+        if self._bare and len(found.encrypted_key) != self._size and not self._names.name(found.recipient):
             return None  # whatever its algorithm is: others may have one that is not supported
         return interpret(found)
 

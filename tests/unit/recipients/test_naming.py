@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from smime_session.inspection.explanation import Directory, closest
 from smime_session.keys.software import private_key
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.rsa import KeyTransportIdentity
+from smime_session.recipients.summary import RecipientSummary
 
 if TYPE_CHECKING:
     from tests.conftest import Person
@@ -133,7 +135,7 @@ def test_names_tell_what_they_are_made_of() -> None:
     assert names.key_identifiers == {b"any octets", PublicKey.of(KEY.public_key()).key_identifier}
     alone = OwnNames(PublicKey.of(KEY.public_key()), None)
     assert alone.certificate is None
-    assert alone.key_identifiers == {PublicKey.of(KEY.public_key()).key_identifier}
+    assert alone.key_identifiers == set(_identifiers().values())
 
 
 def test_a_key_identifier_is_stated_or_not() -> None:
@@ -160,3 +162,34 @@ def test_odd_serial_numbers_warn_nobody(alice: Person, serial: str) -> None:
         assert Directory([odd])
         assert closest([], [identity]) is None
     assert not heard
+
+
+def _identifiers() -> dict[str, bytes]:
+    """Return what programs call the key where its certificate does not say."""
+    info = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    point = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    sha1 = hashlib.sha1(point, usedforsecurity=False).digest()
+    return {
+        "RFC 5280, method 1": sha1,
+        "RFC 5280, method 2": (int.from_bytes(sha1, "big") % (1 << 60) | 4 << 60).to_bytes(8, "big"),
+        "Windows": hashlib.sha1(info, usedforsecurity=False).digest(),
+        "RFC 7093, method 1": hashlib.sha256(point).digest()[:20],
+        "RFC 7093, method 2": hashlib.sha384(point).digest()[:20],
+        "RFC 7093, method 3": hashlib.sha512(point).digest()[:20],
+        "RFC 7093, method 4": hashlib.sha256(info).digest(),
+    }
+
+
+@pytest.mark.parametrize("way", _identifiers())
+def test_a_certificate_that_states_no_key_identifier_has_those_that_programs_make(way: str) -> None:
+    """Outlook 2010 names a recipient by a hash of the key although the certificate says nothing of it."""
+    identifier = _identifiers()[way]
+    silent, speaking = _certificate(key_id=None), _certificate()
+    public_key = PublicKey.of(KEY.public_key())
+    assert OwnNames(public_key, silent).name(SubjectKeyIdentifier(identifier))
+    assert OwnNames(public_key, silent).may_stand_in(b"..." + identifier + b"...")
+    assert OwnNames(public_key, None).name(SubjectKeyIdentifier(identifier))
+    assert OwnNames(public_key, speaking).name(SubjectKeyIdentifier(identifier)) == (way == "RFC 5280, method 1")
+    recipient = RecipientSummary(key_identifier=identifier.hex())
+    assert Directory([silent]).find(recipient) == silent
+    assert Directory([speaking]).find(recipient) is None
