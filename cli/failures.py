@@ -17,6 +17,7 @@ from smime_session import (
     NoMatchError,
     NotEnvelopeError,
     NotMailError,
+    NotSignedError,
     PassphraseError,
     PolicyError,
     RecipientError,
@@ -135,10 +136,19 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
             return "--insecure-legacy opens it all the same"
         case LimitError(option=str(option)) if command in ("decrypt", "inspect", "rewrap", "session-key"):
             return f"--{option.replace('_', '-')} N accepts more"
-        case SignerError(option=str(option)):
-            return f"--{option.replace('_', '-')} signs all the same"
+        case NotSignedError() | SignerError():
+            return _signature_hint(error)
         case CredentialError() | RecipientError():
             return _credential_hint(error, command)
+    return None
+
+
+def _signature_hint(error: NotSignedError | SignerError) -> str | None:
+    match error:
+        case SignerError(option=str(option)):
+            return f"--{option.replace('_', '-')} signs all the same"
+        case NotSignedError(found="enveloped-data" | "auth-enveloped-data"):
+            return "decrypt tells of signatures inside"
     return None
 
 

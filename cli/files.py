@@ -74,6 +74,11 @@ class Output:
         return self._path is None and sys.stdout is not None and sys.stdout.isatty()
 
     @property
+    def is_standard(self) -> bool:
+        """Whether it is standard output."""
+        return self._path is None
+
+    @property
     def is_folder(self) -> bool:
         """Whether it is a folder, into which several messages go."""
         return self._path is not None and os.path.isdir(self._path)  # noqa: PTH112

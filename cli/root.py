@@ -21,6 +21,7 @@ SUBCOMMANDS: Final = {
     "encrypt": "Encrypt a message for recipients.",
     "decrypt": "Decrypt a message with a private key.",
     "sign": "Sign a mail, so that readers can check who wrote it.",
+    "verify": "Tell who signed a mail, and whether that holds.",
     "inspect": "Show how a message is encrypted, for whom, and what opens it.",
     "rewrap": "Give a message other recipients.",
     "session-key": "Save the session key of one message.",

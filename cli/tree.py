@@ -23,6 +23,10 @@ LABELS: Final = {
     "has_private_key": "private key in this file",
     "addresses": "address",
     "others": "also here",
+    "from_matches": "matches From",
+    "sender_matches": "matches Sender",
+    "signing_time": "claimed time",
+    "unsigned_parts": "not signed",
     "algorithm_oid": "object identifier",
     "key_bits": "key size",
     "ciphertext_size": "size",
@@ -32,7 +36,13 @@ LABELS: Final = {
 }
 """What a key is called where its own words would not say it."""
 
-TITLES: Final = {"content": "algorithm", "recipients": "technique", "certificates": "key", "private_keys": "key"}
+TITLES: Final = {
+    "content": "algorithm",
+    "recipients": "technique",
+    "certificates": "key",
+    "private_keys": "key",
+    "signatures": "verdict",
+}
 """Which value of a branch stands beside its name instead of among its leaves."""
 
 VERDICTS: Final = {"clients": ("opens", "reason"), "profiles": ("usable", "reasons")}

@@ -81,7 +81,9 @@ if TYPE_CHECKING:
     from smime_session.operations.rewrap import Rewrapped, rewrap, rewrap_stream
     from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
     from smime_session.operations.sign import Signed, sign, sign_stream
+    from smime_session.operations.signatures import Signature
     from smime_session.operations.signer import Signer, load_signer
+    from smime_session.operations.verify import Verification, Verified, verify, verify_stream
     from smime_session.profiles import AUTO, COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
     from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
@@ -146,6 +148,7 @@ __all__ = [
     "SavedSessionKey",
     "Sealed",
     "SessionKey",
+    "Signature",
     "SignatureAlgorithm",
     "Signed",
     "Signer",
@@ -154,6 +157,8 @@ __all__ = [
     "TrustAnchors",
     "UnsupportedAlgorithmError",
     "Verdict",
+    "Verification",
+    "Verified",
     "__version__",
     "addresses_of",
     "certificates_for",
@@ -177,6 +182,8 @@ __all__ = [
     "rewrap_stream",
     "sign",
     "sign_stream",
+    "verify",
+    "verify_stream",
 ]
 
 _MODULES: Final = {
@@ -236,6 +243,8 @@ _MODULES: Final = {
     "operations.rewrap": ("Rewrapped", "rewrap", "rewrap_stream"),
     "operations.saved_key": ("SavedSessionKey", "export_session_key", "load_session_key"),
     "operations.sign": ("Signed", "sign", "sign_stream"),
+    "operations.signatures": ("Signature",),
+    "operations.verify": ("Verification", "Verified", "verify", "verify_stream"),
     "operations.signer": ("Signer", "load_signer"),
     "session_key": ("SessionKey",),
 }

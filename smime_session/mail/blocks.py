@@ -6,7 +6,7 @@ of bytes, of any size but zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 Block = bytes | memoryview
 NextBlock = Callable[[], Block]
@@ -56,3 +56,31 @@ class Lookahead:
             held, self._held = self._held, b""
             return held
         return b"" if self._ended else self._next_block()
+
+
+class Cursor:
+    """Hands out ranges of blocks in their order.
+
+    Args:
+        next_block: the source.
+    """
+
+    def __init__(self, next_block: NextBlock) -> None:
+        self._next_block = next_block
+        self._held: Block = b""
+
+    def take(self, size: int) -> Iterator[Block]:
+        """Yield the next ``size`` bytes, fewer at the end."""
+        while size > 0:
+            if not self._held:
+                self._held = self._next_block()
+                if not self._held:
+                    return
+            piece, self._held = self._held[:size], self._held[size:]
+            size -= len(piece)
+            yield piece
+
+    def skip(self, size: int) -> None:
+        """Leave out the next ``size`` bytes."""
+        for _ in self.take(size):
+            pass

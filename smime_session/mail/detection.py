@@ -48,7 +48,7 @@ Form = Literal["mail", "der", "pem", "base64", "quoted-printable", "uuencode"]
 _SHOWN: Final = 16 << 10  # octets looked at to tell what something is; text before a PEM object must be shorter
 _MARK: Final = b"\xef\xbb\xbf"  # the byte order mark that editors put before UTF-8
 _CMS_PART: Final = rb"^content-type:\s{0,9}application/(?:x-)?pkcs7-mime|name=\"?smime\.p7m"
-_BEFORE: Final = "something stands before the CMS object, which was left out"
+BEFORE: Final = "something stands before the CMS object, which was left out"
 _SEQUENCE: Final = b"\x30"
 _USUAL: Final = 256  # characters of a value that is parsed once for all mails that have it
 _INTEGER: Final = b"\x02"
@@ -207,12 +207,12 @@ def _open_text(source: Lookahead, text: bytes, repairs: Repairs, *, alone: bool)
     if text.startswith(b"-----BEGIN ") or ((label := find_pem_label(text)) and (alone or label in CMS_LABELS)):
         _require_cms_label(text)
         if not (alone or text.startswith(b"-----BEGIN ")):
-            repairs.note(_BEFORE)
+            repairs.note(BEFORE)
         return _Object("pem", Lookahead(PemDecoder(source, _SHOWN, repairs)))
     if (line := find_object_line(text)) >= 0:
         source.skip(line)
         if line:
-            repairs.note(_BEFORE)
+            repairs.note(BEFORE)
         return _Object("base64", Lookahead(Base64Decoder(source, repairs)))
     return None
 

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.errors import LimitError, MessageError
+from smime_session.mail.blocks import Cursor
 from smime_session.mail.fields import parse_fields_leniently
 from smime_session.mail.line_endings import CRLF, LF, Canonicaliser, canonical
 from smime_session.mail.parts import find_parts
@@ -177,7 +178,7 @@ def rewritten(next_block: NextBlock, pieces: Sequence[Piece]) -> Iterator[bytes]
     Raises:
         MessageError: what is encoded in it is broken.
     """
-    cursor = _Cursor(next_block)
+    cursor = Cursor(next_block)
     for piece in pieces:
         blocks = cursor.take(piece.end - piece.begin)
         match piece.work:
@@ -207,7 +208,7 @@ def rewritten(next_block: NextBlock, pieces: Sequence[Piece]) -> Iterator[bytes]
 
 def _surveys(next_block: NextBlock, leaves: Sequence[Part]) -> dict[str, Survey]:
     found: dict[str, Survey] = {}
-    cursor = _Cursor(next_block)
+    cursor = Cursor(next_block)
     at = 0
     for part in leaves:
         for _ in cursor.take(part.body - at):
@@ -277,25 +278,6 @@ def _unsafe(part: Part, why: str) -> MessageError:
 
 
 # --- doing it ------------------------------------------------------------------------------------
-
-
-class _Cursor:
-    """Hands out ranges of an entity in their order."""
-
-    def __init__(self, next_block: NextBlock) -> None:
-        self._next_block = next_block
-        self._block: Block = b""
-
-    def take(self, size: int) -> Iterator[Block]:
-        """Yield the next ``size`` bytes, fewer at the end."""
-        while size > 0:
-            if not self._block:
-                self._block = self._next_block()
-                if not self._block:
-                    return
-            piece, self._block = self._block[:size], self._block[size:]
-            size -= len(piece)
-            yield piece
 
 
 class _Made:

@@ -16,7 +16,7 @@ from smime_session.arguments import moment, wrong_kind
 from smime_session.cms.signed import detached, signed_end, signed_start
 from smime_session.mail.addresses import addresses_in
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.charset import charset_of_beginning
+from smime_session.mail.charset import CharsetFinder
 from smime_session.mail.entity import read_head, require_mail, split_head
 from smime_session.mail.line_endings import CRLF, LF, Canonicaliser, LineFeeds
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from smime_session.algorithms import DigestName
     from smime_session.mail.blocks import Block, NextBlock
+    from smime_session.mail.charset import Charset
     from smime_session.mail.entity import MailHead
     from smime_session.mail.fields import Field
 
@@ -124,8 +125,7 @@ def _sign(source: bytes | BinaryIO, target: BinaryIO, signer: Signer, *, opaque:
     at = moment(at)
     with Replay(source) as replay:
         raw_head, body = read_head(replay.read_block)
-        blocks = Lookahead(replay.read_block, body)
-        head = split_head(raw_head, lambda: charset_of_beginning(blocks), hidden=())
+        head = split_head(raw_head, lambda: _charset_of(Lookahead(replay.read_block, body)), hidden=())
         require_mail(raw_head, head)
         signer.check(senders(head.fields), at)
         entity = _Entity(replay, head)
@@ -134,6 +134,13 @@ def _sign(source: bytes | BinaryIO, target: BinaryIO, signer: Signer, *, opaque:
             made_safe = _write_opaque(out, entity, signing) if opaque else _write_clear(out, entity, signing)
             out.flush()
     return Signed(signer.how.name, opaque, made_safe)
+
+
+def _charset_of(body: NextBlock) -> Charset:
+    finder = CharsetFinder()
+    for block in iter(body, b""):
+        finder.look(block)
+    return finder.name()
 
 
 def senders(fields: Sequence[Field]) -> list[str]:

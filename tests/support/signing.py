@@ -12,8 +12,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from smime_session import Signer
+from smime_session import SignatureAlgorithm, Signer
+from smime_session.algorithms import DATA, SIGNED_DATA
+from smime_session.certificates.names import issuer_of
+from smime_session.certificates.signatures import new_digest
+from smime_session.cms import asn1, codec, signature_algorithm, signed_attributes
+from smime_session.cms.signature_algorithm import digest_identifier
+from smime_session.cms.signed import SignedTrailer, SignerInfo
+from smime_session.cms.signed import signer_info as encoded_signer_info
+from smime_session.cms.signed_attributes import SignedAttributes
+from smime_session.cms.values import IssuerAndSerialNumber
 from smime_session.keys.software import private_key
+from smime_session.mail.transfer import encode_base64
 from tests.support.making import key_usage
 
 if TYPE_CHECKING:
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from smime_session.algorithms import DigestName
 
 ADDRESS: Final = "alice@example.org"
 LETTER: Final = b"From: Alice <alice@example.org>\nTo: bob@example.org\nSubject: Friday\n\nAt eight?\n"
@@ -100,3 +112,77 @@ def pem_file(key: CertificateIssuerPrivateKeyTypes, *certificates: x509.Certific
     """Return a key that is not locked and certificates in PEM."""
     parts = [each.public_bytes(Encoding.PEM) for each in certificates]
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + b"".join(parts)
+
+
+def signer_info(
+    who: Signer,
+    content: bytes,
+    *,
+    digest: DigestName = "SHA-256",
+    algorithm: SignatureAlgorithm | None = None,
+    changes: dict[str, Any] | None = None,
+    bare: bool = False,
+) -> SignerInfo:
+    """Return one signature of some content, of any kind that there is.
+
+    Args:
+        who: who signs.
+        content: what is signed.
+        digest: the hash function.
+        algorithm: how it is signed.
+        changes: other values of attributes than they should have.
+        bare: whether it is one without attributes.
+    """
+    hashed = new_digest(digest)
+    hashed.update(content)
+    way = algorithm or SignatureAlgorithm("RSASSA-PKCS1-v1_5", digest)
+    attributes = SignedAttributes(DATA, hashed.finalize())._replace(**(changes or {}))
+    encoded = b"" if bare else signed_attributes.encode(attributes)
+    key = who.private_key
+    return SignerInfo(
+        IssuerAndSerialNumber(issuer_of(who.certificate), who.certificate.serial_number),
+        digest_identifier(digest),
+        encoded,
+        signature_algorithm.encode(way, key.public_key.algorithm),
+        key.sign(content if bare else encoded, way),
+    )
+
+
+def signed_object(
+    content: bytes | None, infos: Sequence[SignerInfo], certificates: Sequence[x509.Certificate], *, kind: str = DATA
+) -> bytes:
+    """Return a CMS object with such signatures, which names their hash functions beforehand."""
+    trailer = SignedTrailer(tuple(each.public_bytes(Encoding.DER) for each in certificates), (), tuple(infos))
+    end = asn1.encode(0xA0, *trailer.certificates) + asn1.encode(
+        asn1.SET, *[_encoded(each) for each in trailer.signers]
+    )
+    digests = {codec.algorithm_identifier(each.digest) for each in infos}
+    octets = b"" if content is None else asn1.encode(0xA0, asn1.encode(asn1.OCTET_STRING, content))
+    inner = asn1.encode(asn1.SEQUENCE, asn1.object_identifier(kind), octets)
+    body = asn1.encode(asn1.SEQUENCE, asn1.integer(1), asn1.encode(asn1.SET, *digests), inner, end)
+    return asn1.encode(asn1.SEQUENCE, asn1.object_identifier(SIGNED_DATA), asn1.encode(0xA0, body))
+
+
+def _encoded(info: SignerInfo) -> bytes:
+    if info.attributes:
+        return encoded_signer_info(info)
+    fields = list(asn1.parse(encoded_signer_info(info._replace(attributes=b"\x31\x00"))))
+    return asn1.encode(asn1.SEQUENCE, *[each.encoded for each in fields if each.encoded != b"\xa0\x00"])
+
+
+def opaque_mail(octets: bytes, head: bytes = b"From: alice@example.org\n") -> bytes:
+    """Return a mail with a signed object inside."""
+    fields = b"Content-Type: application/pkcs7-mime; smime-type=signed-data\nContent-Transfer-Encoding: base64\n\n"
+    return head + fields + encode_base64(octets, eol=b"\n")
+
+
+def clear_mail(content: bytes, octets: bytes, head: bytes = b"From: alice@example.org\n") -> bytes:
+    """Return a mail with a signature beside what it is one of."""
+    return (
+        head
+        + b'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary="b"\n\n--b\n'
+        + content.replace(b"\r\n", b"\n")
+        + b"\n--b\nContent-Type: application/pkcs7-signature\nContent-Transfer-Encoding: base64\n\n"
+        + encode_base64(octets, eol=b"\n")
+        + b"\n--b--\n"
+    )
