@@ -86,6 +86,15 @@ def test_mails_from_the_field_open_or_are_named(field: Path) -> None:
     assert seen > 50
 
 
+@pytest.mark.parametrize(("chest", "mail"), [("two.p12", "enc.eml"), ("nss-two.p12", "ne.eml")])
+def test_pkcs12_with_several_key_pairs_opens(field: Path, chest: str, mail: str) -> None:
+    """Signing and encryption keys of one person, as OpenSSL and NSS write them: all keys are read."""
+    folder = field / "01-p12-two-key-pairs"
+    identities = load_identities((folder / chest).read_bytes(), (folder / "pw").read_bytes().strip())
+    assert len(identities) > 1
+    assert b"4711" in decrypt((folder / mail).read_bytes(), identities).message
+
+
 def _problems(name: str, file: Path) -> Sequence[str]:
     mail = file.read_bytes()
     identities = load_identities((file.parent / "bob.key").read_bytes())

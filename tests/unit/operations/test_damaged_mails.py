@@ -22,7 +22,7 @@ from smime_session import (
     inspect,
     rewrap,
 )
-from tests.support.damage import BODIES, ENCODINGS, FOLLOWED, divide
+from tests.support.damage import BODIES, ENCODINGS, FOLLOWED, PADDING, divide
 from tests.support.damaged_heads import HEADS, MBOX_LINE
 
 if TYPE_CHECKING:
@@ -183,6 +183,34 @@ def test_what_is_no_base64_may_stand_anywhere(
     expected = decrypt(sent["compat"], [alice.identity]).message
     assert decrypt(mail, [alice.identity]).message == expected
     assert streamed(mail, alice)[0] == expected
+
+
+@SETTINGS
+@given(after=st.binary(min_size=1, max_size=200), profile=st.sampled_from(sorted(each.name for each in PROFILES)))
+def test_anything_may_follow(alice: Person, sent: dict[str, bytes], after: bytes, profile: str) -> None:
+    """Whatever octets stand behind the base64 text, on its last line or on one of their own."""
+    expected = decrypt(sent[profile], [alice.identity]).message
+    for mail in (sent[profile].rstrip() + after, sent[profile] + after):
+        opened = decrypt(mail, [alice.identity])
+        assert opened.message == expected
+        assert not opened.repairs or opened.repairs in {(FOLLOWED,), (PADDING,)}
+        assert streamed(mail, alice) == (expected, opened.repairs)
+
+
+@SETTINGS
+@given(st.lists(st.tuples(st.integers(0, 6), st.binary(max_size=40)), min_size=1, max_size=4))
+def test_any_lines_may_stand_in_a_head(alice: Person, sent: dict[str, bytes], lines: list[tuple[int, bytes]]) -> None:
+    """What is no header field harms none of the others, as long as it neither ends the head nor describes the body."""
+    head, body, eol = divide(sent["modern"])
+    kept = head.splitlines(keepends=True)
+    for place, octets in lines:
+        line = octets.translate(None, b"\r\n:").lstrip() or b"?"
+        at = min(place, kept.index(next(each for each in kept if each.startswith(b"Content-"))))
+        kept.insert(at, line + eol)
+    opened = decrypt(b"".join(kept) + eol + body, [alice.identity])
+    expected = decrypt(sent["modern"], [alice.identity]).message
+    assert opened.message == expected
+    assert len(opened.repairs) == 1
 
 
 @pytest.mark.parametrize("after", [b"x", b"\0\0more", bytes(100) + b".", b"-----END CMS-----\n", b"\x30\x80" * 99])
