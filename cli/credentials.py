@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session import Identity, Profile, Recipient, TrustAnchors
+    from smime_session import Identity, Issuer, Profile, Recipient, SplitPkcs12, TrustAnchors
     from smime_session.certificates.certificate import Certificate
     from smime_session.inspection.listing import Listing
 
@@ -164,6 +164,53 @@ def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
     from .passphrases import unlocked
 
     return load_file(path, lambda data: unlocked(passphrases, lambda passphrase: list_credentials(data, passphrase)))
+
+
+def split_in(path: str, passphrases: Sequence[bytes], *, locked: bool) -> tuple[SplitPkcs12, Listing]:
+    """Split a PKCS#12 file, and tell what it holds; without a passphrase it is asked for.
+
+    Args:
+        path: the file.
+        passphrases: each is tried.
+        locked: whether the passphrase that fits locks the private keys anew.
+
+    Raises:
+        CredentialError: it is another kind of file, holds no private key that can be used, or it stays locked.
+        OSError: the file cannot be read.
+    """
+    from smime_session import list_credentials, split_pkcs12
+
+    from .passphrases import unlocked_or_asked
+
+    def split(data: bytes, passphrase: bytes | None) -> tuple[SplitPkcs12, Listing]:
+        parts = split_pkcs12(data, passphrase, lock=(passphrase or None) if locked else None)
+        return parts, list_credentials(data, passphrase)
+
+    return load_file(path, lambda data: unlocked_or_asked(path, passphrases, partial(split, data)))
+
+
+def authority_in(path: str, certificate: str | None, passphrases: Sequence[bytes]) -> Issuer:
+    """Load an authority; if its private key is locked, ask on the terminal if no passphrase is given.
+
+    Args:
+        path: the file of its private key.
+        certificate: that of its certificate; None if both are in one.
+        passphrases: each is tried.
+
+    Raises:
+        CredentialError: a file does not hold what it should, or it stays locked.
+        OSError: a file cannot be read.
+    """
+    from smime_session import load_authority
+
+    from .passphrases import unlocked_or_asked
+
+    other = None if certificate is None else read_limited(certificate, MAX_FILE_SIZE, "certificates and keys")
+
+    def load(data: bytes, passphrase: bytes | None) -> Issuer:
+        return load_authority(data, other, passphrase=passphrase)
+
+    return load_file(path, lambda data: unlocked_or_asked(path, passphrases, partial(load, data)))
 
 
 def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:

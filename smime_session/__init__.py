@@ -74,16 +74,20 @@ if TYPE_CHECKING:
     from smime_session.inspection.interoperability import ClientNote
     from smime_session.inspection.listing import Listing, list_credentials
     from smime_session.operations.addressees import Addressed, Addressee, encrypt_by_address
+    from smime_session.operations.authority import NewAuthority, load_authority, new_authority, revocation_list
     from smime_session.operations.decrypt import Decrypted, Opened, decrypt, decrypt_stream
     from smime_session.operations.encrypt import Sealed, encrypt, encrypt_stream
     from smime_session.operations.inspect import Inspection, inspect
+    from smime_session.operations.issuing import Issuer
     from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
+    from smime_session.operations.request import NewRequest, new_request
     from smime_session.operations.rewrap import Rewrapped, rewrap, rewrap_stream
     from smime_session.operations.saved_key import SavedSessionKey, export_session_key, load_session_key
     from smime_session.operations.sign import Signed, sign, sign_stream
     from smime_session.operations.signatures import Signature
     from smime_session.operations.signer import Signer, load_signer
     from smime_session.operations.verify import Verification, Verified, verify, verify_stream
+    from smime_session.operations.split_pkcs12 import SplitPkcs12, split_pkcs12
     from smime_session.profiles import AUTO, COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
     from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
@@ -115,13 +119,16 @@ __all__ = [
     "DecryptionError",
     "Identity",
     "Inspection",
+    "Issuer",
     "KEY_TYPES",
     "LimitError",
     "Listing",
     "MODERN",
     "MalformedError",
     "MessageError",
+    "NewAuthority",
     "NewIdentity",
+    "NewRequest",
     "NoMatchError",
     "NotEnvelopeError",
     "NotMailError",
@@ -154,6 +161,7 @@ __all__ = [
     "Signer",
     "SignerError",
     "SmimeError",
+    "SplitPkcs12",
     "TrustAnchors",
     "UnsupportedAlgorithmError",
     "Verdict",
@@ -170,18 +178,23 @@ __all__ = [
     "export_session_key",
     "inspect",
     "list_credentials",
+    "load_authority",
     "load_certificates",
     "load_crls",
     "load_identities",
     "load_recipients",
     "load_session_key",
     "load_signer",
+    "new_authority",
     "new_identity",
+    "new_request",
     "recipient_for",
+    "revocation_list",
     "rewrap",
     "rewrap_stream",
     "sign",
     "sign_stream",
+    "split_pkcs12",
     "verify",
     "verify_stream",
 ]
@@ -207,6 +220,10 @@ _MODULES: Final = {
     "certificates.ocsp": ("OcspClient",),
     "certificates.revocation": ("load_crls",),
     "certificates.trust": ("TrustAnchors", "Verdict"),
+    "operations.authority": ("NewAuthority", "load_authority", "new_authority", "revocation_list"),
+    "operations.issuing": ("Issuer",),
+    "operations.request": ("NewRequest", "new_request"),
+    "operations.split_pkcs12": ("SplitPkcs12", "split_pkcs12"),
     "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
     "recipients.from_certificates": ("certificates_for", "load_recipients", "recipient_for"),
     "inspection.listing": ("Listing", "list_credentials"),

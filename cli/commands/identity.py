@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from smime_session.operations import authority as authorities
 from smime_session.operations import new_identity as creation
+from smime_session.operations.issuing import MAX_DAYS
+from smime_session.operations.request import REQUEST_KEY_TYPES, new_request
 
+from ..authority import authority_options
 from ..options import PATH, MisuseError, passphrase_options
 from ..parsing import Command
 
 if TYPE_CHECKING:
-    from smime_session.operations.new_identity import NewIdentity
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from cryptography import x509
+
+    from ..authority import Authority
 
 _ENDINGS: Final = ("key", "pem", "issuer.pem")
 
@@ -24,31 +34,59 @@ def command() -> None:
     """Make private keys and certificates, or show what a file holds."""
 
 
+def _days_option(default: int, what: str = "certificate") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--days",
+        type=click.IntRange(1, MAX_DAYS),
+        default=default,
+        show_default=True,
+        help=f"How many days the {what} is valid.",
+    )
+
+
+def _type_option(types: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--type", "key_type", type=click.Choice(types), default="rsa3072", show_default=True, help="The kind of key."
+    )
+
+
+def _prefix_option(files: str, default: str = "the address") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("-o", "--output", metavar="PREFIX", type=PATH, help=f"Write {files}.  [default: {default}]")
+
+
+def _lock_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what locks a new private key; the function gets ``lock``: the passphrase, once it is called with a name."""
+
+    @functools.wraps(function)
+    def collect(
+        *arguments: object,
+        asks: bool,
+        passphrase_files: tuple[str, ...],
+        passphrase_envs: tuple[str, ...],
+        **options: Any,  # noqa: ANN401  # whatever click passes
+    ) -> object:
+        if asks + len(passphrase_files) + len(passphrase_envs) > 1:
+            raise MisuseError("more than one passphrase is given, and a private key has one")
+
+        def lock(name: str) -> bytes | None:
+            from ..passphrases import given_passphrases
+
+            given = [_chosen_passphrase(name)] if asks else given_passphrases(passphrase_files, passphrase_envs)
+            return given[0] if given else None
+
+        return function(*arguments, lock=lock, **options)
+
+    asking = click.option(
+        "--passphrase", "asks", is_flag=True, help="Ask, twice, for a passphrase to lock the private key with."
+    )
+    return asking(passphrase_options(collect))
+
+
 @command.command("new", cls=Command)
 @click.argument("address")
-@click.option(
-    "--type",
-    "key_type",
-    type=click.Choice(tuple(creation.KEY_TYPES)),
-    default="rsa3072",
-    show_default=True,
-    help="The kind of key.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="PREFIX",
-    type=PATH,
-    help="Write PREFIX.key and PREFIX.pem.  [default: the address]",
-)
-@click.option(
-    "--days",
-    type=click.IntRange(1, creation.MAX_DAYS),
-    default=730,
-    show_default=True,
-    help="How many days the certificate is valid.",
-)
-@click.option("--passphrase", "asks", is_flag=True, help="Ask, twice, for a passphrase to lock the private key with.")
+@_type_option(tuple(creation.KEY_TYPES))
+@_prefix_option("PREFIX.key and PREFIX.pem")
+@_days_option(730)
 @click.option(
     "--announce/--no-announce",
     default=True,
@@ -56,54 +94,182 @@ def command() -> None:
     help="Announce in the certificate what smime-session reads, so that senders can choose it (AES-GCM, RSAES-OAEP);"
     " not for a key that is for a mail program.",
 )
-@passphrase_options
-def new(  # noqa: PLR0913, PLR0917  # an argument for each option
+@_lock_options
+@authority_options()
+def new(  # noqa: PLR0913  # an argument for each option
     address: str,
+    *,
+    announce: bool,
     key_type: str,
     output: str | None,
     days: int,
-    passphrase_files: tuple[str, ...],
-    passphrase_envs: tuple[str, ...],
-    *,
-    announce: bool,
-    asks: bool,
+    lock: Callable[[str], bytes | None],
+    authority: Authority,
 ) -> None:
     """Make a private key and a certificate for ADDRESS.
 
-    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others. For a key
-    that cannot sign, an issuer is made for this one certificate; PREFIX.issuer.pem is the issuer's own.
-    Existing files are never overwritten.
+    PREFIX.key holds both and stays secret; PREFIX.pem is the certificate to give to others. With --ca-key, a CA of
+    your own issues it. Without one, for a key that cannot sign, an issuer is made for this one certificate;
+    PREFIX.issuer.pem is the issuer's own. Existing files are never overwritten.
     """
-    if asks + len(passphrase_files) + len(passphrase_envs) > 1:
-        raise MisuseError("more than one passphrase is given, and a private key has one")
-    if output is None and "/" in address:
-        raise MisuseError("a file cannot be named after an address with a slash", "-o PREFIX names the files")
-    key_path, certificate_path, issuer_path = (f"{output or address}.{ending}" for ending in _ENDINGS)
+    key_path, certificate_path, issuer_path = _paths(output, address, _ENDINGS)
     _refuse_existing(key_path, certificate_path, issuer_path)
 
-    from smime_session import CredentialError
-
     from ..files import PRIVATE, SHARED, new_files
-    from ..passphrases import given_passphrases
 
-    try:
-        creation.parse_address(address)
-    except CredentialError as error:
-        raise MisuseError(str(error)) from error
-    given = [_chosen_passphrase(address)] if asks else given_passphrases(passphrase_files, passphrase_envs)
-    passphrase = given[0] if given else None
+    _check_address(address)
+    issuer = authority.load()
+    passphrase = lock(address)
     wanted = [(key_path, PRIVATE), (certificate_path, SHARED)]
-    if not creation.KEY_TYPES[key_type].signs:
+    if not issuer and not creation.KEY_TYPES[key_type].signs:
         wanted.append((issuer_path, SHARED))
     with new_files(*wanted) as (key_file, certificate_file, *issuer_files):
-        made = creation.new_identity(address, key_type=key_type, days=days, passphrase=passphrase, announce=announce)
+        made = creation.new_identity(
+            address, key_type=key_type, days=days, passphrase=passphrase, announce=announce, issuer=issuer
+        )
         key_file.write(made.private_key_pem + made.certificate_pem)
         certificate_file.write(made.certificate_pem)
         for issuer_file in issuer_files:
             issuer_file.write(made.issuer_certificate_pem or b"")
-    _tell(made, key_path, certificate_path, locked=passphrase is not None)
+    _tell_key(key_path, locked=passphrase is not None)
+    _tell_certificate(certificate_path, made.certificate)
     if issuer_files:
         _tell_issuer(issuer_path)
+
+
+@command.command("new-ca", cls=Command)
+@click.argument("name")
+@_type_option(authorities.AUTHORITY_KEY_TYPES)
+@_prefix_option("PREFIX.key and PREFIX.pem", "ca")
+@_days_option(3650)
+@_lock_options
+def new_ca(name: str, *, key_type: str, output: str | None, days: int, lock: Callable[[str], bytes | None]) -> None:
+    """Make a small CA with the name NAME, for a team or a test.
+
+    PREFIX.key holds its private key and its certificate: who has it can issue certificates for everyone.
+    PREFIX.pem is the certificate that others trust, with --ca PREFIX.pem. Existing files are never overwritten.
+    """
+    key_path, certificate_path = _paths(output or "ca", name, _ENDINGS[:2])
+    _refuse_existing(key_path, certificate_path)
+
+    from ..files import PRIVATE, SHARED, new_files
+
+    passphrase = lock(name)
+    with new_files((key_path, PRIVATE), (certificate_path, SHARED)) as (key_file, certificate_file):
+        made = authorities.new_authority(name, key_type=key_type, days=days, passphrase=passphrase)
+        key_file.write(made.private_key_pem + made.certificate_pem)
+        certificate_file.write(made.certificate_pem)
+    _tell_key(key_path, locked=passphrase is not None)
+    _tell_certificate(certificate_path, made.certificate)
+
+
+@command.command("revoke", cls=Command)
+@click.argument("certificates", metavar="[CERT...]", type=PATH, nargs=-1)
+@click.option(
+    "--crl", metavar="FILE", type=PATH, required=True, help="The revocation list; it is made if it is not there."
+)
+@_days_option(30, "list")
+@authority_options(required=True)
+def revoke(certificates: tuple[str, ...], *, crl: str, days: int, authority: Authority) -> None:
+    """Revoke the certificates in each CERT: put them on the revocation list of the CA that issued them.
+
+    What is on the list stays there. Without CERT, the list is made anew, which it must be before it ends.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from smime_session import load_crls, revocation_list
+    from smime_session.errors import CredentialError
+
+    from ..console import say
+    from ..credentials import certificates_in
+    from ..files import Output
+    from ..options import refuse_to_replace
+
+    target = Output(crl)
+    refuse_to_replace(target, "--ca-key", [path for path in (authority.key, authority.certificate) if path])
+    revoked = certificates_in(certificates)
+    previous = load_crls(crl) if os.path.exists(crl) else []  # noqa: PTH110  # pathlib is slow to load
+    if len(previous) > 1:
+        raise CredentialError(f"{crl}: the file holds {len(previous)} revocation lists, and one is made anew")
+    issuer = authority.load()
+    if issuer is None:
+        raise MisuseError("there is no CA", "--ca-key CA.key gives its private key")
+    made = revocation_list(issuer, revoked, previous=previous[0] if previous else None, days=days)
+    with target.open() as file:
+        file.write(made.public_bytes(Encoding.PEM))
+    say(f"Wrote {crl}: {len(made)} revoked, valid until {made.next_update_utc:%Y-%m-%d}")
+
+
+@command.command("request", cls=Command)
+@click.argument("address")
+@_type_option(REQUEST_KEY_TYPES)
+@_prefix_option("PREFIX.key and PREFIX.csr")
+@_lock_options
+def request(address: str, *, key_type: str, output: str | None, lock: Callable[[str], bytes | None]) -> None:
+    """Make a private key for ADDRESS, and a request for its certificate that a CA takes (PKCS#10).
+
+    PREFIX.key holds the private key and stays secret; PREFIX.csr goes to the CA. Append the certificate that comes
+    back to PREFIX.key. Existing files are never overwritten.
+    """
+    key_path, request_path = _paths(output, address, ("key", "csr"))
+    _refuse_existing(key_path, request_path)
+
+    from ..console import say
+    from ..files import PRIVATE, SHARED, new_files
+
+    _check_address(address)
+    passphrase = lock(address)
+    with new_files((key_path, PRIVATE), (request_path, SHARED)) as (key_file, request_file):
+        made = new_request(address, key_type=key_type, passphrase=passphrase)
+        key_file.write(made.private_key_pem)
+        request_file.write(made.request_pem)
+    _tell_key(key_path, locked=passphrase is not None)
+    say(f"Wrote {request_path}: the request for a certificate")
+
+
+@command.command("import", cls=Command)
+@click.argument("file", metavar="FILE.p12", type=PATH)
+@_prefix_option("PREFIX.key and PREFIX.pem", "the address in the certificate, or the name of FILE")
+@passphrase_options
+@click.option("--unlocked", is_flag=True, help="Write the private keys without a passphrase.")
+def import_(
+    file: str,
+    *,
+    output: str | None,
+    passphrase_files: tuple[str, ...],
+    passphrase_envs: tuple[str, ...],
+    unlocked: bool,
+) -> None:
+    """Split a PKCS#12 file, as browsers and Windows export one, and show what it held.
+
+    PREFIX.key gets its private keys with their certificates, locked with the passphrase of the file; PREFIX.pem
+    the certificates to give to others; PREFIX.issuer.pem those of issuers, if there are any. Existing files are never
+    overwritten.
+    """
+    from ..console import emit, say
+    from ..credentials import split_in
+    from ..files import PRIVATE, SHARED, new_files
+    from ..passphrases import given_passphrases
+    from ..tree import render
+
+    found, listing = split_in(file, given_passphrases(passphrase_files, passphrase_envs), locked=not unlocked)
+    name = next(iter(found.addresses), None)
+    if name is None or "/" in name:
+        name = os.path.splitext(os.path.basename(file))[0]  # noqa: PTH119, PTH122  # pathlib is slow to load
+    key_path, certificate_path, issuer_path = _paths(output, name, _ENDINGS)
+    parts = [(key_path, PRIVATE, found.private_keys_pem), (certificate_path, SHARED, found.certificates_pem)]
+    parts += [(issuer_path, SHARED, found.issuers_pem)] if found.issuers_pem else []
+    _refuse_existing(*(path for path, _, _ in parts))
+    with new_files(*((path, permissions) for path, permissions, _ in parts)) as targets:
+        for target, (_, _, octets) in zip(targets, parts, strict=True):
+            target.write(octets)
+    locked = b"ENCRYPTED PRIVATE KEY" in found.private_keys_pem
+    _tell_key(key_path, locked=locked)
+    for certificate in found.certificates:
+        _tell_certificate(certificate_path, certificate)
+    if found.issuers_pem:
+        say(f"Wrote {issuer_path}: the certificates of issuers")
+    emit(render(file, listing.to_dict()))
 
 
 @command.command("show", cls=Command)
@@ -131,6 +297,26 @@ def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[st
         emit(render("standard input" if file == "-" else file, found))
 
 
+def _paths(output: str | None, name: str, endings: Sequence[str]) -> list[str]:
+    """Return the names of files.
+
+    Raises:
+        MisuseError: they are to be named after what no file is named after.
+    """
+    if output is None and "/" in name:
+        raise MisuseError("a file cannot be named after an address with a slash", "-o PREFIX names the files")
+    return [f"{output or name}.{ending}" for ending in endings]
+
+
+def _check_address(address: str) -> None:
+    from smime_session import CredentialError
+
+    try:
+        creation.parse_address(address)
+    except CredentialError as error:
+        raise MisuseError(str(error)) from error
+
+
 def _refuse_existing(*paths: str) -> None:
     """Refuse before a passphrase is asked for and a key is made."""
     for path in paths:
@@ -154,14 +340,19 @@ def _chosen_passphrase(address: str) -> bytes:
     return passphrase
 
 
-def _tell(made: NewIdentity, key_path: str, certificate_path: str, *, locked: bool) -> None:
+def _tell_key(path: str, *, locked: bool) -> None:
+    from ..console import say
+
+    say(f"Wrote {path}: the private key, {'locked with the passphrase' if locked else 'not locked'}")
+
+
+def _tell_certificate(path: str, certificate: x509.Certificate) -> None:
     from cryptography.hazmat.primitives import hashes
 
     from ..console import say
 
-    say(f"Wrote {key_path}: the private key, {'locked with the passphrase' if locked else 'not locked'}")
-    say(f"Wrote {certificate_path}: the certificate, valid until {made.certificate.not_valid_after_utc:%Y-%m-%d}")
-    say(f"SHA-256 fingerprint: {made.certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")
+    say(f"Wrote {path}: the certificate, valid until {certificate.not_valid_after_utc:%Y-%m-%d}")
+    say(f"SHA-256 fingerprint: {certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")
 
 
 def _tell_issuer(path: str) -> None:

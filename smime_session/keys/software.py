@@ -77,6 +77,12 @@ class SoftwareKey:
 
     def __init__(self, key: PrivateKeyTypes) -> None:
         self._public_key = PublicKey.of(key.public_key())
+        self._loaded = key
+
+    @property
+    def loaded(self) -> PrivateKeyTypes:
+        """The library's object, to issue certificates with or to write to another file; a token's key has none."""
+        return self._loaded
 
     @property
     def public_key(self) -> PublicKey:

@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from pybase64 import b64encode
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smime_session.algorithms import CEK_HKDF_SHA256_OID
 from smime_session.arguments import check_passphrase, check_text, moment
-from smime_session.certificates.names import SMTP_UTF8_MAILBOX, UTF8_STRING, ascii_domain
-from smime_session.cms import asn1, capabilities
+from smime_session.certificates.names import ascii_domain
+from smime_session.certificates.trust import TrustAnchors
+from smime_session.cms import capabilities
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.errors import CredentialError
-from smime_session.keys.pkcs8 import locked
-from smime_session.memory import erase
+from smime_session.operations.issuing import (
+    Issuer,
+    authority_certificate,
+    check_choices,
+    digest_for,
+    general_name,
+    issuer_identifier,
+    key_usage,
+    named,
+    private_key_pem,
+    validity_from,
+)
 from smime_session.recipients.registry import key_types
 
 if TYPE_CHECKING:
@@ -38,11 +46,6 @@ if TYPE_CHECKING:
 
 MAX_ADDRESS_SIZE: Final = 254  # octets: RFC 5321, 4.5.3.1.3 less the angle brackets
 MAX_LOCAL_SIZE: Final = 64  # octets before the @: RFC 5321, 4.5.3.1.1
-MAX_DAYS: Final = 36_525  # a century; certificates cannot name years past 9999 at all
-MAX_PASSPHRASE_SIZE: Final = 1023  # octets: what the library unlocks with
-_MAX_COMMON_NAME: Final = 64  # octets: RFC 5280, A.1 has characters, the library is stricter
-_PEM_LINE: Final = 64  # characters: RFC 7468, 2
-_CLOCK_SKEW_MINUTES: Final = 5  # a reader's clock may be this far behind ours
 
 KEY_TYPES: Final = key_types()
 """The types of key by the names on the command line."""
@@ -79,12 +82,13 @@ def new_identity(  # noqa: PLR0913  # a choice each
     days: int = 730,
     passphrase: bytes | None = None,
     announce: bool = True,
+    issuer: Issuer | None = None,
     at: datetime | None = None,
 ) -> NewIdentity:
     """Make a private key and an S/MIME certificate for it (RFC 8550).
 
-    A key that signs makes its certificate itself. For one that cannot, an issuer is made that signs
-    this one certificate and whose own key is then gone.
+    Without an issuer, a key that signs makes its certificate itself. For one that cannot, an issuer is made that
+    signs this one certificate and whose own key is then gone.
 
     Args:
         address: the mail address, nothing around it.
@@ -94,28 +98,28 @@ def new_identity(  # noqa: PLR0913  # a choice each
             None leaves it unlocked.
         announce: whether the certificate announces what this package reads (RFC 4262): authenticated content and
             RSAES-OAEP, which senders then choose. A key for another mail program should announce nothing.
+        issuer: who signs the certificate, as :func:`~smime_session.operations.authority.load_authority` loads one.
         at: when its validity begins, with its time zone; now if not given.
 
     Raises:
-        CredentialError: an argument cannot be used.
+        CredentialError: an argument cannot be used; or the issuer must not issue such a certificate.
         TypeError: an argument is of a kind that is not accepted.
     """
     check_passphrase(passphrase)
     local, domain = parse_address(address)
     if key_type not in KEY_TYPES:
         raise CredentialError(f"there is no key type {key_type!r}: choose one of {', '.join(KEY_TYPES)}")
-    if not 1 <= days <= MAX_DAYS:
-        raise CredentialError(f"a certificate is valid for 1 to {MAX_DAYS:,} days, not {days:,}")
-    if passphrase is not None and not 1 <= len(passphrase) <= MAX_PASSPHRASE_SIZE:
-        raise CredentialError(f"a passphrase has 1 to {MAX_PASSPHRASE_SIZE:,} octets, not {len(passphrase):,}")
+    check_choices(days, passphrase)
     kind = KEY_TYPES[key_type]
     key = kind.generate()
-    validity = _validity(at, days)
-    issuer = None if kind.signs else _throw_away_issuer(f"{local}@{domain}", validity)
+    validity = validity_from(at, days)
+    given, issuer = issuer, issuer or (None if kind.signs else _throw_away_issuer(f"{local}@{domain}", validity))
     certificate = _certificate(key, kind, local, domain, validity, issuer, announce=announce)
+    if given:
+        _check_chain(certificate, given, address, moment(at))
     return NewIdentity(
         address=address,
-        private_key_pem=_private_key_pem(key, passphrase),
+        private_key_pem=private_key_pem(key, passphrase),
         certificate_pem=certificate.public_bytes(Encoding.PEM),
         certificate=certificate,
         issuer_certificate_pem=issuer.certificate.public_bytes(Encoding.PEM) if issuer else None,
@@ -146,48 +150,24 @@ def _is_label(label: str) -> bool:
     return letters and _LABEL.fullmatch(ascii_domain(label)) is not None
 
 
-def _private_key_pem(key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
-    """Return a private key as PKCS#8 in PEM (RFC 7468, 10 and 11)."""
-    if passphrase is None:
-        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    unlocked = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    try:
-        text = b64encode(locked(unlocked, passphrase))
-    finally:
-        erase(unlocked)
-    lines = [text[at : at + _PEM_LINE] for at in range(0, len(text), _PEM_LINE)]
-    return b"\n".join((b"-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, b"-----END ENCRYPTED PRIVATE KEY-----", b""))
-
-
-def _validity(at: datetime | None, days: int) -> tuple[datetime, datetime]:
-    start = moment(at)
-    try:
-        return start - timedelta(minutes=_CLOCK_SKEW_MINUTES), start + timedelta(days=days)
-    except OverflowError as error:
-        raise CredentialError(f"a certificate cannot be valid for {days:,} days from {start:%Y-%m-%d}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Issuer:
-    """Who signs the certificate of a key that cannot sign."""
-
-    key: CertificateIssuerPrivateKeyTypes = field(repr=False)
-    certificate: x509.Certificate
-
-
-def _throw_away_issuer(address: str, validity: tuple[datetime, datetime]) -> _Issuer:
+def _throw_away_issuer(address: str, validity: tuple[datetime, datetime]) -> Issuer:
     """Make an issuer for one certificate; its key is in memory alone and ends with it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"issuer of {address}")
-    key_identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), *validity)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(frozenset({"key_cert_sign"})), critical=True)
-        .add_extension(key_identifier, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return _Issuer(key, certificate)
+    return Issuer(key, authority_certificate(f"issuer of {address}", key, validity, ("key_cert_sign",)))
+
+
+def _check_chain(certificate: x509.Certificate, issuer: Issuer, address: str, at: datetime) -> None:
+    """Check what a reader would check who trusts the issuer.
+
+    Raises:
+        CredentialError: the reader would not trust the certificate.
+    """
+    end = issuer.certificate.not_valid_after_utc
+    if certificate.not_valid_after_utc > end:
+        raise CredentialError(f"the new certificate would end after that of its issuer, which ends on {end:%Y-%m-%d}")
+    verdict = TrustAnchors([issuer.certificate]).check(certificate, at=at, address=address)
+    if not verdict.trusted:
+        raise CredentialError(f"the new certificate would not be trusted: it {verdict.reason}")
 
 
 def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
@@ -196,31 +176,28 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
     local: str,
     domain: str,
     validity: tuple[datetime, datetime],
-    issuer: _Issuer | None,
+    issuer: Issuer | None,
     *,
     announce: bool,
 ) -> x509.Certificate:
     """Make the certificate of ``key``, signed by ``issuer`` or by the key itself."""
     public_key = cast("CertificatePublicKeyTypes", key.public_key())
     signer = issuer.key if issuer else cast("CertificateIssuerPrivateKeyTypes", key)
-    name = _name(f"{local}@{domain}")
+    name = named(f"{local}@{domain}")
     issuer_name = issuer.certificate.subject if issuer else name
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
-    issuer_identifier = x509.SubjectKeyIdentifier.from_public_key(signer.public_key())
     builder = (
         x509.CertificateBuilder(issuer_name, name, public_key, x509.random_serial_number(), *validity)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(kind.key_usage), critical=True)
+        .add_extension(key_usage(kind.key_usage), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(local, domain)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([general_name(local, domain)]), critical=False)
         .add_extension(key_identifier, critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), critical=False
-        )
+        .add_extension(issuer_identifier(signer, issuer.certificate if issuer else None), critical=False)
     )
     if announce:
         builder = builder.add_extension(_capabilities(kind), critical=False)  # RFC 4262, 2
-    return builder.sign(signer, _digest(signer))
+    return builder.sign(signer, digest_for(signer))
 
 
 def _capabilities(kind: KeyType) -> x509.UnrecognizedExtension:
@@ -228,45 +205,3 @@ def _capabilities(kind: KeyType) -> x509.UnrecognizedExtension:
     derived = AlgorithmIdentifier(CEK_HKDF_SHA256_OID)
     encoded = capabilities.encode((*capabilities.CONTENT, derived, *kind.capabilities))
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(capabilities.SMIME_CAPABILITIES_OID), encoded)
-
-
-def _digest(key: CertificateIssuerPrivateKeyTypes) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
-    """Return the hash function to sign with, as large as an EC key: gpgsm refuses a smaller one."""
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.key_size <= hashes.SHA256.digest_size * 8:
-        return hashes.SHA256()
-    return hashes.SHA384() if key.key_size <= hashes.SHA384.digest_size * 8 else hashes.SHA512()
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(common_name))])
-
-
-def _common_name(name: str) -> str:
-    """Return a name, shortened to fit; the subject alternative name has all of the address."""
-    octets = name.encode()
-    if len(octets) <= _MAX_COMMON_NAME:
-        return name
-    return octets[: _MAX_COMMON_NAME - len("…".encode())].decode(errors="ignore") + "…"
-
-
-def _key_usage(bits: frozenset[str]) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature="digital_signature" in bits,
-        content_commitment=False,
-        key_encipherment="key_encipherment" in bits,
-        data_encipherment=False,
-        key_agreement="key_agreement" in bits,
-        key_cert_sign="key_cert_sign" in bits,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _general_name(local: str, domain: str) -> x509.GeneralName:
-    """Return an rfc822Name, or what takes its place if the local part is not ASCII (RFC 9598, 3)."""
-    address = f"{local}@{domain}"
-    if local.isascii():
-        return x509.RFC822Name(address)
-    mailbox = asn1.encode(UTF8_STRING, address.encode())
-    return x509.OtherName(x509.ObjectIdentifier(SMTP_UTF8_MAILBOX), mailbox)
