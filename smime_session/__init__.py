@@ -86,8 +86,8 @@ if TYPE_CHECKING:
     from smime_session.operations.sign import Signed, sign, sign_stream
     from smime_session.operations.signatures import Signature
     from smime_session.operations.signer import Signer, load_signer
-    from smime_session.operations.verify import Verification, Verified, verify, verify_stream
     from smime_session.operations.split_pkcs12 import SplitPkcs12, split_pkcs12
+    from smime_session.operations.verify import Verification, Verified, verify, verify_stream
     from smime_session.profiles import AUTO, COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
     from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
