@@ -55,7 +55,7 @@ def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--output",
         metavar="OUT",
         type=PATH,
-        help="Write to this file; - is standard output, the default.",
+        help="Write to this file, not to standard output.",
     )(function)
 
 
@@ -85,7 +85,7 @@ def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="FILE",
         type=PATH,
         multiple=True,
-        help="The saved session key of this message, as the session-key command writes it.",
+        help="The saved session key of this message.",
     )(function)
 
 
@@ -187,17 +187,28 @@ def algorithm_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--identifier",
+            metavar="NAME",
             type=click.Choice(["issuer-serial", "key-identifier"]),
-            help="Name recipients in the envelope this way.",
+            help="Name recipients this way: issuer-serial or key-identifier.",
         ),
-        click.option("--rsa", type=click.Choice(RSA_ALGORITHMS), help="Encrypt the session key for RSA keys this way."),
+        click.option(
+            "--rsa",
+            metavar="NAME",
+            type=click.Choice(RSA_ALGORITHMS),
+            help=f"RSA padding: {', '.join(RSA_ALGORITHMS)}.",
+        ),
         click.option(
             "--derive-content-key",
             "derived_content_key",
             is_flag=True,
             help="Bind the content key to its algorithm (RFC 9709); older readers cannot open it.",
         ),
-        click.option("--cipher", type=click.Choice(CIPHERS), help="Encrypt the content with this algorithm."),
+        click.option(
+            "--cipher",
+            metavar="NAME",
+            type=click.Choice(CIPHERS),
+            help=f"Content encryption: {', '.join(CIPHERS)}.",
+        ),
     ):
         function = option(function)
     return function

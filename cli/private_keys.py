@@ -152,7 +152,7 @@ def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
     click.option(
         "--ignore-certificates",
         is_flag=True,
-        help="Try the private keys on every recipient, whatever certificates they come with.",
+        help="Try the private keys on every recipient.",
     )(collect)
     passphrase_options(collect)
     click.option(
@@ -162,6 +162,6 @@ def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="IDENTITY",
         type=PATH,
         multiple=True,
-        help="A file with a private key (PEM, DER or PKCS#12); repeat it for more.",
+        help="A file with private keys (PEM, DER or PKCS#12).",
     )(collect)
     return collect

@@ -33,7 +33,7 @@ def command() -> None:
     """Find certificates by mail address, and keep a folder of them."""
 
 
-@command.command("find", cls=Command)
+@command.command("find", cls=Command, epilog="smime-session certs find bob@example.com --certs certificates")
 @click.argument("address")
 @stores_option(required=True)
 @click.option("--all-certs", "every", is_flag=True, help="Choose all that can be used, not only the best.")
@@ -75,7 +75,7 @@ def _write(path: str, addressee: Addressee) -> None:
             target.write(certificate.public_bytes(Encoding.PEM))
 
 
-@command.command("list", cls=Command)
+@command.command("list", cls=Command, epilog="smime-session certs list certificates")
 @click.argument("folder", type=PATH)
 @_json_option
 def list_(folder: str, *, as_json: bool) -> None:
@@ -112,7 +112,7 @@ def _described(certificate: x509.Certificate) -> dict[str, Any]:
     }
 
 
-@command.command("add", cls=Command)
+@command.command("add", cls=Command, epilog="smime-session certs add certificates alice.pem carol.pem")
 @click.argument("folder", type=PATH)
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1, required=True)
 def add(folder: str, files: tuple[str, ...]) -> None:
@@ -131,7 +131,7 @@ def add(folder: str, files: tuple[str, ...]) -> None:
         say(f"Wrote {folder}/{name}")
 
 
-@command.command("check", cls=Command)
+@command.command("check", cls=Command, epilog="smime-session certs check certificates")
 @click.argument("folder", type=PATH)
 @click.option(
     "--days",

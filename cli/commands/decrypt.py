@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from ..shared_secrets import SharedSecrets
 
 
-@click.command("decrypt", cls=Command)
+_EXAMPLES: Final = "smime-session decrypt -i bob.key letter.enc.eml -o letter.txt"
+
+
+@click.command("decrypt", cls=Command, epilog=_EXAMPLES)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -40,9 +43,9 @@ if TYPE_CHECKING:
 @click.option(
     "--insecure-legacy",
     is_flag=True,
-    help="Open messages that are encrypted with broken algorithms (3DES, RC2 with 128 bits).",
+    help="Open broken algorithms (3DES, RC2 with 128 bits).",
 )
-@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
+@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each option

@@ -56,7 +56,13 @@ _HELP: Final = {
 }
 
 
-@click.command("encrypt", cls=Command)
+_EXAMPLES: Final = (
+    "smime-session encrypt -r bob.pem letter.eml -o letter.enc.eml\n"
+    "smime-session encrypt --certs certificates letter.eml -o sent.eml"
+)
+
+
+@click.command("encrypt", cls=Command, epilog=_EXAMPLES)
 @message_argument
 @click.option("-r", "--recipient", "certificates", metavar="CERT", type=PATH, multiple=True, help=_HELP["-r"])
 @addressing_options

@@ -46,7 +46,13 @@ def _days_option(default: int, what: str = "certificate") -> Callable[[Callable[
 
 def _type_option(types: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(
-        "--type", "key_type", type=click.Choice(types), default="rsa3072", show_default=True, help="The kind of key."
+        "--type",
+        "key_type",
+        metavar="TYPE",
+        type=click.Choice(types),
+        default="rsa3072",
+        show_default=True,
+        help=f"The kind of key: {', '.join(types)}.",
     )
 
 
@@ -82,7 +88,7 @@ def _lock_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return asking(passphrase_options(collect))
 
 
-@command.command("new", cls=Command)
+@command.command("new", cls=Command, epilog="smime-session identity new dana@example.com --type p256 -o dana")
 @click.argument("address")
 @_type_option(tuple(creation.KEY_TYPES))
 @_prefix_option("PREFIX.key and PREFIX.pem")
@@ -272,7 +278,7 @@ def import_(
     emit(render(file, listing.to_dict()))
 
 
-@command.command("show", cls=Command)
+@command.command("show", cls=Command, epilog="smime-session identity show bob.key")
 @click.argument("file", type=PATH)
 @passphrase_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")

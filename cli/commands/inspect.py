@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from ..shared_secrets import SharedSecrets
 
 
-@click.command("inspect", cls=Command)
+_EXAMPLES: Final = "smime-session inspect letter.enc.eml\nsmime-session inspect -i bob.key -r alice.pem letter.enc.eml"
+
+
+@click.command("inspect", cls=Command, epilog=_EXAMPLES)
 @message_argument
 @identity_option
 @shared_secret_options

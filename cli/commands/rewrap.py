@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from ..shared_secrets import SharedSecrets
 
 
-@click.command("rewrap", cls=Command)
+_EXAMPLES: Final = (
+    "smime-session rewrap -i bob.key -r carol.pem letter.enc.eml -o wider.eml\n"
+    "smime-session rewrap --remove carol.pem wider.eml -o narrower.eml"
+)
+
+
+@click.command("rewrap", cls=Command, epilog=_EXAMPLES)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -49,7 +55,7 @@ if TYPE_CHECKING:
     metavar="CERT",
     type=PATH,
     multiple=True,
-    help="Add the recipient whose certificate is in this file, or several; repeat it for more.",
+    help="Add the recipients in this file, or an address.",
 )
 @added_secret_options
 @click.option(
@@ -58,7 +64,7 @@ if TYPE_CHECKING:
     metavar="WHO",
     multiple=True,
     help="Remove a recipient: a certificate file, a mail address, a serial number, a key identifier, or the word"
-    " password. This revokes nothing: a removed recipient may have kept the key.",
+    " password.",
 )
 @click.option(
     "--replace",
@@ -66,34 +72,30 @@ if TYPE_CHECKING:
     metavar="OLD NEW",
     nargs=2,
     multiple=True,
-    help="Remove OLD, as --remove does, and add the recipient whose certificate is in the file NEW.",
+    help="Remove OLD, and add the recipients in file NEW.",
 )
 @click.option(
     "--certificates",
     metavar="FILE",
     type=PATH,
     multiple=True,
-    help="Look up the mail addresses of --remove in this file too, not only in those of -i.",
+    help="Look up mail addresses in this file, too.",
 )
 @click.option(
     "--reseal",
     is_flag=True,
-    help="Re-encrypt the content with a new key, for the recipients named by -r, --replace and --add-... only.",
+    help="Encrypt the content anew, for new recipients only.",
 )
 @output_option
 @click.option(
     "--profile",
     type=click.Choice(["auto", "modern", "compat", "pq"]),
-    show_default="what suits the message: auto for AES-CBC, else modern",
-    help="Algorithms for the keys of new recipients and, with --reseal, for the content; with pq, every recipient"
-    " of the new message must have an ML-KEM key.",
+    help="Algorithms other than those that suit the message.",
 )
 @algorithm_options
 @guard_options
-@click.option(
-    "--insecure-legacy", is_flag=True, help="Rewrap what is encrypted with broken algorithms (3DES, RC2 with 128 bits)."
-)
-@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered unnoticed.")
+@click.option("--insecure-legacy", is_flag=True, help="Open broken algorithms (3DES, RC2 with 128 bits).")
+@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
@@ -117,12 +119,9 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 ) -> None:
     """Give a message other recipients.
 
-    MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Adding a
-    recipient needs an identity that can read the message, which is checked; removing one needs none. The
-    encrypted content stays as it is, byte for byte, and so do the wrapped keys of the other recipients.
-
-    A removed recipient may have kept the message and its key. --reseal gives the message a new key, and
-    needs the certificate, password or shared key of every recipient.
+    Adding one needs a key that reads the message, removing one needs none. The encrypted content stays as it is, byte
+    for byte. A removed recipient may have kept the message and its key: --reseal gives it a new one, and needs the
+    certificate, password or shared key of every recipient.
     """
     destination = Output(output)
     coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))

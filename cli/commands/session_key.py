@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from ..shared_secrets import SharedSecrets
 
 
-@click.command("session-key", cls=Command)
+_EXAMPLES: Final = "smime-session session-key -i bob.key letter.enc.eml -o letter.key"
+
+
+@click.command("session-key", cls=Command, epilog=_EXAMPLES)
 @message_argument
 @identity_option
 @shared_secret_options
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--insecure-legacy",
     is_flag=True,
-    help="Open messages that are encrypted with broken algorithms (3DES, RC2 with 128 bits).",
+    help="Open broken algorithms (3DES, RC2 with 128 bits).",
 )
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..signers import SignerFile
 
 
-@click.command("sign", cls=Command)
+_EXAMPLES: Final = "smime-session sign -i alice.key letter.eml -o signed.eml"
+
+
+@click.command("sign", cls=Command, epilog=_EXAMPLES)
 @message_argument
 @signer_options
 @click.option("--opaque", is_flag=True, help="Put the mail inside the signature: only programs with S/MIME show it.")
