@@ -45,6 +45,7 @@ class Message:
 
 
 MESSAGES: Final = (
+    Message("auto", smime_session.AUTO),
     Message("modern", smime_session.MODERN),
     Message("compat", smime_session.COMPAT),
     Message("aes-128-cbc", replace(CLASSIC, content=AES_128_CBC)),

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from smime_session import Profile
+    from smime_session.mail.header_policy import HeaderPolicy
     from tests.interop.keypair import Keypair
     from tests.interop.peers.base import Peer
 
-FOR_PEOPLE: Final = (smime_session.COMPAT,)
+FOR_PEOPLE: Final = (smime_session.AUTO,)
 """The profiles whose mails are there to be read with a mail program."""
 
 SHOWN: Final = Seen("Grüße", "greetings", lock="ok")
@@ -127,6 +128,12 @@ def _letter() -> EmailMessage:
     return letter
 
 
+def _letter_with_text() -> EmailMessage:
+    letter = _letter()
+    letter.set_content("Grüße")
+    return letter
+
+
 def _alternatives() -> EmailMessage:
     letter = _letter()
     letter.set_content("Grüße")
@@ -202,6 +209,37 @@ def test_signature_inside(thunderbird: Thunderbird, alice: Keypair, profile: Pro
     signed = run([program("openssl", "system"), "cms", "-sign", *key], ours.ENTITY)
     mail = smime_session.encrypt(ours.FIELDS + signed, [alice.certificate], profile=profile)
     assert thunderbird.open(mail) == replace(SHOWN, seal="mismatch")
+
+
+@pytest.mark.parametrize("name", ["plain", "alternatives", "attachments"])
+@pytest.mark.parametrize("headers", ["hcp_baseline", "hcp_shy"])
+def test_hidden_subject(thunderbird: Thunderbird, alice: Keypair, name: str, headers: HeaderPolicy) -> None:
+    """It does not restore the subject, and shows the line in the text that has it."""
+    letter, seen = (_letter_with_text(), SHOWN) if name == "plain" else LETTERS[name]
+    mail = smime_session.encrypt(letter.as_bytes(), [alice.certificate], headers=headers)
+    assert thunderbird.open(mail) == replace(seen, text=f"Subject: greetings\n{seen.text}", subject="[...]")
+
+
+def test_mail_among_our_own(thunderbird: Thunderbird, alice: Keypair, tmp_path: Path) -> None:
+    """Who announces what is read here should not read with it: it uses the key, and shows an empty window.
+
+    Beside another recipient, of whom nothing is known, the same key reads, with RSAES-OAEP.
+    """
+    ours_alone = make_keypair_of("rsa3072", tmp_path)
+    assert thunderbird.takes_key(ours_alone.pkcs12_file, PASSPHRASE)
+    mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [ours_alone.certificate])
+    assert smime_session.inspect(mail).content.algorithm == "AES-256-GCM"
+    seen = thunderbird.open(mail)
+    assert seen == NOTHING
+    assert_noted(mail, seen)
+    stranger = certify("stranger", alice.private_key)  # type: ignore[arg-type]  # an RSA key
+    mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [stranger, ours_alone.certificate])
+    assert smime_session.inspect(mail).content.algorithm == "AES-256-CBC"
+    (_, own) = smime_session.inspect(mail).recipients
+    assert own.summary.algorithm == "RSAES-OAEP with SHA-256"
+    seen = thunderbird.open(mail)
+    assert seen == SHOWN
+    assert_noted(mail, seen)
 
 
 @pytest.mark.parametrize("spec", WEAK, ids=str)
