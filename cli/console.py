@@ -12,6 +12,7 @@ from smime_session.text import printable
 from .streams import naming, standard_stream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
 
@@ -51,6 +52,13 @@ def say_wrapped(text: str) -> None:
 def note(text: str) -> None:
     """Say what is worth knowing about work that succeeded."""
     say(f"Note: {text}")
+
+
+def about_locked_out(programs: Sequence[str]) -> str:
+    """Say which mail programs show a message to nobody."""
+    return (
+        f"{' and '.join(programs)} shows this message to none of its recipients, because one is by password or ML-KEM"
+    )
 
 
 def emit(lines: list[str]) -> None:

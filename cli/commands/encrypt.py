@@ -276,12 +276,13 @@ def _tell(sealed: Iterable[Sealed], left_out: Iterable[str], *, verbose: bool) -
 
 
 def _about(sealed: Sealed, *, verbose: bool) -> Iterator[str]:
+    from ..console import about_locked_out
+
     if verbose:
         means = "authenticated" if sealed.authenticated else "not authenticated, and can be altered on the way"
         yield f"the content is encrypted with {sealed.content_encryption} ({means}): {sealed.reason}"
     if sealed.locked_out:
-        programs = " and ".join(sealed.locked_out)
-        yield f"{programs} shows this message to no recipient: it refuses all that have one by password or ML-KEM"
+        yield about_locked_out(sealed.locked_out)
     if blind := dict.fromkeys(name for name in sealed.removed_fields if name.lower() in _BLIND):
         yield f"{' and '.join(blind)} was removed: every recipient could have read it"
     if sealed.already_encrypted:

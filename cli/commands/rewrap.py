@@ -188,7 +188,7 @@ def _profile(profile: str | None = None, **choices: Any) -> Callable[[Profile], 
 
 def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
     """Say what came of it that the options do not say."""
-    from ..console import note
+    from ..console import about_locked_out, note
 
     def names(those: Sequence[str]) -> str:
         return "; ".join(those)
@@ -201,6 +201,8 @@ def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
         note(f"already a recipient, and left as it was: {names(done.present)}")
     if done.weakened_by:
         note(f"the message was post-quantum and is no longer, because of {names(done.weakened_by)}")
+    if done.locked_out:
+        note(about_locked_out(done.locked_out))
     if done.resealed and not done.authenticated:
         note("the content was not authenticated before: it could have been altered, and was re-encrypted as it was")
     if done.removed and done.resealed:

@@ -45,15 +45,16 @@ def notes_for(content: InspectedContent, recipients: Sequence[InspectedRecipient
     return tuple(_note(client, sealed, wrapped, rules) for client in CLIENTS)
 
 
-def refusing_for_kinds(kinds: Collection[str], algorithm: ContentEncryption) -> tuple[str, ...]:
+def refusing_for_kinds(kinds: Collection[str], algorithm: ContentEncryption, *, derived: bool) -> tuple[str, ...]:
     """Return the mail programs that show a message to nobody because it has recipients of different kinds.
 
     Args:
         kinds: the kinds of its recipients, by their names in the registry.
         algorithm: how its content is encrypted; programs that do not open that are not returned.
+        derived: whether the content key is derived from the session key (RFC 9709).
     """
     sealed = ContentTraits(
-        algorithm.name, algorithm.cipher, algorithm.mode, algorithm.key_size * 8, algorithm.tag_size, derived=False
+        algorithm.name, algorithm.cipher, algorithm.mode, algorithm.key_size * 8, algorithm.tag_size, derived
     )
     rules = [client_rules(kind) for kind in kinds]
     return tuple(

@@ -33,10 +33,9 @@ from smime_session.operations.outgoing import (
     outgoing_head,
     plain_content,
 )
-from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, choose, envelope_header
+from smime_session.operations.sealing import SMIME_TYPES, SealingWriter, choose, envelope_header, locked_out
 from smime_session.profiles import AUTO, MAX_MAIL_HEADER_SIZE, MODERN, Profile
 from smime_session.recipients.from_certificates import recipients_for
-from smime_session.recipients.registry import is_for_certificates, kinds_of
 from smime_session.session_key import SessionKey
 from smime_session.streams.outlets import Outlet, Whole
 from smime_session.streams.sources import LARGE, is_seekable
@@ -46,9 +45,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session.algorithms import ContentEncryption
     from smime_session.certificates.trust import TrustAnchors
-    from smime_session.cms.values import WrappedKey
     from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.outgoing import Content
     from smime_session.operations.sealing import Choice
@@ -270,15 +267,5 @@ def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes
         removed_fields=content.head.removed if content.head else (),
         already_encrypted=content.head is not None and bool(content.head.scheme),
         choice=choice,
-        locked_out=_locked_out(header.wrapped_keys, choice.content),
+        locked_out=locked_out(header),
     )
-
-
-def _locked_out(wrapped: Sequence[WrappedKey], algorithm: ContentEncryption) -> tuple[str, ...]:
-    """Return the mail programs that show a message to nobody because of one of its recipients."""
-    kinds = kinds_of(wrapped)
-    if len(kinds) < 2 or not any(map(is_for_certificates, kinds)):  # noqa: PLR2004  # most messages have one
-        return ()
-    from smime_session.inspection.interoperability import refusing_for_kinds
-
-    return refusing_for_kinds(kinds, algorithm)

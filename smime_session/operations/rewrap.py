@@ -25,7 +25,7 @@ from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import begin, open_content, refuse_unauthenticated
 from smime_session.operations.reseal import reseal as reseal_content
 from smime_session.operations.roster import Change, Roster, remaining, weakening
-from smime_session.operations.sealing import choose, refuse_unreadable
+from smime_session.operations.sealing import choose, locked_out, refuse_unreadable
 from smime_session.profiles import AUTO, DEFAULT, MODERN, Policy, Profile
 from smime_session.recipients.from_certificates import recipients_for
 from smime_session.streams.outlets import Whole
@@ -61,6 +61,8 @@ class Rewrapped:
             and resealing authenticates it as it is.
         weakened_by: the names of those recipients who can be broken by a quantum computer, in a message that
             could not be before (:attr:`~smime_session.operations.inspect.Inspection.post_quantum`).
+        locked_out: the mail programs that show the message to none of its recipients any more, because of the kind of
+            one that is new (``Thunderbird``).
         repairs: what was damaged around the CMS object, or left there by servers and programs, and is not in the
             result: a clause each.
     """
@@ -75,6 +77,7 @@ class Rewrapped:
     resealed: bool
     authenticated: bool
     weakened_by: tuple[str, ...] = ()
+    locked_out: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
 
 
@@ -258,7 +261,8 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
         for _ in reader.ciphertext():
             pass
         trailer = reader.trailer()
-    form, repairs = _copy(replay, target, readers.header(trailer), reader.ciphertext_size, trailer, policy)
+    header = readers.header(trailer)
+    form, repairs = _copy(replay, target, header, reader.ciphertext_size, trailer, policy)
     oid = reader.header.content_encryption.oid
     return Rewrapped(
         content_encryption=name_of(oid) or oid,
@@ -271,8 +275,14 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
         resealed=False,
         authenticated=reader.authenticated,
         weakened_by=readers.weakened_by,
+        locked_out=_newly_locked_out(reader.header, header),
         repairs=repairs,
     )
+
+
+def _newly_locked_out(old: EnvelopeHeader, new: EnvelopeHeader) -> tuple[str, ...]:
+    before = locked_out(old)
+    return tuple(program for program in locked_out(new) if program not in before)
 
 
 def _copy(  # noqa: PLR0913, PLR0917  # what an envelope is made of
@@ -316,5 +326,6 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
         resealed=True,
         authenticated=authenticated,
         weakened_by=weakening(before.wrapped_keys, now.wrapped_keys),
+        locked_out=_newly_locked_out(old, header),
         repairs=reading.incoming.repairs.told(reading.reader.end, followed=reading.reader.followed),
     )

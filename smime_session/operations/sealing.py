@@ -14,9 +14,9 @@ from smime_session.cms.envelope import EnvelopeWriter, Target, trailer_size
 from smime_session.cms.revision import version_for
 from smime_session.cms.values import ContentParameters, EnvelopeHeader, EnvelopeTrailer
 from smime_session.content import SLACK, sealer
-from smime_session.errors import LimitError, UnsupportedAlgorithmError
+from smime_session.errors import LimitError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import DEFAULT
-from smime_session.recipients.registry import check_limits, refuse_classical, wrap_all
+from smime_session.recipients.registry import check_limits, is_for_certificates, kinds_of, refuse_classical, wrap_all
 from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE
 
 if TYPE_CHECKING:
@@ -117,6 +117,20 @@ def envelope_header(
     )
     refuse_unreadable(header, len(recipients))
     return header, parameters
+
+
+def locked_out(header: EnvelopeHeader) -> tuple[str, ...]:
+    """Return the mail programs that show a message to nobody because of the kind of one of its recipients."""
+    kinds = kinds_of(header.wrapped_keys)
+    if len(kinds) < 2 or not any(map(is_for_certificates, kinds)):  # noqa: PLR2004  # most messages have one
+        return ()
+    from smime_session.inspection.interoperability import refusing_for_kinds  # slow to load
+
+    try:
+        parameters = content_algorithm.parameters_from(header.content_encryption)
+    except MessageError:
+        return ()
+    return refusing_for_kinds(kinds, parameters.algorithm, derived=bool(parameters.derivation_info))
 
 
 def refuse_unreadable(header: EnvelopeHeader, recipients: int, policy: Policy = DEFAULT) -> None:

@@ -23,6 +23,7 @@ from smime_session import (
     inspect,
     new_identity,
     recipient_for,
+    rewrap_stream,
 )
 from smime_session.algorithms import (
     AES_256_CBC,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from smime_session.session_key import SessionKey
 
 GCM: Final = frozenset({AES_256_GCM.oid})
+AUTO_CBC: Final = replace(AUTO, content=AES_256_CBC)
 OTHERS: Final = frozenset({AES_128_GCM.oid, CHACHA20_POLY1305.oid, AES_256_CBC.oid})
 
 
@@ -323,7 +325,7 @@ def test_a_recipient_prepared_once_serves_every_choice() -> None:
         ([RSA, EC], COMPAT, ()),
         ([RSA, PASSWORD], COMPAT, ("Thunderbird",)),
         ([EC, SHARED], COMPAT, ()),  # it passes over what it cannot be given
-        ([RSA, ML_KEM], replace(AUTO, content=AES_256_CBC), ("Thunderbird",)),
+        ([RSA, ML_KEM], AUTO_CBC, ("Thunderbird",)),
         ([RSA, PASSWORD], MODERN, ()),
         ([PASSWORD, SHARED], COMPAT, ()),
         ([PASSWORD], COMPAT, ()),
@@ -338,3 +340,22 @@ def test_programs_that_refuse_for_one_recipient(
     assert sealed.locked_out == locked_out
     notes = {note.name: note for note in inspect(target.getvalue()).clients}
     assert all(notes[name].opens == "no" for name in locked_out)
+
+
+def test_rewrapping_tells_whom_a_newcomer_locks_out() -> None:
+    """Only where that is new: not if it was so before, and not once the newcomer is gone."""
+
+    def done(message: bytes, **choices: Any) -> tuple[bytes, tuple[str, ...]]:  # noqa: ANN401  # as they are
+        target = io.BytesIO()
+        found = rewrap_stream(io.BytesIO(message), target, RSA.identities, **choices)
+        return target.getvalue(), found.locked_out
+
+    plain = encrypt(MAIL, [RSA.recipient], profile=COMPAT)
+    assert done(plain, add=[EC.recipient])[1] == ()
+    wider, locked_out = done(plain, add=[PASSWORD.recipient])
+    assert locked_out == ("Thunderbird",)
+    assert done(wider, add=[EC.recipient])[1] == ()
+    assert done(wider, remove=["password"])[1] == ()
+    assert done(plain, add=[RSA.recipient, ML_KEM.recipient], reseal=True, profile=AUTO_CBC)[1] == ("Thunderbird",)
+    derived = replace(AUTO_CBC, derived_content_key=True)
+    assert done(plain, add=[RSA.recipient, ML_KEM.recipient], reseal=True, profile=derived)[1] == ()
