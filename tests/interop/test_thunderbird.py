@@ -8,6 +8,8 @@ from fcntl import LOCK_EX, flock
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 
 import smime_session
 from tests.interop import messages, ours
@@ -120,6 +122,20 @@ def test_keys_that_it_does_not_take(thunderbird: Thunderbird, key_type: str, tmp
     run([program("openssl", "system"), "pkcs12", "-export", *files, "-passout", f"pass:{PASSPHRASE.decode()}"])
     assert not thunderbird.takes_key(reader.pkcs12_file, PASSPHRASE)
     assert messages.opens("Thunderbird", messages.encrypt(Message("curve", smime_session.COMPAT), reader)) == "no"
+
+
+def test_a_certificate_of_a_small_authority(thunderbird: Thunderbird, tmp_path: Path) -> None:
+    """A key whose certificate a CA of one's own issued is taken with its chain, and opens what is sent to it."""
+    ca = smime_session.new_authority("Example CA", key_type="p256")
+    made = smime_session.new_identity("erin@example.org", key_type="rsa2048", issuer=ca.issuer, announce=False)
+    key = load_pem_private_key(made.private_key_pem, None)
+    assert isinstance(key, RSAPrivateKey)
+    locked = BestAvailableEncryption(PASSPHRASE)
+    file = tmp_path / "erin.p12"
+    file.write_bytes(pkcs12.serialize_key_and_certificates(b"erin", key, made.certificate, [ca.certificate], locked))
+    assert thunderbird.takes_key(file, PASSPHRASE)
+    mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [made.certificate], profile=smime_session.COMPAT)
+    assert thunderbird.open(mail) == SHOWN
 
 
 def _letter() -> EmailMessage:
