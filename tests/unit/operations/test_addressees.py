@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from cryptography.x509.oid import NameOID
 
-from smime_session import MODERN, CertificateBundle, RecipientError, decrypt, encrypt_by_address, inspect
+from smime_session import MODERN, CertificateBundle, RecipientError, decrypt, encrypt_by_address, inspect, new_identity
 from smime_session.errors import MessageError
 from smime_session.mail.fields import parse_fields
 from smime_session.operations.addressees import addressee_for, addresses_of_fields
@@ -121,6 +121,20 @@ def test_a_message_object_is_encrypted_too_and_addresses_can_be_given() -> None:
     assert made.recipients == ("carol@x.org",)
     assert made.message["To"] == "bob@x.org"
     assert made.message["Bcc"] is None
+
+
+def test_each_envelope_looks_at_its_own_readers() -> None:
+    """What a blind recipient does not read takes nothing from the others, and the other way round."""
+    old = new_identity("old@example.org", key_type="p256", announce=False).certificate
+    new = new_identity("new@example.org", key_type="p256").certificate
+    source = CertificateBundle([old, new])
+    for visible, blind in (("old", "new"), ("new", "old")):
+        mail = f"To: {visible}@example.org\nBcc: {blind}@example.org\n\ntext\n".encode()
+        found = {each.recipients[0]: inspect(each.message) for each in encrypt_by_address(mail, source)}
+        assert {address: each.content.algorithm for address, each in found.items()} == {
+            "old@example.org": "AES-256-CBC",
+            "new@example.org": "AES-256-GCM",
+        }
 
 
 def test_nothing_is_encrypted_where_one_address_has_no_certificate() -> None:

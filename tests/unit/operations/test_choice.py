@@ -37,12 +37,13 @@ from smime_session.algorithms import (
     RSAES_PKCS1_V1_5,
     KeyTransport,
 )
+from smime_session.certificates import library, plain
 from smime_session.cms import asn1, capabilities
 from smime_session.cms.capabilities import SMIME_CAPABILITIES_OID
 from smime_session.cms.key_transport import algorithm_identifier, announced_transport
 from smime_session.cms.values import AlgorithmIdentifier
 from smime_session.operations.sealing import choose
-from tests.support.making import NOW, certificate
+from tests.support.making import NOW, certificate, der
 from tests.support.readers import EC, MAIL, ML_KEM, PASSWORD, RSA, SHARED, Reader
 
 if TYPE_CHECKING:
@@ -151,7 +152,6 @@ def test_a_recipient_without_a_name_is_named_by_its_type() -> None:
 # --- what certificates announce ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("insecure_expired", [False, True])
 @pytest.mark.parametrize("identifier", ["issuer-serial", "key-identifier"])
 @pytest.mark.parametrize(
     ("announced", "content", "transport"),
@@ -166,6 +166,8 @@ def test_a_recipient_without_a_name_is_named_by_its_type() -> None:
         ((b"\x04\x00",), AES_256_CBC, RSAES_PKCS1_V1_5),
         ((b"\x30\x02\x30\x00",), AES_256_CBC, RSAES_PKCS1_V1_5),
         ((b"\x30\x00",), AES_256_CBC, RSAES_PKCS1_V1_5),
+        (capabilities.CONTENT[:1] * (capabilities.MAX_CAPABILITIES + 1), AES_256_CBC, RSAES_PKCS1_V1_5),
+        (capabilities.CONTENT[:1] * capabilities.MAX_CAPABILITIES, AES_256_GCM, RSAES_PKCS1_V1_5),
     ],
 )
 def test_a_certificate_announces_what_is_read(
@@ -173,17 +175,18 @@ def test_a_certificate_announces_what_is_read(
     content: object,
     transport: KeyTransport,
     identifier: Any,  # noqa: ANN401  # one of two words
-    *,
-    insecure_expired: bool,
 ) -> None:
-    """The content is encrypted with what it announces, and so is the session key, whichever way it was read."""
+    """The content is encrypted with what it announces, and so is the session key, whichever way it is read."""
     identity = x509.SubjectKeyIdentifier(bytes(20))
     extension = x509.UnrecognizedExtension(
         x509.ObjectIdentifier(SMIME_CAPABILITIES_OID),
         announced[0] if isinstance(announced[0], bytes) else capabilities.encode(announced),  # type: ignore[arg-type]  # no bytes then
     )
     reader = certificate(extensions=[(identity, False), (extension, False)])
-    profile = replace(AUTO, identifier=identifier, insecure_expired=insecure_expired)
+    facts = plain.read(der(reader))
+    assert facts is not None
+    assert facts.use == library.facts_of(reader).use
+    profile = replace(AUTO, identifier=identifier)
     recipient = recipient_for(reader, profile=profile, at=NOW)
     assert choose(profile, [recipient]).content == content
     assert algorithms_of(encrypt(MAIL, [recipient], profile=profile))[1] == [transport.name]
