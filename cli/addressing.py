@@ -11,7 +11,7 @@ import click
 
 from .console import emit
 from .options import MisuseError, stores_option
-from .recipients import refuse_lookup
+from .recipients import expiring, refuse_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -127,6 +127,16 @@ def addressing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in options:
         added = option(added)
     return added
+
+
+def expiring_soon(divided: Iterable[Envelope]) -> list[str]:
+    """Return a sentence about each certificate of the envelopes that soon is valid no more."""
+    found = [certificate for each in divided for certificate in each.certificates]
+    if not found:
+        return []
+    from smime_session.certificates.certificate import Certificate
+
+    return expiring(dict.fromkeys(map(Certificate.of, found)))
 
 
 def head_of(source: Source) -> tuple[Sequence[Field], BinaryIO]:

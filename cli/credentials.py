@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from smime_session import CredentialError, PassphraseError, RecipientError
 
 from .files import read_limited
-from .recipients import passed_over
+from .recipients import expiring, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,7 +116,7 @@ def _made_of(
                 found.setdefault(certificate, (path, made))
             elif isinstance(made, RecipientError):
                 left_out += [f"{path}: passed over: {sentence}" for sentence in made.refused]
-    return found, left_out
+    return found, left_out + expiring(found)
 
 
 def certificates_in(paths: Iterable[str], passphrases: Sequence[bytes] = ()) -> list[x509.Certificate]:

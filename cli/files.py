@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from smime_session import CredentialError, DecryptionError, MessageError, NoMatchError, OtherMessageError
 
 from .atomic import AtomicFile
+from .console import is_terminal, say
 from .streams import Source, Target, naming, standard_stream
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def reading(path: str) -> Iterator[Source]:
         OSError: it cannot be opened.
     """
     if path == "-":
+        if is_terminal("stdin"):
+            say(f"Waiting for standard input; {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'} ends it.")
         yield Source(standard_stream("stdin"), "standard input")
         return
     with open(path, "rb") as stream:

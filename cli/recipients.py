@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from smime_session import Recipient, RecipientError
     from smime_session.certificates.certificate import Certificate
 
+SOON_DAYS: Final = 30  # before a certificate expires, in which it is named
+_MOST_NAMED: Final = 3
+
 ENDINGS: Final = (".pem", ".crt", ".cer", ".der", ".p7b", ".p7c", ".p12", ".pfx")  # of files with certificates
 
 
@@ -82,3 +85,22 @@ def _mailboxes(certificate: Certificate) -> set[tuple[str, str]]:
     from smime_session.certificates.names import mailbox_of
 
     return {mailbox_of(address) for address in addresses_of(certificate.whole)}
+
+
+def expiring(certificates: Iterable[Certificate]) -> list[str]:
+    """Return a sentence about each certificate that is valid now and soon is no more; of many, some are named."""
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    today, then = (f"{moment:%Y%m%d%H%M%S}" for moment in (now, now + timedelta(days=SOON_DAYS)))
+    soon = [each for each in certificates if today <= each.facts.not_after < then]
+    if not soon:
+        return []
+    from smime_session.certificates.names import describe
+
+    said = [
+        f"certificate of {describe(each.whole)} expires on {each.whole.not_valid_after_utc:%Y-%m-%d}"
+        for each in soon[:_MOST_NAMED]
+    ]
+    more = len(soon) - _MOST_NAMED
+    return [*said, f"{more:,} more certificates expire within {SOON_DAYS} days"] if more > 0 else said

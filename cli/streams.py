@@ -71,19 +71,25 @@ class Source(_Stream):
         self.size = _regular_size(stream)
         self.position = 0
         self.on_read: Callable[[int], object] = int  # takes the number, does nothing
+        self._is_terminal = stream.isatty()
+        self._ended = False  # of a terminal, which could be read on after its end
 
     def read(self, size: int = -1) -> bytes:
         """Read like :meth:`io.BufferedIOBase.read`."""
+        if self._ended:
+            return b""
         with naming(self.name):
             data = self._stream.read(size)
-        self._advance(len(data or b""))  # None: a non-blocking file has nothing yet
+        self._advance(len(data or b""), size)  # None: a non-blocking file has nothing yet
         return data
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Read like :meth:`io.BufferedIOBase.readinto`."""
+        if self._ended:
+            return 0
         with naming(self.name):
             count: int = cast("Any", self._stream).readinto(buffer)
-        self._advance(count)
+        self._advance(count, len(buffer))
         return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -92,7 +98,8 @@ class Source(_Stream):
             self.position = self._stream.seek(offset, whence)
         return self.position
 
-    def _advance(self, count: int) -> None:
+    def _advance(self, count: int, wanted: int) -> None:
+        self._ended = self._is_terminal and (wanted < 0 or count < wanted)
         self.position += count
         self.on_read(count)
 

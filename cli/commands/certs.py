@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from ..console import emit
 from ..options import PATH, guard_options, stores_option
 from ..parsing import Command
+from ..recipients import SOON_DAYS
 from ..trust import trust_options
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from smime_session.operations.addressees import Addressee
 
     from ..trust import Trust
-
-SOON_DAYS: Final = 30  # before a certificate expires, in which ``certs check`` names it
 
 
 def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
-from ..addressing import LIST_NAME, addressing_options, head_of
+from ..addressing import LIST_NAME, addressing_options, expiring_soon, head_of
 from ..files import Output, reading
 from ..options import (
     PATH,
@@ -158,6 +158,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 click.get_current_context().exit(1)
             return
         divided = addressing.envelopes(fields, chosen, anchors)
+        left_out += expiring_soon(divided)
         recipients += secrets.load(new=True)
         work = _Work(source, stream, chosen, treatment, form, quiet=quiet)
         if addressing.stores and destination.is_folder:

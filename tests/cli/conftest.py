@@ -46,7 +46,7 @@ def _certificate(
     key: rsa.RSAPrivateKey,
     name: str,
     *,
-    days: int = 30,
+    days: int = 90,
     encipherment: bool = True,
     purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.EMAIL_PROTECTION,
 ) -> x509.Certificate:
@@ -87,7 +87,7 @@ def _chain(key: rsa.RSAPrivateKey) -> bytes:
     for name, is_authority in ((subject, False), (issuer, True)):
         constraints = x509.BasicConstraints(ca=is_authority, path_length=None)
         builder = x509.CertificateBuilder(issuer, name, key.public_key(), _serial_number())
-        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=30))
+        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=90))
         builder = builder.add_extension(constraints, critical=True)
         made += builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     return made

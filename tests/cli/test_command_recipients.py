@@ -181,3 +181,27 @@ def test_an_argument_too_many_is_misuse() -> None:
     """Without such an option the hint is the usual one."""
     status, _, said = _run("certs", "check", "store", "more")
     assert (status, said.partition("\n")[0]) == (2, "Error: unexpected arguments: more")
+
+
+def test_a_certificate_that_soon_expires_is_named(folder: Path) -> None:
+    """Whoever encrypts for it learns of it in time, wherever it was found; ``--quiet`` says nothing."""
+    soon = new_identity("dana@example.org", key_type="p256", days=29)
+    (folder / "soon.pem").write_bytes(soon.certificate_pem)
+    (folder / "store" / "dana.pem").write_bytes(soon.certificate_pem)
+    words = r"Note: certificate of dana@example\.org \(serial \w+\) expires on \d{4}-\d\d-\d\d\n"
+    for arguments in (("-r", "soon.pem"), ("--certs", "store", "--to", "dana@example.org")):
+        status, _, said = _run("encrypt", *arguments, "letter.eml", "-o", "out.eml")
+        assert (status, bool(re.fullmatch(words, said))) == (0, True), said
+        assert _run("encrypt", "-q", *arguments, "letter.eml", "-o", "out.eml")[2] == ""
+    assert _run("encrypt", "-r", "bob.pem", "letter.eml", "-o", "out.eml")[2] == ""
+    status, _, said = _run("rewrap", "-i", "bob.key", "-r", "soon.pem", "out.eml", "-o", "out.eml")
+    assert (status, bool(re.fullmatch(words, said))) == (0, True), said
+
+
+def test_of_many_certificates_that_soon_expire_some_are_named(folder: Path) -> None:
+    """The rest are counted."""
+    made = [new_identity(f"{number}@example.org", key_type="p256", days=9).certificate_pem for number in range(5)]
+    (folder / "many.pem").write_bytes(b"".join(made))
+    notes = _run("encrypt", "-r", "many.pem", "letter.eml", "-o", "out.eml")[2].splitlines()
+    assert len(notes) == 4
+    assert notes[-1] == "Note: 2 more certificates expire within 30 days"

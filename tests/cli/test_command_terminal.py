@@ -124,6 +124,22 @@ def test_message_comes_from_standard_input_all_the_same(provide: Callable[..., P
     assert seen.endswith("At eight?\n")
 
 
+def test_a_terminal_that_is_waited_for_is_told(provide: Callable[..., Path]) -> None:
+    """Who types a command without a message learns what it waits for; a pipe needs no such words."""
+    folder = provide("bob.pem", "letter.eml")
+    words = "Waiting for standard input; Ctrl-D ends it."
+    with Terminal("encrypt", "-r", "bob.pem", "-o", "out.eml") as terminal:
+        terminal.expect(words.encode())
+        terminal.send(b"Subject: x\n\ntext\n\x04")
+        assert terminal.finish()[0] == 0
+    assert (folder / "out.eml").exists()
+    with Terminal("encrypt", "-r", "bob.pem", "-o", "out.eml", streams="12") as terminal:
+        assert terminal.process.stdin
+        terminal.process.stdin.write((folder / "letter.eml").read_bytes())
+        status, seen = terminal.finish()
+    assert (status, words in seen) == (0, False)
+
+
 def test_passwords_are_told_apart(provide: Callable[..., Path]) -> None:
     """Rewrapping asks once for the password that opens the message, and twice for the one of a new reader."""
     folder = provide("letter.eml")
