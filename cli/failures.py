@@ -128,7 +128,7 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
             return "--format der or --format pem encrypts what is not a mail"
         case AlreadyEncryptedError():
             return (
-                "rewrap gives it other recipients; --again encrypts it once more, and decrypting gives this mail then"
+                "rewrap gives it other recipients; --again encrypts it once more, and most programs show this mail then"
             )
         case PolicyError(option="require_authenticated"):
             return "ask the sender to use AES-GCM, or leave out --require-authenticated"

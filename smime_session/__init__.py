@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from smime_session.operations.encrypt import Sealed, encrypt, encrypt_stream
     from smime_session.operations.inspect import Inspection, inspect
     from smime_session.operations.issuing import Issuer
+    from smime_session.operations.layers import OpenedPart
     from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
     from smime_session.operations.request import NewRequest, new_request
     from smime_session.operations.rewrap import Rewrapped, rewrap, rewrap_stream
@@ -135,6 +136,7 @@ __all__ = [
     "NotSignedError",
     "OcspClient",
     "Opened",
+    "OpenedPart",
     "OtherMessageError",
     "PQ",
     "PROFILES",
@@ -231,6 +233,7 @@ _MODULES: Final = {
     "recipients.identities": ("load_identities",),
     "operations.addressees": ("Addressed", "Addressee", "encrypt_by_address"),
     "operations.decrypt": ("Decrypted", "Opened", "decrypt", "decrypt_stream"),
+    "operations.layers": ("OpenedPart",),
     "operations.encrypt": ("Sealed", "encrypt", "encrypt_stream"),
     "errors": (
         "AlreadyEncryptedError",

@@ -45,6 +45,7 @@ _EXAMPLES: Final = "smime-session decrypt -i bob.key letter.enc.eml -o letter.tx
     is_flag=True,
     help="Open broken algorithms (3DES, RC2 with 128 bits).",
 )
+@click.option("--part", metavar="N", help="Open this one part alone; inspect lists the parts.")
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option
@@ -56,6 +57,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     *,
     secrets: SharedSecrets,
     insecure_legacy: bool,
+    part: str | None,
     require_authenticated: bool,
     limits: dict[str, Any],
     quiet: bool,
@@ -63,7 +65,8 @@ def command(  # noqa: PLR0913  # an argument for each option
     """Decrypt a message with a private key.
 
     MESSAGE is a path, or - for standard input; a whole mail or a bare CMS object. Nothing of it
-    appears before all of it has been checked. Instead of a private key, a password or a shared key opens
+    appears before all of it has been checked. What is encrypted in a part of a mail, or in what was opened,
+    is opened in its place. Instead of a private key, a password or a shared key opens
     the message if it is encrypted with it, and so does the saved session key of this message.
     """
     destination = Output(output)
@@ -91,19 +94,30 @@ def command(  # noqa: PLR0913  # an argument for each option
                 sink,
                 keys,
                 policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy, **limits),
+                part=part,
                 transactional=destination.transactional or destination.refuses_binary,
             )
     if not quiet:
-        _tell(opened)
+        _tell(opened, alone=part is not None)
 
 
-def _tell(opened: Opened) -> None:
+def _tell(opened: Opened, *, alone: bool) -> None:
     from smime_session.text import excerpt
 
     from ..console import note
 
     for repair in opened.repairs:
         note(repair)
+    for part in opened.parts:
+        what = f"part {part.number} ({part.kind})"
+        if part.problem is None:
+            note(f"{what} was opened")
+        elif part.opened or part.kind in {"signed-data", "multipart/signed"}:
+            note(f"{what}: {part.problem}")
+        else:
+            note(f"{what} was not opened: {part.problem}")
+    if any(part.opened and not part.number.startswith("0") for part in opened.parts) and not alone:
+        note("what stands around the opened parts was not encrypted")
     if not opened.authenticated:
         note(f"the content was not authenticated ({opened.content_encryption}): it could have been altered")
     if opened.altered_headers:

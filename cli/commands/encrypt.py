@@ -287,4 +287,4 @@ def _about(sealed: Sealed, *, verbose: bool) -> Iterator[str]:
     if blind := dict.fromkeys(name for name in sealed.removed_fields if name.lower() in _BLIND):
         yield f"{' and '.join(blind)} was removed: every recipient could have read it"
     if sealed.already_encrypted:
-        yield "the mail was encrypted already: decrypting it gives an encrypted mail"
+        yield "the mail was encrypted already: most programs that decrypt it show an encrypted mail"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.errors import LimitError
+from smime_session.mail.entity import CMS_TYPES
 from smime_session.mail.fields import (
     find_body,
     find_value,
@@ -67,6 +68,13 @@ class Part(NamedTuple):
     def transfer_encoding(self) -> str:
         """Its Content-Transfer-Encoding in lower case."""
         return parse_token(find_value(self.fields, "content-transfer-encoding")) or "7bit"
+
+
+def is_declared(part: Part) -> bool:
+    """Tell whether a part says that it is an S/MIME object, by media type or by file name."""
+    disposition = parse_parameters(find_value(part.fields, "content-disposition"))
+    names = (part.parameters.get("name", ""), disposition.get("filename", ""))
+    return part.content_type in CMS_TYPES or any(name.lower().endswith((".p7m", ".p7z")) for name in names)
 
 
 class _Open:

@@ -160,6 +160,25 @@ def reunite(head: MailHead, content: bytes) -> Reunited:
         return Reunited(target.getvalue(), reunion.altered_headers)
 
 
+def in_place(content: bytes, eol: bytes) -> bytes:
+    """Return an opened entity as it stands in the place of a part; bare text gets a blank line before it.
+
+    Args:
+        content: the entity, in canonical form.
+        eol: the line ending around it, which it takes on, except a body whose encoding is binary.
+    """
+    body = find_body(content) or len(content)
+    fields = entity_fields(content[:body])
+    if fields is None:
+        return eol + content
+    if eol == CRLF:
+        return content
+    after = content[body:]
+    if not _is_binary(fields):
+        after = with_line_feeds(after, composite=is_composite(fields))
+    return with_line_feeds(content[:body]) + after
+
+
 class _Start(NamedTuple):
     """How a mail begins that holds an entity.
 

@@ -46,6 +46,10 @@ class Candidates:
         identities: who may read it.
         policy: what is accepted.
 
+    Attributes:
+        all: the keys, and where they come from.
+        iterations: how many iterations of PBKDF2 they took.
+
     Raises:
         NoMatchError: the message is addressed to none of the identities.
         MessageError: every recipient info that is addressed to one is broken, not supported, or
@@ -67,6 +71,7 @@ class Candidates:
         if header.originator_info is not None:
             identities = _with_senders(identities, header.originator_info)
         self.all: list[Candidate] = []
+        self.iterations = 0
         try:
             self._unwrap(header.wrapped_keys, identities, policy)
         except BaseException:
@@ -75,7 +80,9 @@ class Candidates:
 
     def _unwrap(self, wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity], policy: Policy) -> None:
         problems: list[MessageError] = []
-        for identity, match in _matches(wrapped_keys, identities, policy, problems):
+        matches = _matches(wrapped_keys, identities, policy, problems)
+        self.iterations = _check_work(matches, policy)
+        for identity, match in matches:
             try:
                 key = identity.unwrap((match,) if match else wrapped_keys)
             except NoMatchError:
@@ -112,8 +119,8 @@ def _matches(
         if not is_selective(identity):
             matches.append((identity, None))
             continue
-        for at in range(0, len(wrapped_keys), policy.max_trials):
-            for wrapped in _matching(identity, wrapped_keys[at : at + policy.max_trials], problems):
+        for at in range(0, len(wrapped_keys), max(1, policy.max_trials)):
+            for wrapped in _matching(identity, wrapped_keys[at : at + max(1, policy.max_trials)], problems):
                 weak = legacy_algorithm(wrapped)
                 if weak and not policy.insecure_legacy:
                     problem = f"the session key is wrapped with {weak}, which is weak"
@@ -124,11 +131,15 @@ def _matches(
                 raise _too_many(matches, policy)
     if len(matches) > policy.max_trials:
         raise _too_many(matches, policy)
-    if sum([each.iterations_for(match) for each, match in matches if match and is_laborious(each)]) > (
-        most := policy.max_password_iterations
-    ):
-        raise too_many_iterations(most)
     return matches
+
+
+def _check_work(matches: Sequence[tuple[Identity, WrappedKey | None]], policy: Policy) -> int:
+    """Return how many iterations of PBKDF2 all matches take together."""
+    work = sum([identity.iterations_for(match) for identity, match in matches if match and is_laborious(identity)])
+    if work > policy.max_password_iterations:
+        raise too_many_iterations(policy.max_password_iterations)
+    return work
 
 
 def _too_many(matches: Sequence[tuple[Identity, WrappedKey | None]], policy: Policy) -> LimitError:

@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic
 
+from smime_session.errors import NotEnvelopeError
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.detection import usual_object
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.mail.repairs import Repairs
 from smime_session.mail.reunion import Reunion, reunite
 from smime_session.operations.candidates import Candidates
+from smime_session.operations.layers import Layers, OpenedPart, may_hold_objects, mentions_objects
 from smime_session.operations.opening import begin, envelope_reader, open_content, open_whole_content
+from smime_session.operations.waiting import Gate, Recorded
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.registry import summarize
-from smime_session.streams.outlets import Outlet
+from smime_session.streams.outlets import Outlet, Whole
 from smime_session.streams.sources import Replay, is_seekable
 
 if TYPE_CHECKING:
@@ -49,6 +52,9 @@ class Opened:
             only others wrote, where the mail has protected ones inside (RFC 9788); those inside are in the message.
         repairs: what was damaged around the CMS object, or left there by servers and programs, and read all the same:
             a clause each. The envelope itself is never repaired.
+        parts: what became of the S/MIME objects in the parts of a mail and inside what was opened; empty for a mail
+            that is one envelope and nothing else. Where it is not, the attributes above are those of the outermost
+            envelope that opened, and ``authenticated`` holds for all of them, but not for what stands around them.
     """
 
     authenticated: bool
@@ -57,6 +63,7 @@ class Opened:
     wrapped_key: WrappedKey | None = field(repr=False)
     altered_headers: tuple[str, ...]
     repairs: tuple[str, ...]
+    parts: tuple[OpenedPart, ...] = ()
 
     @property
     def key_management(self) -> str:
@@ -80,16 +87,20 @@ class Decrypted(Opened, Generic[M]):
         message: the message, as the type that was given.
     """
 
-    message: M = field(repr=False)
+    message: M = field(repr=False, kw_only=True)
 
 
-def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT) -> Decrypted[M]:
+def decrypt(
+    message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT, part: str | None = None
+) -> Decrypted[M]:
     """Decrypt a message that is in memory.
 
     Args:
         message: a mail, or (as bytes, or octets in another buffer) a bare CMS object in DER, BER, PEM or base64.
         identities: who may read it; all that match are tried.
         policy: what is accepted.
+        part: the number of the one part of a mail to open, without the rest (:attr:`Inspection.parts
+            <smime_session.operations.inspect.Inspection.parts>`); None opens every part that can be, in its place.
 
     Returns:
         The message inside, as the type that was given, and what was found out about it.
@@ -102,45 +113,58 @@ def decrypt(message: M, identities: Iterable[Identity], *, policy: Policy = DEFA
         TypeError: an argument is of a kind that is not accepted.
     """
     mail = octets_of(message)
-    usual = usual_object(mail)
+    usual = None if part is not None else usual_object(mail)
     if usual is None:
-        return _decrypt_unusual(message, mail, identities, policy)
+        return _decrypt_unusual(message, mail, identities, policy, part)
     head, octets = usual
-    reader = envelope_reader(Lookahead(bytes, octets), policy)
-    with Candidates(reader.header, tuple(identities), policy) as candidates:
+    try:
+        reader = envelope_reader(Lookahead(bytes, octets), policy)
+    except NotEnvelopeError:  # it may be around one
+        return _decrypt_unusual(message, mail, identities, policy, part)
+    layers = Layers(tuple(identities), policy)
+    with Candidates(reader.header, layers.identities, policy) as candidates:
         winner, content = open_whole_content(reader, candidates.all)
+        if mentions_objects(content):
+            layers.spend(candidates)
     whole, altered = reunite(head, content)
-    return Decrypted(*_findings(reader, "mail", winner, altered, Repairs()), like(message, whole))
+    if mentions_objects(content):
+        whole = layers.open_inside(whole)
+    return Decrypted(*_findings(reader, "mail", winner, altered, Repairs(), layers), message=like(message, whole))
 
 
-def _decrypt_unusual(message: M, mail: bytes, identities: Iterable[Identity], policy: Policy) -> Decrypted[M]:
-    """Decrypt a message that is in memory and large, bare, in an unusual form, or broken."""
+def _decrypt_unusual(
+    message: M, mail: bytes, identities: Iterable[Identity], policy: Policy, part: str | None
+) -> Decrypted[M]:
+    """Decrypt a message that is in memory and large, bare, of several parts, in an unusual form, or broken."""
     with BytesIO() as target:  # closed by an exception, which would keep the plaintext as long as it is kept
-        findings = _decrypt(mail, target, identities, policy=policy, transactional=True)
+        findings = _decrypt(mail, target, Layers(tuple(identities), policy), part, transactional=True)
         whole = target.getvalue()
-    return Decrypted(*findings, like(message, whole))
+    return Decrypted(*findings, message=like(message, whole))
 
 
-_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...], tuple[str, ...]]  # the attributes of Opened
+_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...], tuple[str, ...], tuple["OpenedPart", ...]]
+"""The attributes of :class:`Opened`."""
 
 
-def _findings(
-    reader: EnvelopeReader, form: str, winner: Candidate, altered: tuple[str, ...], repairs: Repairs
+def _findings(  # noqa: PLR0913, PLR0917  # an attribute each
+    reader: EnvelopeReader, form: str, winner: Candidate, altered: tuple[str, ...], repairs: Repairs, layers: Layers
 ) -> _Findings:
     algorithm = reader.parameters.algorithm
-    told = repairs.told(reader.end, followed=reader.followed)
-    return algorithm.authenticated, algorithm.name, form, winner.wrapped, altered, told
+    altered = tuple(dict.fromkeys((*altered, *layers.altered)))
+    told = tuple(dict.fromkeys((*repairs.told(reader.end, followed=reader.followed), *layers.repairs)))
+    return algorithm.authenticated, algorithm.name, form, winner.wrapped, altered, told, tuple(layers.parts)
 
 
-def decrypt_stream(
+def decrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     source: BinaryIO,
     target: BinaryIO,
     identities: Iterable[Identity],
     *,
     policy: Policy = DEFAULT,
+    part: str | None = None,
     transactional: bool = False,
 ) -> Opened:
-    """Decrypt a message of any size in flat memory.
+    """Decrypt a message of any size, in flat memory if it is one envelope; a mail of several parts waits in memory.
 
     A large one is read and written in threads beside the work: ``source`` and ``target`` are used by one
     of them at a time, and by none any more when this returns or raises.
@@ -151,6 +175,7 @@ def decrypt_stream(
         target: where the message inside goes, after all of it was checked.
         identities: who may read it; all that match are tried.
         policy: what is accepted.
+        part: the number of the one part to open, as for :func:`decrypt`.
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
             written to it is thrown away if an exception is raised. Plaintext is then written while it
             is being checked, which takes one pass instead of two.
@@ -164,35 +189,69 @@ def decrypt_stream(
     """
     check_readable(source)
     check_writable(target)
-    return Opened(*_decrypt(source, target, identities, policy=policy, transactional=transactional))
+    return Opened(*_decrypt(source, target, Layers(tuple(identities), policy), part, transactional=transactional))
 
 
 def _decrypt(
-    source: bytes | BinaryIO, target: BinaryIO, identities: Iterable[Identity], *, policy: Policy, transactional: bool
+    source: bytes | BinaryIO, target: BinaryIO, layers: Layers, part: str | None, *, transactional: bool
 ) -> _Findings:
     """Decrypt a message of any size and form; return what was found out about it."""
+    policy = layers.policy
     with Replay(source) as replay:
-        reading = begin(replay, policy)
-        with Candidates(reading.reader.header, tuple(identities), policy) as candidates, Outlet(target) as out:
-            direct = _Direct(target, out)
+        recorded = Recorded(replay.read_block)
+        if part is not None:
+            opened = layers.open_alone(recorded.rest(), part)
+            return _write_parts(
+                opened, target, layers, NotEnvelopeError(f"a mail whose part {part} is no S/MIME object")
+            )
+        try:
+            reading = begin(replay, policy, recorded)
+        except NotEnvelopeError as error:
+            if error.kind == "mbox" or not may_hold_objects(recorded.beginning):
+                raise
+            return _write_parts(layers.open(recorded.rest()), target, layers, error)
+        recorded.forget()
+        with Candidates(reading.reader.header, layers.identities, policy) as candidates, Outlet(target) as out:
+            direct = _Direct(target, out, layers)
             sink = direct if transactional else _Held(direct)
             opening = open_content(reading, candidates.all, sink)
+            layers.spend(candidates)
             if not sink.finish(opening):
                 again = opening.reading.again()
                 direct.finish(open_content(again, [opening.candidate], direct, expected=opening.trailer))
     incoming, reader = opening.reading.incoming, opening.reading.reader
-    return _findings(reader, incoming.form, opening.candidate, direct.altered_headers, incoming.repairs)
+    return _findings(reader, incoming.form, opening.candidate, direct.altered_headers, incoming.repairs, layers)
+
+
+def _write_parts(opened: bytes | None, target: BinaryIO, layers: Layers, error: NotEnvelopeError) -> _Findings:
+    """Write what was opened in the parts of a mail; if that is nothing, ``error`` says what the mail is."""
+    first = layers.first
+    if opened is None or first is None:
+        raise layers.failure or error
+    Whole(target).write(opened)
+    authenticated = all(each.authenticated is not False for each in layers.parts)
+    return (
+        authenticated,
+        first.content_encryption,
+        "mail",
+        first.wrapped_key,
+        tuple(layers.altered),
+        tuple(layers.repairs),
+        tuple(layers.parts),
+    )
 
 
 class _Direct:
-    """Writes plaintext to its target as it comes."""
+    """Writes plaintext to its target as it comes; what may have further objects in it waits in memory."""
 
-    def __init__(self, target: BinaryIO, out: Outlet) -> None:
+    def __init__(self, target: BinaryIO, out: Outlet, layers: Layers) -> None:
         self._target = target
         self._start = target.tell() if is_seekable(target) else 0
         self._out = out
+        self._layers = layers
         self._begun = False
         self._output: Reunion | None = None
+        self._gate = Gate(out, layers)
 
     def begin(self, reading: Reading, _expected: EnvelopeTrailer) -> Callable[[memoryview], object]:
         if self._begun:
@@ -200,7 +259,8 @@ class _Direct:
             self._target.seek(self._start)
             self._target.truncate()
         self._begun = True
-        self._output = Reunion(reading.incoming.head, self._out) if reading.incoming.head else None
+        self._gate = Gate(self._out, self._layers)
+        self._output = Reunion(reading.incoming.head, self._gate) if reading.incoming.head else None
         return self._output.write if self._output else self._out.write
 
     @property
@@ -217,6 +277,7 @@ class _Direct:
         else:
             self._output.write(memoryview(opening.last))
             self._output.finish()
+            self._gate.finish()
         self._out.flush()
         return True
 

@@ -66,7 +66,7 @@ class Sealed:
         encoding: ``DER``, or ``BER`` where the input's size was not known beforehand.
         removed_fields: header fields that were taken out of the mail (``Bcc``, ``Lines``), as it spelt them.
         already_encrypted: whether the mail was encrypted before, with S/MIME or PGP/MIME; it is encrypted twice
-            then, and who opens it finds an encrypted mail.
+            then, and most programs that open it show an encrypted mail.
         choice: how the content is encrypted, with the ``reason``.
         locked_out: the mail programs that show the message to none of its recipients because one of them is of a kind
             that these programs do not know (``Thunderbird``), and would show it to the others without.

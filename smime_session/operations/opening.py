@@ -92,17 +92,18 @@ class Opening(NamedTuple):
     fingerprint: bytes
 
 
-def begin(replay: Replay, policy: Policy) -> Reading:
+def begin(replay: Replay, policy: Policy, next_block: NextBlock | None = None) -> Reading:
     """Read a message up to its content.
 
     Args:
         replay: the message, at its beginning.
         policy: what is accepted.
+        next_block: reads from ``replay``, if its own reading is not enough.
 
     Raises:
         MessageError: it is no envelope, broken, not supported or against the policy.
     """
-    incoming = open_message(replay.read_block)
+    incoming = open_message(next_block or replay.read_block)
     return Reading(replay, policy, incoming, envelope_reader(incoming.next_block, policy))
 
 

@@ -143,9 +143,17 @@ def _make_all() -> dict[str, bytes]:
         "winmail.dat": bytes.fromhex("789f3e22") + bytes(99),
         "message.msg": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(999),
         "utf16.eml": encrypt(LETTER, [bob], profile=MODERN).decode().encode("utf-16"),
+        "list.eml": _with_footer(encrypt(LETTER, [bob])),
         "compat.eml": encrypt(LETTER, [bob], profile=COMPAT),
         "legacy.der": _legacy(bob),
     }
+
+
+def _with_footer(sealed: bytes) -> bytes:
+    """Return an encrypted mail as a list sends it on: a part, with a footer in another one."""
+    outer, kind, rest = sealed.partition(b"Content-Type: application/pkcs7-mime")
+    footer = b"\n--list\nContent-Type: text/plain\n\nA footer\n--list--\n"
+    return b"".join((outer, b"Content-Type: multipart/mixed; boundary=list\n\n--list\n", kind, rest, footer))
 
 
 @pytest.fixture(autouse=True)

@@ -138,7 +138,9 @@ def test_what_is_encrypted_twice_is_said_to_be() -> None:
     assert not encrypt_stream(io.BytesIO(MAIL), once, [reader], again=True).already_encrypted
     assert encrypt_stream(io.BytesIO(once.getvalue()), twice, [reader], again=True).already_encrypted
     for sealed in (twice.getvalue(), encrypt(once.getvalue(), [reader], again=True)):
-        assert decrypt(decrypt(sealed, [reader]).message, [reader]).message == MAIL
+        opened = decrypt(sealed, [reader])
+        assert opened.message == MAIL
+        assert [(part.number, part.opened) for part in opened.parts] == [("0/0", True)]
 
 
 @pytest.mark.parametrize("headers", ["hcp_no_confidentiality", "hcp_baseline", "none"])

@@ -1,0 +1,349 @@
+"""What is encrypted inside a mail: S/MIME objects in its parts, and in one another.
+
+Lists, gateways and mail programs put an encrypted mail into a part of another one, or sign and encrypt several times.
+Each object is opened in its place, and everything around it stays byte for byte. A part stays a part: what was
+encrypted never becomes one text with what stood around it, which an attacker may have written (EFAIL).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES
+from smime_session.cms.encapsulated import encapsulated
+from smime_session.errors import LimitError, MessageError, NotEnvelopeError, SmimeError
+from smime_session.mail.blocks import Lookahead
+from smime_session.mail.detection import open_message
+from smime_session.mail.entity import split_head
+from smime_session.mail.fields import find_body
+from smime_session.mail.line_endings import CRLF, LF, with_line_feeds
+from smime_session.mail.parts import find_parts, is_declared
+from smime_session.mail.reunion import in_place, reunite
+from smime_session.mail.transfer import Base64Decoder, QuotedPrintableDecoder
+from smime_session.operations.candidates import Candidates
+from smime_session.operations.opening import envelope_reader, open_whole_content
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
+from smime_session.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from smime_session.cms.values import WrappedKey
+    from smime_session.mail.blocks import NextBlock
+    from smime_session.mail.detection import Incoming
+    from smime_session.mail.parts import Part
+    from smime_session.mail.repairs import Repairs
+    from smime_session.profiles import Policy
+    from smime_session.recipients.registry import Identity
+
+MAX_LAYERS: Final = 8  # of objects in one another; signed, encrypted and signed again are three
+MAX_OBJECTS: Final = 32  # in one mail: each costs private-key operations; a digest of encrypted mails has a dozen
+
+_MARKS: Final = (b"pkcs7-", b".p7m", b"message/rfc822")
+"""What stands in the head of a part that is an S/MIME object, or may hold one that is encoded."""
+
+_TRANSFER_ENCODING: Final = "content-transfer-encoding"
+_UNVERIFIED: Final = "its signature was not verified"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPart:
+    """What became of one S/MIME object that stands in a part of a mail, or in another one.
+
+    Attributes:
+        number: where it is: ``0`` is the mail itself, ``2.1`` the first part of its second part. What stands in an
+            object follows a slash: ``2/0`` is the object that is all of what was in part 2, ``2/1`` its first part.
+        kind: ``enveloped-data``, ``auth-enveloped-data``, ``signed-data``, ``multipart/signed`` or ``compressed-data``;
+            ``unknown`` if it could not be read.
+        opened: whether its content stands in its place now.
+        problem: why it was not opened, or what was not proven of it; None if there is nothing to say.
+        authenticated: of what was decrypted, whether it is proven unaltered since it was encrypted; else None.
+    """
+
+    number: str
+    kind: str
+    opened: bool
+    problem: str | None = None
+    authenticated: bool | None = None
+
+
+class FirstOpened(NamedTuple):
+    """The outermost envelope that opened.
+
+    Attributes:
+        content_encryption: the content-encryption algorithm's name.
+        wrapped_key: the recipient info that opened; None if a session key was given.
+    """
+
+    content_encryption: str
+    wrapped_key: WrappedKey | None
+
+
+def may_hold_objects(beginning: bytes) -> bool:
+    """Tell by the head of a mail or an entity whether there may be S/MIME objects in it; most have none."""
+    head = beginning[: find_body(beginning) or MAX_MAIL_HEADER_SIZE].lower()
+    return any(mark in head for mark in (b"multipart/", b"message/", *_MARKS))
+
+
+def mentions_objects(entity: bytes) -> bool:
+    """Tell whether an entity that is in memory may have S/MIME objects in it; nothing is parsed."""
+    return may_hold_objects(entity) and _mentions(entity)
+
+
+def _mentions(octets: bytes) -> bool:
+    lower = octets.lower()
+    return any(mark in lower for mark in _MARKS)
+
+
+class Layers:
+    """Opens the S/MIME objects in mails, and remembers what became of them.
+
+    Args:
+        identities: who may read them.
+        policy: what is accepted; its limits of work hold for all objects of a mail together.
+
+    Attributes:
+        parts: what became of each object.
+        altered: names of header fields that were changed outside.
+        first: the outermost envelope that opened, or None.
+        repairs: what was damaged around objects in parts and read all the same.
+        failure: why the first that did not open did not, or None.
+    """
+
+    def __init__(self, identities: Sequence[Identity], policy: Policy) -> None:
+        self.parts: list[OpenedPart] = []
+        self.altered: dict[str, None] = {}
+        self.first: FirstOpened | None = None
+        self.failure: SmimeError | None = None
+        self.repairs: dict[str, None] = {}
+        self.identities = identities
+        self.policy = policy
+        self._left = MAX_OBJECTS
+
+    def open(self, mail: bytes, prefix: str = "", *, depth: int = 0, is_mail: bool = True) -> bytes | None:
+        """Return a mail, or an entity, with everything opened in it that can be; None if nothing can.
+
+        Args:
+            mail: all of it.
+            prefix: what the numbers of its parts begin with.
+            depth: how many objects it is in.
+            is_mail: whether it is a mail, whose header fields stand outside of an object that is its body.
+
+        Raises:
+            LimitError: it has too many parts, or they are nested too deeply.
+        """
+        parts = find_parts(iter((mail, b"")).__next__)
+        pieces: list[bytes] = []
+        end = 0
+        for index, part in enumerate(parts):
+            is_leaf = index + 1 == len(parts) or parts[index + 1].begin >= part.end
+            if not is_leaf or part.begin < end:
+                continue
+            before = len(self.parts), self.first
+            place = _Place(mail, part, prefix + part.number, depth, is_mail=_is_mail(part, parts, is_mail=is_mail))
+            entity = self._open_part(place)
+            if entity is None:
+                continue
+            if _breaks_out(entity, part, parts):
+                del self.parts[before[0] :]
+                self.first = before[1]
+                self._tell(place, "unknown", "what is in it holds a boundary of the mail around it")
+                continue
+            pieces += mail[end : part.begin], entity
+            end = part.end
+        for part in parts:
+            if part.content_type == "multipart/signed" and "pgp" not in part.parameters.get("protocol", ""):
+                self.parts.append(
+                    OpenedPart(prefix + part.number, "multipart/signed", opened=False, problem=_UNVERIFIED)
+                )
+        return b"".join((*pieces, mail[end:])) if pieces else None
+
+    def open_inside(self, mail: bytes) -> bytes:
+        """Return a mail that was opened, with everything opened in it that can be; limits are told, not raised."""
+        try:
+            return self.open(mail, "0/", depth=1) or mail
+        except LimitError as error:
+            self.parts.append(OpenedPart("0/0", "unknown", opened=False, problem=str(error)))
+            return mail
+
+    def open_alone(self, mail: bytes, number: str) -> bytes | None:
+        """Return what is in one part of a mail, opened, without the rest; None if it does not open.
+
+        Raises:
+            NotEnvelopeError: there is no such part.
+            LimitError: as for :meth:`open`.
+        """
+        parts = find_parts(iter((mail, b"")).__next__)
+        part = next((each for each in parts if each.number == number), None)
+        if part is None:
+            raise NotEnvelopeError(f"a mail without a part {excerpt(number)}")
+        place = _Place(mail, part, number, 0, is_mail=_is_mail(part, parts, is_mail=True))
+        return self._open_part(place, always=True)
+
+    def _open_part(self, place: _Place, *, always: bool = False) -> bytes | None:
+        """Return what stands in the place of a part that has no others; None to leave it."""
+        part = place.part
+        if part.content_type == "message/rfc822" and part.transfer_encoding in _DECODERS:
+            return self._open_encoded_mail(place)
+        if not (always or is_declared(part)):
+            return None
+        if place.depth >= MAX_LAYERS or not self._left:
+            limit = f"more than {MAX_OBJECTS} objects" if not self._left else f"more than {MAX_LAYERS} layers"
+            self._tell(place, "unknown", f"the mail has {limit}")
+            return None
+        self._left -= 1
+        try:
+            incoming = place.incoming()
+            octets = b"".join(iter(incoming.next_block, b""))
+            return self._open_object(place, octets, incoming.repairs)
+        except SmimeError as error:
+            if not isinstance(error, NotEnvelopeError):  # which says what the part is, and not the mail
+                self.failure = self.failure or error
+            self._tell(place, "unknown", str(error))
+            return None
+
+    def _open_encoded_mail(self, place: _Place) -> bytes | None:
+        """Open a mail that is attached in base64 or quoted-printable, as none may be (RFC 2046, 5.2.1)."""
+        part = place.part
+        try:
+            body = b"".join(iter(_DECODERS[part.transfer_encoding](Lookahead(bytes, place.body)), b""))
+            opened = self.open(body, f"{place.number}/", depth=place.depth + 1) if place.depth < MAX_LAYERS else None
+        except MessageError as error:
+            self._tell(place, "unknown", str(error))
+            return None
+        if opened is None:
+            return None
+        fields = b"".join([raw for name, raw in part.fields if name != _TRANSFER_ENCODING])
+        head = b"".join((fields, b"Content-Transfer-Encoding: 8bit", place.eol, place.eol))
+        return head + (opened if place.eol == CRLF else with_line_feeds(opened, composite=True))
+
+    def _open_object(self, place: _Place, octets: bytes, repairs: Repairs) -> bytes | None:
+        try:
+            reader = envelope_reader(Lookahead(bytes, octets), self.policy)
+        except NotEnvelopeError:
+            return self._open_readable(place, octets)
+        kind = CONTENT_TYPES[reader.header.content_type]
+        try:
+            with Candidates(reader.header, self.identities, self.policy) as candidates:
+                winner, content = open_whole_content(reader, candidates.all)
+                self.spend(candidates)
+        except SmimeError as error:
+            self.failure = self.failure or error
+            self._tell(place, kind, str(error))
+            return None
+        self.repairs |= dict.fromkeys(repairs.told(reader.end, followed=reader.followed))
+        algorithm = reader.parameters.algorithm
+        self.first = self.first or FirstOpened(algorithm.name, winner.wrapped)
+        self.parts.append(OpenedPart(place.number, kind, opened=True, authenticated=algorithm.authenticated))
+        entity = self._reunited(place, content)
+        return self._open_deeper(place, entity) or entity
+
+    def _open_readable(self, place: _Place, octets: bytes) -> bytes | None:
+        """Expand what is compressed; take what is encrypted out of what is signed, and leave all else that is."""
+        content_type, content = encapsulated(octets)
+        kind, at = CONTENT_TYPES[content_type], len(self.parts)
+        if content_type == COMPRESSED_DATA and content is not None:
+            self.parts.append(OpenedPart(place.number, kind, opened=True))
+            expanded = self._reunited(place, content)
+            return self._open_deeper(place, expanded) or expanded
+        entity = None if content is None else self._open_deeper(place, self._reunited(place, content))
+        self.parts.insert(at, OpenedPart(place.number, kind, opened=entity is not None, problem=_UNVERIFIED))
+        return entity
+
+    def _open_deeper(self, place: _Place, entity: bytes) -> bytes | None:
+        if not mentions_objects(entity):
+            return None
+        try:
+            return self.open(entity, f"{place.number}/", depth=place.depth + 1, is_mail=place.is_mail)
+        except LimitError as error:
+            self._tell(place, "unknown", str(error))
+            return None
+
+    def _reunited(self, place: _Place, content: bytes) -> bytes:
+        """Return what stands in the place of an object with some content."""
+        if not place.is_mail:
+            return in_place(content, place.eol)
+        mail, altered = reunite(split_head(place.head, hidden=()), content)
+        self.altered |= dict.fromkeys(altered)
+        return mail
+
+    def spend(self, candidates: Candidates) -> None:
+        """Take what trying some candidates cost off the limits of work."""
+        policy = self.policy
+        self.policy = replace(
+            policy,
+            max_trials=policy.max_trials - len(candidates.all),
+            max_password_iterations=policy.max_password_iterations - candidates.iterations,
+        )
+
+    def _tell(self, place: _Place, kind: str, problem: str) -> None:
+        self.parts.append(OpenedPart(place.number, kind, opened=False, problem=problem))
+
+
+class _Place(NamedTuple):
+    """A part, and where it is.
+
+    Attributes:
+        mail: the mail that it is in.
+        part: the part.
+        number: its number in the whole.
+        depth: how many objects it is in.
+        is_mail: whether it is a mail, and not only a part of one.
+    """
+
+    mail: bytes
+    part: Part
+    number: str
+    depth: int
+    is_mail: bool
+
+    @property
+    def head(self) -> bytes:
+        """Its head with the blank line."""
+        return self.mail[self.part.begin : self.part.body]
+
+    @property
+    def body(self) -> bytes:
+        """Its body."""
+        return self.mail[self.part.body : self.part.end]
+
+    @property
+    def eol(self) -> bytes:
+        """The line ending of its head."""
+        return CRLF if self.head.partition(LF)[0].endswith(b"\r") else LF
+
+    def incoming(self) -> Incoming:
+        """Find the CMS object that is its body, whatever it is called.
+
+        Raises:
+            MessageError: there is none.
+        """
+        encoding = [raw for name, raw in self.part.fields if name == _TRANSFER_ENCODING]
+        head = b"".join((b"Content-Type: application/pkcs7-mime", self.eol, *encoding[:1], self.eol))
+        return open_message(Lookahead(bytes, head + self.body))
+
+
+_DECODERS: Final[dict[str, Callable[[NextBlock], NextBlock]]] = {
+    "base64": Base64Decoder,
+    "quoted-printable": QuotedPrintableDecoder,
+}
+
+
+def _is_mail(part: Part, parts: Sequence[Part], *, is_mail: bool) -> bool:
+    """Tell whether a part is a mail: all of one, or that in a message/rfc822."""
+    if part.number == "0":
+        return is_mail
+    parent = part.number.rpartition(".")[0] or "0"
+    return any(each.number == parent and each.content_type == "message/rfc822" for each in parts)
+
+
+def _breaks_out(entity: bytes, part: Part, parts: Sequence[Part]) -> bool:
+    """Tell whether a line of what is to stand in a part would end the part, or another one around it."""
+    for each in parts:
+        boundary = each.parameters.get("boundary", "").encode()
+        around = each.begin <= part.begin and part.end <= each.end and each is not part
+        if around and boundary and re.search(rb"(?m)^--" + re.escape(boundary), entity):
+            return True
+    return False
