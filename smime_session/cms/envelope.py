@@ -14,7 +14,7 @@ from smime_session.arguments import check_policy
 from smime_session.cms import asn1, codec, content_algorithm
 from smime_session.cms.stream import Stream
 from smime_session.cms.values import ContentParameters, EnvelopeHeader, EnvelopeTrailer
-from smime_session.errors import MalformedError, NotEnvelopeError
+from smime_session.errors import LimitError, MalformedError, NotEnvelopeError
 from smime_session.profiles import MAX_TRAILER_SIZE, Policy
 
 if TYPE_CHECKING:
@@ -234,8 +234,11 @@ class EnvelopeReader:
         for _ in range(3):
             stream.leave()
         self.end = stream.offset
-        while rest := stream.rest():
-            self.followed = self.followed or bool(bytes(rest).strip(_PADDING))
+        try:
+            while rest := stream.rest():
+                self.followed = self.followed or bool(bytes(rest).strip(_PADDING))
+        except (MalformedError, LimitError):  # it cannot even be decoded
+            self.followed = True
         return EnvelopeTrailer(tag, attributes, unauthenticated)
 
 

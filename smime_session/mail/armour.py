@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
 
+from smime_session.mail.arrival import contains_object
 from smime_session.mail.entity import envelope_fields
 from smime_session.mail.fields import split_mbox_line
 from smime_session.mail.line_endings import CRLF, LF
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _KEPT: Final = MAX_MAIL_HEADER_SIZE + 2 * BLOCK_SIZE  # octets: the largest head of a mail and the first lines after it
 _MARK: Final = b"\xef\xbb\xbf"
-_SEQUENCE: Final = b"\x30"
 _TRANSFER_ENCODING: Final = "content-transfer-encoding"
 
 
@@ -138,7 +138,7 @@ def _mail_armour(raw_head: bytes, head: MailHead, body: bytes) -> Armour:
 
 def _text_armour(octets: bytes, eol: bytes) -> Armour:
     text = octets.removeprefix(_MARK).lstrip()
-    if text.startswith(_SEQUENCE):  # which no base64 of a SEQUENCE begins with
+    if contains_object(text):
         return Armour()
     if label := find_pem_label(text):
         return Armour(text="pem", eol=eol, label=label)

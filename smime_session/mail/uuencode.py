@@ -57,10 +57,11 @@ class UuDecoder:
             block = self._next_block()
             text = b"".join((self._rest, block))
             end = text.rfind(b"\n") + 1 if block and not self._finished else len(text)
-            if len(text) - end > _MAX_LINE:
-                raise MalformedError("a line of the uuencoded text is too long")
             self._rest = text[end:]
-            if decoded := self._decode(text[:end]):
+            decoded = self._decode(text[:end])
+            if len(self._rest) > _MAX_LINE and not self._finished:
+                raise MalformedError("a line of the uuencoded text is too long")
+            if decoded:
                 return decoded
         return b""
 

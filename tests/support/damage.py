@@ -67,6 +67,11 @@ def uuencoded(octets: bytes) -> bytes:
     return b"\r\n".join((b"begin 644 smime.p7m", *lines, b"`", b"end", b""))
 
 
+def quoted(octets: bytes) -> bytes:
+    """Return octets in quoted-printable."""
+    return binascii.b2a_qp(octets, istext=False)
+
+
 def unpadded(body: bytes) -> bytes:
     """Return base64 without its padding; there is always some, or a test that says so has nothing to show."""
     return body.rstrip(b"=\r\n") + b"\r\n"
@@ -119,7 +124,7 @@ ENCODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
     for label in (b"base64", b"quoted-printable", b"x-uuencode", b"7bit", b"8bit", b"binary", b"x-unknown")
     for what, encode in {
         "base64": base64.encodebytes,
-        "quoted-printable": lambda octets: binascii.b2a_qp(octets, istext=False),
+        "quoted-printable": quoted,
         "quoted base64": lambda octets: base64.encodebytes(octets).replace(b"=", b"=3D"),
         "uuencode": uuencoded,
         "binary": bytes,

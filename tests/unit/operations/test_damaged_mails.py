@@ -22,10 +22,12 @@ from smime_session import (
     inspect,
     rewrap,
 )
-from tests.support.damage import BODIES, ENCODINGS, FOLLOWED, PADDING, divide
+from tests.support.damage import BODIES, ENCODINGS, FOLLOWED, PADDING, divide, quoted, uuencoded
 from tests.support.damaged_heads import HEADS, MBOX_LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import WriteableBuffer
 
     from tests.conftest import Person
@@ -183,6 +185,23 @@ def test_what_is_no_base64_may_stand_anywhere(
     expected = decrypt(sent["compat"], [alice.identity]).message
     assert decrypt(mail, [alice.identity]).message == expected
     assert streamed(mail, alice)[0] == expected
+
+
+@pytest.mark.parametrize(("encode", "form"), [(quoted, "quoted-printable"), (uuencoded, "uuencode")])
+def test_a_bare_object_in_another_encoding_opens(
+    alice: Person, bob: Person, encode: Callable[[bytes], bytes], form: str
+) -> None:
+    """Text that a gateway made of an object is known by what it is; rewrapping makes base64 of it."""
+    target = io.BytesIO()
+    encrypt_stream(io.BytesIO(MAIL), target, [alice.certificate], form="der")
+    text = encode(target.getvalue())
+    opened = decrypt(text, [alice.identity])
+    assert (opened.message, opened.form, opened.repairs) == (MAIL, form, ())
+    assert inspect(text).form == form
+    again = decrypt(rewrap(text, [alice.identity], add=[bob.certificate]), [bob.identity])
+    assert (again.message, again.form) == (MAIL, "base64")
+    long = text + b"\r\n" + b"x" * 3_000_000  # longer than any line may be, and nobody needs it
+    assert (decrypt(long, [alice.identity]).message, decrypt(long, [alice.identity]).repairs) == (MAIL, (FOLLOWED,))
 
 
 @SETTINGS
