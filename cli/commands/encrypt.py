@@ -43,10 +43,13 @@ if TYPE_CHECKING:
 
 
 _POLICIES: Final = ["hcp_no_confidentiality", "hcp_baseline", "hcp_shy", "none"]
+_CHECKED: Final = "each certificate has a chain to a trusted root"
+_UNCHECKED: Final = "the certificates were not checked against trusted roots: --ca ROOTS says which are trusted"
 _BLIND: Final = ("bcc", "resent-bcc")
 _HELP: Final = {
     "-r": "A file with the certificate of a recipient, or of several; a mail address, to be looked up in --certs; or a"
     " folder to look in. Repeat it for more.",
+    "-v": "Say which algorithm encrypts the content, and why; and whether certificates were checked against roots.",
     "--self": "A file with your own certificate, so that your copy stays readable.",
     "--hide-subject": "Show [...] outside in place of the subject, and no keywords; recipients get them.",
     "--again": "Encrypt once more a mail that is encrypted already.",
@@ -93,7 +96,7 @@ _EXAMPLES: Final = (
 @algorithm_options
 @guard_options
 @trust_options
-@click.option("-v", "--verbose", is_flag=True, help="Say which algorithm encrypts the content, and why.")
+@click.option("-v", "--verbose", is_flag=True, help=_HELP["-v"])
 @quiet_option
 def command(  # noqa: PLR0913  # an argument for each kind of option
     *,
@@ -169,7 +172,8 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 raise MisuseError("the mail has blind recipients (Bcc)", "-o FOLDER writes a message for each of them")
             sealed = [work.encrypt_to(destination, [*found, *recipients])]
     if not quiet:
-        _tell(sealed, left_out, verbose=verbose)
+        checked = [_CHECKED if trust else _UNCHECKED] if named.files or own or addressing.stores else []
+        _tell(sealed, left_out, checked if verbose else (), verbose=verbose)
 
 
 def _check(
@@ -267,11 +271,11 @@ class _Work(NamedTuple):
         return done
 
 
-def _tell(sealed: Iterable[Sealed], left_out: Iterable[str], *, verbose: bool) -> None:
+def _tell(sealed: Iterable[Sealed], left_out: Iterable[str], checked: Iterable[str], *, verbose: bool) -> None:
     """Say what there is to know about what was encrypted, each thing once."""
     from ..console import note
 
-    sentences = [*left_out, *(sentence for each in sealed for sentence in _about(each, verbose=verbose))]
+    sentences = [*left_out, *(sentence for each in sealed for sentence in _about(each, verbose=verbose)), *checked]
     for sentence in dict.fromkeys(sentences):
         note(sentence)
 

@@ -1,6 +1,6 @@
 """Ask the issuer of a certificate whether it was revoked: the Online Certificate Status Protocol (RFC 6960).
 
-Where to ask stands in the certificate, so whoever made it chooses who learns that it is used, and when, and from which
+Where to ask stands in the certificate, so its maker chooses who learns that it is used, and when, and from which
 network: nothing is asked unless the caller wants it. The address must be one of http or https, is not followed to
 another, and has to answer in time and in few octets. The answer counts if it is about this certificate, is fresh, and
 is signed by the issuer or by one whom the issuer appointed for it.

@@ -146,3 +146,16 @@ def test_files_that_hold_none(ca: Authority) -> None:
         "Error: bob.pem: this is a certificate, not a revocation list\n",
     )
     assert _encrypt("--ca", "missing", "-r", "bob.pem") == (1, "Error: missing: no such file or directory\n")
+
+
+def test_verbose_says_whether_chains_were_checked(ca: Authority) -> None:
+    """Of certificates; a password has no chain."""
+    assert ca
+    unchecked = "Note: the certificates were not checked against trusted roots: --ca ROOTS says which are trusted\n"
+    checked = "Note: each certificate has a chain to a trusted root\n"
+    assert unchecked in _encrypt("-v", "-r", "bob.pem")[1]
+    assert unchecked not in _encrypt("-r", "bob.pem")[1]
+    assert checked in _encrypt("-v", "--ca", "roots", "-r", "chain.pem")[1]
+    _, words = _encrypt("-v", "--password-file", "letter.eml")
+    assert unchecked not in words
+    assert "Note: the content is encrypted with" in words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
@@ -12,8 +14,8 @@ from tests.support.openssl_ca import CA, CERTIFIER, USER, Office, Party
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+PAGE: Final = Path(__file__).parents[2] / "docs/trust.md"
 ONLY_EXAMPLE_ORG: Final = "nameConstraints=critical,permitted;email:example.org"
 OTHER: Final = ("basicConstraints=critical,CA:FALSE", "subjectAltName=email:alice@example.com")
 
@@ -98,7 +100,7 @@ def cross_signed(office: Office) -> Chain:
 
 
 def expired_issuer(office: Office) -> Chain:
-    """The same without the second."""
+    """An issuer whose only certificate expired."""
     root = office.root()
     old = office.issue("CA", root, CERTIFIER, days=(-30, -1))
     return Chain(office.issue("Alice", old), (old,), (root,))
@@ -142,7 +144,7 @@ def critical_unknown(office: Office) -> Chain:
 
 
 def critical_unknown_issuer(office: Office) -> Chain:
-    """An issuer's certificate with one."""
+    """An issuer's certificate with a critical extension that is not known."""
     root = office.root()
     issuer = office.issue("CA", root, (*CERTIFIER, "1.2.3.4=critical,ASN1:NULL"))
     return Chain(office.issue("Alice", issuer), (issuer,), (root,))
@@ -177,13 +179,13 @@ def issuer_that_must_not(office: Office) -> Chain:
 
 
 def issuer_without_usage(office: Office) -> Chain:
-    """A root as ``openssl req -x509`` makes one: it does not say what its key is for."""
+    """A root that does not say what its key is for, as `openssl req -x509` makes one."""
     root = office.root(extensions=(CA,))
     return Chain(office.issue("Alice", root), (), (root,))
 
 
 def root_without_extensions(office: Office) -> Chain:
-    """A root of old."""
+    """A root without extensions, of version 1."""
     root = office.root(extensions=())
     return Chain(office.issue("Alice", root), (), (root,))
 
@@ -196,12 +198,12 @@ def user_as_issuer(office: Office) -> Chain:
 
 
 def own_issuer(office: Office) -> Chain:
-    """A certificate that its own key signed, and another root."""
+    """A certificate that its own key signed, and that is not trusted."""
     return Chain(office.issue("Alice"), (), (office.root(),))
 
 
 def own_root(office: Office) -> Chain:
-    """The same, trusted."""
+    """A certificate that its own key signed, and that is trusted."""
     user = office.issue("Alice")
     return Chain(user, (), (user,))
 
@@ -248,12 +250,12 @@ def _signed_by(office: Office, key: Path, digest: str = "sha256") -> Chain:
 
 
 def ed25519(office: Office) -> Chain:
-    """A root with a key on a curve of Edwards."""
+    """A root with a key on Ed25519."""
     return _signed_by(office, office.key("ED25519"), "null")
 
 
 def ed448(office: Office) -> Chain:
-    """A root with a key on the larger one."""
+    """A root with a key on Ed448."""
     return _signed_by(office, office.key("ED448"), "null")
 
 
@@ -301,6 +303,14 @@ CASES: Final[dict[Callable[[Office], Chain], tuple[str, bool]]] = {
     brainpool: ("untrusted", True),
 }
 """What we say of a chain, and whether OpenSSL accepts it at its usual level of security."""
+
+
+def test_the_page_about_trust_says_so() -> None:
+    """Its table has a row for each chain, with what we say and what OpenSSL says."""
+    rows = dict(re.findall(r"^\| (.+?) \| (\w+ \| \w+) \|", PAGE.read_text(), re.MULTILINE))
+    for case, (word, accepted) in CASES.items():
+        assert case.__doc__
+        assert rows[case.__doc__.removesuffix(".")] == f"{word} | {'accepts' if accepted else 'refuses'}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
