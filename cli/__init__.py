@@ -23,6 +23,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+import os
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,10 +42,6 @@ This buys 7 % of the processor time of encrypting one mail.
 
 def main() -> NoReturn:
     """Run the command with the arguments of the process, and exit."""
-    import gc
-    import signal
-    import sys
-
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load ends the process without a traceback
     gc.set_threshold(_GARBAGE_THRESHOLD)
@@ -55,10 +56,6 @@ def _end(status: int) -> NoReturn:
     Taking thousands of modules and functions apart one by one takes a sixth of the processor time of encrypting
     one mail. What is to be wiped has been by now, files are closed, and what others registered for the end is done.
     """
-    import atexit
-    import os
-    import sys
-
     atexit._run_exitfuncs()  # noqa: SLF001  # the interpreter's own call at this point
     try:
         for stream in (sys.stdout, sys.stderr):

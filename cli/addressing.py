@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 import click
 
-from .console import emit
+import smime_session
+from smime_session.certificates.certificate import Certificate
+from smime_session.mail.entity import read_head, split_head
+
+from .console import emit, to_json
+from .credentials import certificates_in
 from .options import MisuseError, stores_option
 from .recipients import expiring, refuse_lookup
 
@@ -134,8 +139,6 @@ def expiring_soon(divided: Iterable[Envelope]) -> list[str]:
     found = [certificate for each in divided for certificate in each.certificates]
     if not found:
         return []
-    from smime_session.certificates.certificate import Certificate
-
     return expiring(dict.fromkeys(map(Certificate.of, found)))
 
 
@@ -145,8 +148,6 @@ def head_of(source: Source) -> tuple[Sequence[Field], BinaryIO]:
     Raises:
         NotMailError: it does not begin with a mail header.
     """
-    from smime_session.mail.entity import read_head, split_head
-
     if source.stream.seekable():
         begin = source.stream.tell()
         raw, _ = read_head(lambda: source.read(_BLOCK))
@@ -182,12 +183,10 @@ def sources_in(paths: Iterable[str]) -> list[CertificateSource]:
         CredentialError: a file holds no certificate.
         OSError: it cannot be read.
     """
-    from smime_session import CertificateBundle, CertificateStore
-
-    from .credentials import certificates_in
-
     return [
-        CertificateStore(path) if os.path.isdir(path) else CertificateBundle(certificates_in([path]))  # noqa: PTH112
+        smime_session.CertificateStore(path)
+        if os.path.isdir(path)  # noqa: PTH112
+        else smime_session.CertificateBundle(certificates_in([path]))
         for path in paths
     ]
 
@@ -209,21 +208,17 @@ def choose(
 
 def report(addressees: Sequence[Addressee], *, as_json: bool) -> None:
     """Write which certificates were chosen for each address, or why there is none."""
-    from smime_session.certificates.names import describe
-
     found = [
         {
             "address": each.address,
-            "certificates": [describe(certificate) for certificate in each.certificates],
+            "certificates": [str(Certificate.of(certificate)) for certificate in each.certificates],
             "valid_until": [f"{certificate.not_valid_after_utc:%Y-%m-%d}" for certificate in each.certificates],
             "reasons": list(each.reasons),
         }
         for each in addressees
     ]
     if as_json:
-        import json
-
-        emit(json.dumps(found, indent=2).split("\n"))
+        emit(to_json(found).split("\n"))
         return
     lines = []
     for each in found:

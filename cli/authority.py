@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from .credentials import authority_in
 from .options import PATH, MisuseError
+from .passphrases import given_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,9 +63,6 @@ class Authority(NamedTuple):
         """
         if self.key is None:
             return None
-        from .credentials import authority_in
-        from .passphrases import given_secret
-
         passphrase = given_secret("passphrase", self.passphrase_file, self.passphrase_env)
         return authority_in(self.key, self.certificate, () if passphrase is None else (passphrase,))
 

@@ -78,6 +78,13 @@ def emit(lines: list[str]) -> None:
         stream.flush()
 
 
+def to_json(found: object) -> str:
+    """Return a report as JSON for people and programs."""
+    import json  # few reports are: 2 ms
+
+    return json.dumps(found, indent=2)
+
+
 def is_terminal(name: Literal["stdin", "stdout", "stderr"]) -> bool:
     """Tell whether a standard stream is a terminal."""
     stream = getattr(sys, name)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import smime_session
 from smime_session import CredentialError, PassphraseError, RecipientError
+from smime_session.certificates.files import Kind, read
 
 from .files import read_limited
+from .passphrases import unlocked, unlocked_or_asked
 from .recipients import expiring, passed_over
 
 if TYPE_CHECKING:
@@ -126,30 +132,11 @@ def certificates_in(paths: Iterable[str], passphrases: Sequence[bytes] = ()) -> 
         CredentialError: a file holds no certificate.
         OSError: a file cannot be read.
     """
-    from smime_session import load_certificates
-
-    return [certificate for path in paths for certificate in _load_public(path, load_certificates, passphrases)]
-
-
-def certificates_or_mail(path: str) -> list[x509.Certificate]:
-    """Load the certificates in a file, or those that came with a signed mail.
-
-    Raises:
-        CredentialError: there are none.
-        OSError: the file cannot be read.
-    """
-
-    def load(data: bytes) -> list[x509.Certificate]:
-        from smime_session import load_certificates
-        from smime_session.certificates.files import Kind, read
-
-        if [piece.kind for piece in read(data)] != [Kind.MAIL]:
-            return load_certificates(data)
-        from smime_session.operations.harvest import certificates_in_mail
-
-        return certificates_in_mail(data)
-
-    return load_file(path, load)
+    return [
+        certificate
+        for path in paths
+        for certificate in _load_public(path, smime_session.load_certificates, passphrases)
+    ]
 
 
 def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
@@ -159,11 +146,9 @@ def listing_of(path: str, passphrases: Sequence[bytes]) -> Listing:
         CredentialError: it holds neither, or what is broken, or the passphrase is wrong.
         OSError: the file cannot be read.
     """
-    from smime_session.inspection.listing import list_credentials
-
-    from .passphrases import unlocked
-
-    return load_file(path, lambda data: unlocked(passphrases, lambda passphrase: list_credentials(data, passphrase)))
+    return load_file(
+        path, lambda data: unlocked(passphrases, lambda passphrase: smime_session.list_credentials(data, passphrase))
+    )
 
 
 def split_in(path: str, passphrases: Sequence[bytes], *, locked: bool) -> tuple[SplitPkcs12, Listing]:
@@ -178,13 +163,10 @@ def split_in(path: str, passphrases: Sequence[bytes], *, locked: bool) -> tuple[
         CredentialError: it is another kind of file, holds no private key that can be used, or it stays locked.
         OSError: the file cannot be read.
     """
-    from smime_session import list_credentials, split_pkcs12
-
-    from .passphrases import unlocked_or_asked
 
     def split(data: bytes, passphrase: bytes | None) -> tuple[SplitPkcs12, Listing]:
-        parts = split_pkcs12(data, passphrase, lock=(passphrase or None) if locked else None)
-        return parts, list_credentials(data, passphrase)
+        parts = smime_session.split_pkcs12(data, passphrase, lock=(passphrase or None) if locked else None)
+        return parts, smime_session.list_credentials(data, passphrase)
 
     return load_file(path, lambda data: unlocked_or_asked(path, passphrases, partial(split, data)))
 
@@ -201,27 +183,20 @@ def authority_in(path: str, certificate: str | None, passphrases: Sequence[bytes
         CredentialError: a file does not hold what it should, or it stays locked.
         OSError: a file cannot be read.
     """
-    from smime_session import load_authority
-
-    from .passphrases import unlocked_or_asked
-
     other = None if certificate is None else read_limited(certificate, MAX_FILE_SIZE, "certificates and keys")
 
     def load(data: bytes, passphrase: bytes | None) -> Issuer:
-        return load_authority(data, other, passphrase=passphrase)
+        return smime_session.load_authority(data, other, passphrase=passphrase)
 
     return load_file(path, lambda data: unlocked_or_asked(path, passphrases, partial(load, data)))
 
 
 def _sole_guards(certificate: bytes, profile: Profile) -> set[str]:
     """Return the guards without which, each alone, ``profile`` would accept the certificate; none if it does anyway."""
-    from dataclasses import replace
-
-    from smime_session import load_recipients
 
     def accepts(changed: Profile) -> bool:
         try:
-            load_recipients(certificate, profile=changed)
+            smime_session.load_recipients(certificate, profile=changed)
         except RecipientError:
             return False
         return True
@@ -245,9 +220,7 @@ def session_keys_in(paths: Iterable[str]) -> list[Identity]:
     """
 
     def load(data: bytes) -> Identity:
-        from smime_session import load_session_key  # most commands are given none
-
-        return load_session_key(data)
+        return smime_session.load_session_key(data)
 
     return [load_file(path, load) for path in paths]
 
@@ -276,11 +249,7 @@ def _load_public(path: str, load: Callable[[bytes], LoadedT], passphrases: Seque
     def in_clear(data: bytes) -> bytes:
         if not is_pkcs12(data):
             return data
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         from smime_session.keys.load import certificates_in_pkcs12
-
-        from .passphrases import unlocked_or_asked
 
         found = unlocked_or_asked(path, passphrases, partial(certificates_in_pkcs12, data))
         return b"".join(each.public_bytes(Encoding.PEM) for each in found)
@@ -290,6 +259,4 @@ def _load_public(path: str, load: Callable[[bytes], LoadedT], passphrases: Seque
 
 def is_pkcs12(data: bytes) -> bool:
     """Tell whether a file is PKCS#12."""
-    from smime_session.certificates.files import Kind, read
-
     return data.startswith(b"\x30") and read(data)[0].kind is Kind.PKCS12

@@ -24,7 +24,9 @@ from smime_session import (
     SignerError,
     SmimeError,
 )
+from smime_session.keys.private_key import UnsupportedLockError
 
+from .credentials import MisplacedKeyError, RefusedError
 from .interruption import InterruptedBySignal
 
 if TYPE_CHECKING:
@@ -153,10 +155,7 @@ def _signature_hint(error: NotSignedError | SignerError) -> str | None:
 
 
 def _credential_hint(error: CredentialError | RecipientError, command: str | None) -> str | None:
-    from smime_session.keys.private_key import UnsupportedLockError
     from smime_session.operations.roster import UnknownAddressError
-
-    from .credentials import MisplacedKeyError, RefusedError
 
     match error:
         case PassphraseError(missing=True):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from smime_session import DEFAULT, PROFILES, algorithms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -141,8 +144,6 @@ def limit_options(*names: Limit) -> Callable[[Callable[..., Any]], Callable[...,
         def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
             limits: dict[str, Any] = {name: value for name in names if (value := options.pop(name)) is not None}
             if count := limits.get("max_recipients"):
-                from smime_session import DEFAULT
-
                 grown = count * DEFAULT.max_header_size // DEFAULT.max_recipients
                 limits["max_header_size"] = max(DEFAULT.max_header_size, grown)
             return function(*arguments, limits=limits, **options)
@@ -216,8 +217,6 @@ def algorithm_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def chosen_profile(profile: str, **choices: Any) -> Profile:  # noqa: ANN401  # as changed_profile has them
     """Return the profile of that name with every choice that was made on its own."""
-    from smime_session import PROFILES
-
     return changed_profile(PROFILES[profile], **choices)
 
 
@@ -225,10 +224,6 @@ def changed_profile(
     profile: Profile, cipher: str | None = None, rsa: str | None = None, identifier: str | None = None, **switches: bool
 ) -> Profile:
     """Return a profile with every choice that was made on its own."""
-    from dataclasses import replace
-
-    from smime_session import algorithms
-
     changes: dict[str, Any] = {name: True for name, on in switches.items() if on}
     if cipher:
         changes["content"] = getattr(algorithms, cipher.replace("aes", "aes_").replace("-", "_").upper())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,6 @@ class Command(click.Command):
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does."""
-        from inspect import cleandoc  # help alone needs it
-
         from .help import write_text
 
         del ctx

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
+import smime_session
+from smime_session import CredentialError, PassphraseError
+from smime_session.keys.load import load_private_keys
+from smime_session.session_key import FORMAT
+
+from .credentials import MisplacedKeyError, is_pkcs12, load_file, naming_file
 from .options import PATH, passphrase_options
+from .passphrases import given_passphrases, unlocked_or_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,8 +59,6 @@ class PrivateKeys(NamedTuple):
             CredentialError: a file holds no private key that can be used, or it stays locked.
             OSError: a file cannot be read.
         """
-        from .credentials import load_file
-
         passphrases = self.passphrases()
         files = [_File(path, passphrases, self.ignore_certificates) for path in self.paths]
         return [identity for file in files for identity in load_file(file.path, partial(file.load, named=named))]
@@ -66,8 +71,6 @@ class PrivateKeys(NamedTuple):
             CredentialError: one is too long.
             OSError: a file cannot be read.
         """
-        from .passphrases import given_passphrases
-
         return given_passphrases(self.passphrase_files, self.passphrase_envs)
 
 
@@ -86,11 +89,7 @@ class _File(NamedTuple):
 
     def load(self, data: bytes, *, named: bool) -> list[Identity]:
         """Return the identities in it, locked where they are."""
-        from smime_session import CredentialError, PassphraseError, load_identities
-
-        from .credentials import is_pkcs12
-
-        load = partial(load_identities, data, ignore_certificates=self.ignore_certificates)
+        load = partial(smime_session.load_identities, data, ignore_certificates=self.ignore_certificates)
         if self.passphrases and is_pkcs12(data):  # without one, it would be tried with two spellings of the empty one
             return self._locked(data, load, named=named)
         try:
@@ -98,16 +97,11 @@ class _File(NamedTuple):
         except PassphraseError:
             return self._locked(data, load, named=named)
         except CredentialError:
-            from smime_session.operations.saved_key import FORMAT
-
-            from .credentials import MisplacedKeyError
-
             if FORMAT.encode() in data:
                 raise MisplacedKeyError from None
             raise
 
     def _locked(self, data: bytes, load: Callable[[bytes | None], list[Identity]], *, named: bool) -> list[Identity]:
-        from smime_session.keys.load import load_private_keys
         from smime_session.recipients.locked import LockedIdentity, open_beside
 
         if not self.ignore_certificates:
@@ -115,8 +109,6 @@ class _File(NamedTuple):
             if found := open_beside(data, lambda: [each.private_key for each in keys()]):
                 return found
         if named:
-            from .passphrases import unlocked_or_asked
-
             return unlocked_or_asked(self.path, self.passphrases, load)
         return [LockedIdentity(f"the locked private key in {self.path}", self._later(load))]
 
@@ -125,9 +117,6 @@ class _File(NamedTuple):
 
         @functools.cache
         def loaded() -> list[LoadedT]:
-            from .credentials import naming_file
-            from .passphrases import unlocked_or_asked
-
             with naming_file(self.path):
                 return unlocked_or_asked(self.path, self.passphrases, load)
 

@@ -6,6 +6,11 @@ import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from smime_session import MODERN, CredentialError
+from smime_session.operations.addressees import refuse_unreachable
+
+from .addressing import choose
+from .credentials import certificates_in, newcomers_in, recipients_in, session_keys_in
 from .options import MisuseError
 from .recipients import Named, looks_like_a_file, refuse_lookup
 
@@ -45,8 +50,6 @@ class Openers(NamedTuple):
 
     def load(self) -> list[Identity]:
         """Load all of them; what is to be typed is asked for."""
-        from .credentials import session_keys_in
-
         return [*self.identities.load(), *session_keys_in(self.session_keys), *self.secrets.load(new=False)]
 
 
@@ -115,18 +118,11 @@ class Readers(NamedTuple):
             CredentialError: a file holds no certificate.
             OSError: a file cannot be read.
         """
-        from smime_session import MODERN
-
-        from .addressing import choose
-        from .credentials import newcomers_in, recipients_in
-
         like, named = profile(MODERN), Named.by(self.coming)
         files = (*named.files, *named.folders)  # a folder is an error of the system here
         recipients_in(filter(_is_file, files), like, passphrases)
         certificates, left_out = newcomers_in(files, like, passphrases)
         if named.addresses:
-            from smime_session.operations.addressees import refuse_unreachable
-
             found = choose(named.addresses, self.certificates, like)
             refuse_unreachable(found)
             certificates += [certificate for each in found for certificate in each.certificates]
@@ -139,8 +135,6 @@ class Readers(NamedTuple):
             CredentialError: a file holds no certificate.
             OSError: there is no such file, or it cannot be read.
         """
-        from .credentials import certificates_in
-
         for who in self.leaving:
             if looks_like_a_file(who) and not _is_file(who):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), who)
@@ -148,8 +142,6 @@ class Readers(NamedTuple):
 
     def book(self, identities: Iterable[str]) -> list[x509.Certificate]:
         """Return the certificates in which mail addresses are looked up, those beside the private keys among them."""
-        from .credentials import certificates_in
-
         return [*certificates_in(self.certificates), *_certificates_beside(identities)] if self.leaving else []
 
 
@@ -160,10 +152,6 @@ def _is_file(name: str) -> bool:
 
 def _certificates_beside(paths: Iterable[str]) -> list[x509.Certificate]:
     """Return the certificates that lie open beside the private keys in the files."""
-    from smime_session import CredentialError
-
-    from .credentials import certificates_in
-
     found: list[x509.Certificate] = []
     for path in filter(_is_file, paths):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .options import MisuseError
@@ -81,26 +82,20 @@ def passed_over(certificates: Iterable[tuple[Certificate, Recipient | RecipientE
 
 
 def _mailboxes(certificate: Certificate) -> set[tuple[str, str]]:
-    from smime_session import addresses_of
     from smime_session.certificates.names import mailbox_of
 
-    return {mailbox_of(address) for address in addresses_of(certificate.whole)}
+    return {mailbox_of(address) for address in certificate.addresses}
 
 
 def expiring(certificates: Iterable[Certificate]) -> list[str]:
     """Return a sentence about each certificate that is valid now and soon is no more; of many, some are named."""
-    from datetime import UTC, datetime, timedelta
-
     now = datetime.now(UTC)
     today, then = (f"{moment:%Y%m%d%H%M%S}" for moment in (now, now + timedelta(days=SOON_DAYS)))
     soon = [each for each in certificates if today <= each.facts.not_after < then]
     if not soon:
         return []
-    from smime_session.certificates.names import describe
-
     said = [
-        f"certificate of {describe(each.whole)} expires on {each.whole.not_valid_after_utc:%Y-%m-%d}"
-        for each in soon[:_MOST_NAMED]
+        f"certificate of {each} expires on {each.whole.not_valid_after_utc:%Y-%m-%d}" for each in soon[:_MOST_NAMED]
     ]
     more = len(soon) - _MOST_NAMED
     return [*said, f"{more:,} more certificates expire within {SOON_DAYS} days"] if more > 0 else said

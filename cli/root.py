@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from smime_session import __version__
+
 from .console import emit, say, say_wrapped, silence_stdout
 from .interruption import signals_raise
 
@@ -56,8 +58,6 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click calls it so
     if wanted:
-        from smime_session import __version__
-
         emit([f"{NAME} {__version__}"])
         ctx.exit()
 

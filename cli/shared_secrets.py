@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+import smime_session
+from smime_session import CredentialError
+
+from .files import read_limited
 from .options import PATH, MisuseError
+from .passphrases import ask, given_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,20 +86,15 @@ class SharedSecrets(NamedTuple):
         """
         if not self:  # as it mostly is, and then neither technique needs to be loaded
             return []
-        from smime_session import Password, PresharedKey
-
-        from .files import read_limited
-        from .passphrases import given_secret
-
         found: list[Password | PresharedKey] = []
         for path, name in zip(self.shared_keys, self.shared_key_ids, strict=True):
             data = read_limited(path, MAX_KEY_FILE_SIZE, "a shared key")
-            found.append(PresharedKey(_key(data, path), _identifier(name, self.prefix)))
+            found.append(smime_session.PresharedKey(_key(data, path), _identifier(name, self.prefix)))
         given = [given_secret("password", path, None) for path in self.password_files]
         given += [given_secret("password", None, variable) for variable in self.password_envs]
-        found += [Password(word) for word in given if word is not None]
+        found += [smime_session.Password(word) for word in given if word is not None]
         if self.password:
-            found.append(Password(_typed_password(self.prefix, new=new)))
+            found.append(smime_session.Password(_typed_password(self.prefix, new=new)))
         return found
 
 
@@ -149,10 +149,6 @@ def _secret_options(
 
 
 def _typed_password(prefix: str, *, new: bool) -> str | bytes:
-    from smime_session import CredentialError
-
-    from .passphrases import ask
-
     answer = ask("New password for the message: " if new else "Password of the message: ")
     if answer is None:
         raise MisuseError(
@@ -169,8 +165,6 @@ def _typed_password(prefix: str, *, new: bool) -> str | bytes:
 
 def _key(data: bytes, path: str) -> bytes:
     """Return the key in a file: hexadecimal digits if it has nothing else, otherwise the bytes themselves."""
-    from smime_session import CredentialError
-
     digits = data.strip()
     key = data
     if digits and _HEX_DIGITS.issuperset(digits):

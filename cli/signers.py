@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+import smime_session
+
+from .credentials import load_file
 from .options import PATH, MisuseError, passphrase_options
+from .passphrases import given_passphrases, unlocked_or_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,16 +58,9 @@ class SignerFile(NamedTuple):
             CredentialError: there is no private key with a certificate that can sign, or it stays locked.
             OSError: the file cannot be read.
         """
-        from dataclasses import replace
-
-        from smime_session import load_signer
-
-        from .credentials import load_file
-        from .passphrases import given_passphrases, unlocked_or_asked
-
         passphrases = given_passphrases(self.passphrase_files, self.passphrase_envs)
         loaded = load_file(
-            self.path, lambda data: unlocked_or_asked(self.path, passphrases, partial(load_signer, data))
+            self.path, lambda data: unlocked_or_asked(self.path, passphrases, partial(smime_session.load_signer, data))
         )
         signer = replace(loaded, **self.lifted)
         chosen = signer.how

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
     """Return a text as lines of at most so many columns, if its words are no longer; ``indent`` begins all but one."""
     if width is None or len(text) <= width:
         return [text]
-    from textwrap import wrap
-
     return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

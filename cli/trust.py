@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+import smime_session
+
 from .options import PATH, MisuseError
 
 if TYPE_CHECKING:
@@ -57,9 +59,9 @@ class Trust(NamedTuple):
         """
         if not self.roots:
             return None
-        from smime_session import OcspClient, TrustAnchors
-
-        return TrustAnchors.load(*self.roots, crls=self.crls, responder=OcspClient() if self.ocsp else None)
+        return smime_session.TrustAnchors.load(
+            *self.roots, crls=self.crls, responder=smime_session.OcspClient() if self.ocsp else None
+        )
 
 
 def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:

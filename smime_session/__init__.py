@@ -90,7 +90,8 @@ if TYPE_CHECKING:
     from smime_session.operations.split_pkcs12 import SplitPkcs12, split_pkcs12
     from smime_session.operations.verify import Verification, Verified, verify, verify_stream
     from smime_session.profiles import AUTO, COMPAT, DEFAULT, MODERN, PQ, PROFILES, Policy, Profile
-    from smime_session.recipients.from_certificates import certificates_for, load_recipients, recipient_for
+    from smime_session.recipients.by_address import certificates_for
+    from smime_session.recipients.from_certificates import load_recipients, recipient_for
     from smime_session.recipients.identities import load_identities
     from smime_session.recipients.password import Password
     from smime_session.recipients.registry import Identity, Recipient
@@ -227,7 +228,8 @@ _MODULES: Final = {
     "operations.request": ("NewRequest", "new_request"),
     "operations.split_pkcs12": ("SplitPkcs12", "split_pkcs12"),
     "operations.new_identity": ("KEY_TYPES", "NewIdentity", "new_identity"),
-    "recipients.from_certificates": ("certificates_for", "load_recipients", "recipient_for"),
+    "recipients.by_address": ("certificates_for",),
+    "recipients.from_certificates": ("load_recipients", "recipient_for"),
     "inspection.listing": ("Listing", "list_credentials"),
     "certificates.names": ("addresses_of",),
     "recipients.identities": ("load_identities",),

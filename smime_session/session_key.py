@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from enum import IntEnum
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from smime_session.memory import erase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+FORMAT: Final = "smime-session-key"
+"""What the file of a saved session key says that it is."""
 
 
 class Proof(IntEnum):

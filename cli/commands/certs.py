@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..console import emit
-from ..options import PATH, guard_options, stores_option
+import smime_session
+from smime_session.certificates.files import Kind, read
+from smime_session.certificates.names import describe
+from smime_session.certificates.trust import issuers_in
+from smime_session.operations.harvest import certificates_in_mail
+
+from ..addressing import choose, report
+from ..console import emit, say, to_json
+from ..credentials import load_file
+from ..files import Output
+from ..options import PATH, chosen_profile, guard_options, stores_option
 from ..parsing import Command
 from ..recipients import SOON_DAYS
 from ..trust import trust_options
@@ -53,9 +64,6 @@ def find(  # noqa: PLR0913  # an argument for each option
     **guards: bool,
 ) -> None:
     """Show which certificate is chosen for ADDRESS, and what speaks against the others."""
-    from ..addressing import choose, report
-    from ..options import chosen_profile
-
     (addressee,) = choose([address], stores, chosen_profile("auto", **guards), every=every, trust=trust.load())
     if output is not None and addressee.certificates:
         _write(output, addressee)
@@ -65,10 +73,6 @@ def find(  # noqa: PLR0913  # an argument for each option
 
 
 def _write(path: str, addressee: Addressee) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from ..files import Output
-
     with Output(path).open() as target:
         for certificate in addressee.certificates:
             target.write(certificate.public_bytes(Encoding.PEM))
@@ -79,17 +83,13 @@ def _write(path: str, addressee: Addressee) -> None:
 @_json_option
 def list_(folder: str, *, as_json: bool) -> None:
     """Show what the certificate files in FOLDER hold."""
-    from smime_session import CertificateStore
-
-    files = list(CertificateStore(folder).files())
+    files = list(smime_session.CertificateStore(folder).files())
     if as_json:
-        import json
-
         found = [
             {"file": name, "certificates": [_described(each) for each in certificates], "problem": problem}
             for name, certificates, problem in files
         ]
-        emit(json.dumps(found, indent=2).split("\n"))
+        emit(to_json(found).split("\n"))
         return
     lines: list[str] = []
     for name, certificates, problem in files:
@@ -100,12 +100,9 @@ def list_(folder: str, *, as_json: bool) -> None:
 
 
 def _described(certificate: x509.Certificate) -> dict[str, Any]:
-    from smime_session import addresses_of
-    from smime_session.certificates.names import describe
-
     return {
         "name": describe(certificate),
-        "addresses": addresses_of(certificate),
+        "addresses": smime_session.addresses_of(certificate),
         "serial_number": f"{certificate.serial_number:#x}",
         "valid_until": f"{certificate.not_valid_after_utc:%Y-%m-%d}",
     }
@@ -120,14 +117,25 @@ def add(folder: str, files: tuple[str, ...]) -> None:
     FILE holds certificates (PEM, DER, PKCS#7) or is a signed mail, of which the certificates are taken that came
     with it; its signature is not checked.
     """
-    from smime_session import CertificateStore
-
-    from ..console import say
-    from ..credentials import certificates_or_mail
-
-    store = CertificateStore(folder)
-    for name in store.add([certificate for path in files for certificate in certificates_or_mail(path)]):
+    store = smime_session.CertificateStore(folder)
+    for name in store.add([certificate for path in files for certificate in _certificates_or_mail(path)]):
         say(f"Wrote {folder}/{name}")
+
+
+def _certificates_or_mail(path: str) -> list[x509.Certificate]:
+    """Load the certificates in a file, or those that came with a signed mail.
+
+    Raises:
+        CredentialError: there are none.
+        OSError: the file cannot be read.
+    """
+
+    def load(data: bytes) -> list[x509.Certificate]:
+        if [piece.kind for piece in read(data)] != [Kind.MAIL]:
+            return smime_session.load_certificates(data)
+        return certificates_in_mail(data)
+
+    return load_file(path, load)
 
 
 @command.command("check", cls=Command, epilog="smime-session certs check certificates")
@@ -147,13 +155,8 @@ def check(folder: str, days: int, *, trust: Trust) -> None:
     With --ca, those that are not trusted, or were revoked, are named too, and lead to the same exit status. Issuers
     are looked for in FOLDER.
     """
-    from datetime import UTC, datetime, timedelta
-
-    from smime_session import CertificateStore
-    from smime_session.certificates.trust import issuers_in
-
     now = datetime.now(UTC)
-    files, anchors = list(CertificateStore(folder).files()), trust.load()
+    files, anchors = list(smime_session.CertificateStore(folder).files()), trust.load()
     issuers = issuers_in(each for file in files for each in file.certificates) if anchors else []
     bad, soon, problems = [], [], []
     for file in files:
@@ -172,8 +175,6 @@ def check(folder: str, days: int, *, trust: Trust) -> None:
 
 
 def _sentence(name: str, certificate: x509.Certificate, what: str) -> str:
-    from smime_session.certificates.names import describe
-
     return f"{name}: certificate of {describe(certificate)} {what}"
 
 

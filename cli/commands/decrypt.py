@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+import smime_session
+from smime_session import Policy
+from smime_session.text import excerpt
+
+from ..console import note
+from ..credentials import session_keys_in
 from ..files import PRIVATE, Output, reading
 from ..options import (
     MisuseError,
@@ -19,6 +25,7 @@ from ..options import (
 )
 from ..parsing import Command
 from ..private_keys import identity_option
+from ..progress import progress
 from ..screen import text_only
 from ..shared_secrets import shared_secret_options
 
@@ -77,11 +84,6 @@ def command(  # noqa: PLR0913  # an argument for each option
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
 
-    from smime_session import Policy, decrypt_stream
-
-    from ..credentials import session_keys_in
-    from ..progress import progress
-
     with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *session_keys_in(session_keys), *secrets.load(new=False)]
         with (
@@ -89,7 +91,7 @@ def command(  # noqa: PLR0913  # an argument for each option
             destination.open(PRIVATE, inherit=False) as target,
             text_only(target) if destination.refuses_binary else nullcontext(target) as sink,
         ):
-            opened = decrypt_stream(
+            opened = smime_session.decrypt_stream(
                 source.stream,
                 sink,
                 keys,
@@ -102,10 +104,6 @@ def command(  # noqa: PLR0913  # an argument for each option
 
 
 def _tell(opened: Opened, *, alone: bool) -> None:
-    from smime_session.text import excerpt
-
-    from ..console import note
-
     for repair in opened.repairs:
         note(repair)
     for part in opened.parts:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
+import smime_session
+
 from ..addressing import LIST_NAME, addressing_options, expiring_soon, head_of
-from ..files import Output, reading
+from ..console import about_locked_out, note, to_json
+from ..credentials import recipients_in
+from ..files import SHARED, Output, new_files, reading
 from ..options import (
     PATH,
     MisuseError,
@@ -21,6 +26,8 @@ from ..options import (
     refuse_to_replace,
 )
 from ..parsing import Command
+from ..passphrases import given_passphrases
+from ..progress import progress
 from ..recipients import Named
 from ..shared_secrets import shared_secret_options
 from ..trust import trust_options
@@ -148,9 +155,6 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     if form != "mail" and (option := next(filter(given.get, given), None)):
         raise MisuseError(f"{option} is about mails, and does not go with --format {form}")
 
-    from ..credentials import recipients_in
-    from ..passphrases import given_passphrases
-
     chosen = chosen_profile(profile or ("auto" if form == "mail" else "modern"), **choices)
     anchors, passphrases = trust.load(), given_passphrases(passphrase_files, passphrase_envs)
     recipients, left_out = recipients_in((*named.files, *own), chosen, passphrases, anchors)
@@ -226,12 +230,8 @@ class _Work(NamedTuple):
 
     def encrypt_to(self, destination: Output, recipients: Sequence[Recipient | x509.Certificate]) -> Sealed:
         """Encrypt it to where a command writes."""
-        from smime_session import encrypt_stream
-
-        from ..progress import progress
-
         with progress("encrypting", self.source, destination, quiet=self.quiet), destination.open() as target:
-            return encrypt_stream(
+            return smime_session.encrypt_stream(
                 self.stream,
                 target,
                 recipients,
@@ -247,13 +247,6 @@ class _Work(NamedTuple):
         Raises:
             MisuseError: there are several, and the mail can be read only once.
         """
-        import json
-        from dataclasses import replace
-
-        from smime_session import encrypt_stream
-
-        from ..files import SHARED, new_files
-
         begin = self.stream.tell() if self.stream.seekable() else None
         if begin is None and len(divided) > 1:
             raise MisuseError("the mail has blind recipients and comes from a pipe", "give it as a file")
@@ -264,25 +257,23 @@ class _Work(NamedTuple):
                 if begin is not None:
                     self.stream.seek(begin)
                 recipients: list[Recipient | x509.Certificate] = [*each.certificates, *(() if each.blind else others)]
-                sealed = encrypt_stream(self.stream, target, recipients, profile=self.profile, **self.treatment)
+                sealed = smime_session.encrypt_stream(
+                    self.stream, target, recipients, profile=self.profile, **self.treatment
+                )
                 done.append(replace(sealed, removed_fields=()))  # who was in Bcc has a message of their own
             found = [{"file": name, "recipients": each.recipients} for name, each in zip(names, divided, strict=True)]
-            list_file.write(json.dumps(found, indent=2).encode() + b"\n")
+            list_file.write(to_json(found).encode() + b"\n")
         return done
 
 
 def _tell(sealed: Iterable[Sealed], left_out: Iterable[str], checked: Iterable[str], *, verbose: bool) -> None:
     """Say what there is to know about what was encrypted, each thing once."""
-    from ..console import note
-
     sentences = [*left_out, *(sentence for each in sealed for sentence in _about(each, verbose=verbose)), *checked]
     for sentence in dict.fromkeys(sentences):
         note(sentence)
 
 
 def _about(sealed: Sealed, *, verbose: bool) -> Iterator[str]:
-    from ..console import about_locked_out
-
     if verbose:
         means = "authenticated" if sealed.authenticated else "not authenticated, and can be altered on the way"
         yield f"the content is encrypted with {sealed.content_encryption} ({means}): {sealed.reason}"

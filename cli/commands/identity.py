@@ -8,15 +8,24 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import click
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
+import smime_session
+from smime_session import CredentialError
 from smime_session.operations import authority as authorities
 from smime_session.operations import new_identity as creation
 from smime_session.operations.issuing import MAX_DAYS
 from smime_session.operations.request import REQUEST_KEY_TYPES, new_request
 
 from ..authority import authority_options
-from ..options import PATH, MisuseError, passphrase_options
+from ..console import emit, say, to_json
+from ..credentials import certificates_in, listing_of, split_in
+from ..files import PRIVATE, SHARED, Output, new_files
+from ..options import PATH, MisuseError, passphrase_options, refuse_to_replace
 from ..parsing import Command
+from ..passphrases import ask, given_passphrases
+from ..tree import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,8 +84,6 @@ def _lock_options(function: Callable[..., Any]) -> Callable[..., Any]:
             raise MisuseError("more than one passphrase is given, and a private key has one")
 
         def lock(name: str) -> bytes | None:
-            from ..passphrases import given_passphrases
-
             given = [_chosen_passphrase(name)] if asks else given_passphrases(passphrase_files, passphrase_envs)
             return given[0] if given else None
 
@@ -121,8 +128,6 @@ def new(  # noqa: PLR0913  # an argument for each option
     key_path, certificate_path, issuer_path = _paths(output, address, _ENDINGS)
     _refuse_existing(key_path, certificate_path, issuer_path)
 
-    from ..files import PRIVATE, SHARED, new_files
-
     _check_address(address)
     issuer = authority.load()
     passphrase = lock(address)
@@ -158,8 +163,6 @@ def new_ca(name: str, *, key_type: str, output: str | None, days: int, lock: Cal
     key_path, certificate_path = _paths(output or "ca", name, _ENDINGS[:2])
     _refuse_existing(key_path, certificate_path)
 
-    from ..files import PRIVATE, SHARED, new_files
-
     passphrase = lock(name)
     with new_files((key_path, PRIVATE), (certificate_path, SHARED)) as (key_file, certificate_file):
         made = authorities.new_authority(name, key_type=key_type, days=days, passphrase=passphrase)
@@ -181,26 +184,16 @@ def revoke(certificates: tuple[str, ...], *, crl: str, days: int, authority: Aut
 
     What is on the list stays there. Without CERT, the list is made anew, which it must be before it ends.
     """
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from smime_session import load_crls, revocation_list
-    from smime_session.errors import CredentialError
-
-    from ..console import say
-    from ..credentials import certificates_in
-    from ..files import Output
-    from ..options import refuse_to_replace
-
     target = Output(crl)
     refuse_to_replace(target, "--ca-key", [path for path in (authority.key, authority.certificate) if path])
     revoked = certificates_in(certificates)
-    previous = load_crls(crl) if os.path.exists(crl) else []  # noqa: PTH110  # pathlib is slow to load
+    previous = smime_session.load_crls(crl) if os.path.exists(crl) else []  # noqa: PTH110  # pathlib is slow to load
     if len(previous) > 1:
         raise CredentialError(f"{crl}: the file holds {len(previous)} revocation lists, and one is made anew")
     issuer = authority.load()
     if issuer is None:
         raise MisuseError("there is no CA", "--ca-key CA.key gives its private key")
-    made = revocation_list(issuer, revoked, previous=previous[0] if previous else None, days=days)
+    made = smime_session.revocation_list(issuer, revoked, previous=previous[0] if previous else None, days=days)
     with target.open() as file:
         file.write(made.public_bytes(Encoding.PEM))
     say(f"Wrote {crl}: {len(made)} revoked, valid until {made.next_update_utc:%Y-%m-%d}")
@@ -219,9 +212,6 @@ def request(address: str, *, key_type: str, output: str | None, lock: Callable[[
     """
     key_path, request_path = _paths(output, address, ("key", "csr"))
     _refuse_existing(key_path, request_path)
-
-    from ..console import say
-    from ..files import PRIVATE, SHARED, new_files
 
     _check_address(address)
     passphrase = lock(address)
@@ -252,12 +242,6 @@ def import_(
     the certificates to give to others; PREFIX.issuer.pem those of issuers, if there are any. Existing files are never
     overwritten.
     """
-    from ..console import emit, say
-    from ..credentials import split_in
-    from ..files import PRIVATE, SHARED, new_files
-    from ..passphrases import given_passphrases
-    from ..tree import render
-
     found, listing = split_in(file, given_passphrases(passphrase_files, passphrase_envs), locked=not unlocked)
     name = next(iter(found.addresses), None)
     if name is None or "/" in name:
@@ -288,18 +272,10 @@ def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[st
     FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and no passphrase
     is asked for: what is locked stays locked unless one is given.
     """
-    from ..console import emit
-    from ..credentials import listing_of
-    from ..passphrases import given_passphrases
-
     found = listing_of(file, given_passphrases(passphrase_files, passphrase_envs)).to_dict()
     if as_json:
-        import json
-
-        emit(json.dumps(found, indent=2).split("\n"))
+        emit(to_json(found).split("\n"))
     else:
-        from ..tree import render
-
         emit(render("standard input" if file == "-" else file, found))
 
 
@@ -315,8 +291,6 @@ def _paths(output: str | None, name: str, endings: Sequence[str]) -> list[str]:
 
 
 def _check_address(address: str) -> None:
-    from smime_session import CredentialError
-
     try:
         creation.parse_address(address)
     except CredentialError as error:
@@ -331,10 +305,6 @@ def _refuse_existing(*paths: str) -> None:
 
 
 def _chosen_passphrase(address: str) -> bytes:
-    from smime_session import CredentialError
-
-    from ..passphrases import ask
-
     passphrase = ask(f"New passphrase for {address}: ")
     if passphrase is None:
         raise MisuseError(
@@ -347,21 +317,13 @@ def _chosen_passphrase(address: str) -> bytes:
 
 
 def _tell_key(path: str, *, locked: bool) -> None:
-    from ..console import say
-
     say(f"Wrote {path}: the private key, {'locked with the passphrase' if locked else 'not locked'}")
 
 
 def _tell_certificate(path: str, certificate: x509.Certificate) -> None:
-    from cryptography.hazmat.primitives import hashes
-
-    from ..console import say
-
     say(f"Wrote {path}: the certificate, valid until {certificate.not_valid_after_utc:%Y-%m-%d}")
     say(f"SHA-256 fingerprint: {certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")
 
 
 def _tell_issuer(path: str) -> None:
-    from ..console import say
-
     say(f"Wrote {path}: the certificate of its issuer, whose own key was not kept")

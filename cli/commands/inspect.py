@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ..console import columns, emit
+import smime_session
+from smime_session import Policy
+
+from ..console import columns, emit, to_json
+from ..credentials import certificates_in
 from ..files import reading
 from ..options import PATH, limit_options, message_argument
 from ..parsing import Command
 from ..private_keys import identity_option
+from ..progress import progress
 from ..shared_secrets import shared_secret_options
+from ..summary import answers, details
+from ..tree import render, wrapped
 
 if TYPE_CHECKING:
     from typing import Any
@@ -57,24 +64,14 @@ def command(  # noqa: PLR0913  # an argument for each option
     a private key belongs to, or what comes closest, and likewise with a shared key. A message does not tell
     one password from another.
     """
-    from smime_session import Policy, inspect
-
-    from ..credentials import certificates_in
-    from ..progress import progress
-
     with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(named=True), *secrets.load(new=False)]
         known = certificates_in(certificates, identities.passphrases())
         with progress("inspecting", source, quiet=quiet):
-            found = inspect(source.stream, keys, known, policy=Policy(**limits))
+            found = smime_session.inspect(source.stream, keys, known, policy=Policy(**limits))
     if as_json:
-        import json
-
-        emit(json.dumps(found.to_dict(), indent=2).split("\n"))
+        emit(to_json(found.to_dict()).split("\n"))
         return
-    from ..summary import answers, details
-    from ..tree import render, wrapped
-
     width = columns("stdout")
     tree = details(found.to_dict(), verbose=verbose)
     said = [line for answer in answers(found) for line in wrapped(answer, width, "  ")]

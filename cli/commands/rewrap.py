@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+import smime_session
+from smime_session import PROFILES, Policy
+
+from ..console import about_locked_out, note
 from ..files import Output, reading
 from ..options import (
     PATH,
@@ -23,6 +27,7 @@ from ..options import (
 )
 from ..parsing import Command
 from ..private_keys import identity_option
+from ..progress import progress
 from ..readers import Openers, Readers
 from ..screen import text_only
 from ..shared_secrets import added_secret_options, shared_secret_options
@@ -132,10 +137,6 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     for option, path in (*openers.files(), *readers.files()):
         refuse_to_replace(destination, option, [path])
 
-    from smime_session import Policy, rewrap_stream
-
-    from ..progress import progress
-
     profile = _profile(**choices)
     newcomers, left_out = readers.newcomers(profile, identities.passphrases())
     selectors, book = readers.selectors(), readers.book(identities.paths)
@@ -146,7 +147,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
             destination.open() as target,
             text_only(target) if destination.refuses_binary else nullcontext(target) as sink,
         ):
-            done = rewrap_stream(
+            done = smime_session.rewrap_stream(
                 source.stream,
                 sink,
                 keys,
@@ -179,8 +180,6 @@ def _profile(profile: str | None = None, **choices: Any) -> Callable[[Profile], 
     """Return what changes the profile that is like the message as the options say."""
 
     def choose(like: Profile) -> Profile:
-        from smime_session import PROFILES
-
         return changed_profile(PROFILES[profile] if profile else like, **choices)
 
     return choose
@@ -188,7 +187,6 @@ def _profile(profile: str | None = None, **choices: Any) -> Callable[[Profile], 
 
 def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:
     """Say what came of it that the options do not say."""
-    from ..console import about_locked_out, note
 
     def names(those: Sequence[str]) -> str:
         return "; ".join(those)

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+import smime_session
+from smime_session import Policy
+
 from ..files import PRIVATE, Output, reading
 from ..options import (
     MisuseError,
@@ -17,6 +20,7 @@ from ..options import (
 )
 from ..parsing import Command
 from ..private_keys import identity_option
+from ..progress import progress
 from ..shared_secrets import shared_secret_options
 
 if TYPE_CHECKING:
@@ -70,14 +74,10 @@ def command(  # noqa: PLR0913  # an argument for each option
         refuse_to_replace(destination, option, [path])
     refuse_to_replace(destination, "MESSAGE", [message])
 
-    from smime_session import Policy, export_session_key
-
-    from ..progress import progress
-
     with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *secrets.load(new=False)]
         policy = Policy(insecure_legacy=insecure_legacy, **limits)
         with progress("opening", source, destination, quiet=quiet):
-            saved = export_session_key(source.stream, keys, policy=policy)
+            saved = smime_session.export_session_key(source.stream, keys, policy=policy)
     with saved, destination.open(PRIVATE, inherit=False) as target:
         target.write(saved.to_json())

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+import smime_session
+
+from ..console import note
 from ..files import Output, reading
 from ..options import MisuseError, message_argument, output_option, quiet_option, refuse_to_replace
 from ..parsing import Command
+from ..progress import progress
 from ..signers import signer_options
 
 if TYPE_CHECKING:
@@ -36,14 +40,9 @@ def command(message: str, signer: SignerFile, *, opaque: bool, output: str | Non
         raise MisuseError("no identity was given", "-i IDENTITY says who signs")
     refuse_to_replace(destination, "-i", [signer.path])
 
-    from smime_session import sign_stream
-
-    from ..console import note
-    from ..progress import progress
-
     with reading(message) as source:  # before a passphrase is asked for
         who = signer.load()
         with progress("signing", source, destination, quiet=quiet), destination.open() as target:
-            signed = sign_stream(source.stream, target, who, opaque=opaque)
+            signed = smime_session.sign_stream(source.stream, target, who, opaque=opaque)
     if signed.made_safe and not quiet:
         note("parts of the mail were encoded, so that they arrive as they were signed")

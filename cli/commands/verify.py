@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..console import emit, say
+import smime_session
+from smime_session import Policy
+
+from ..console import emit, say, to_json
+from ..credentials import certificates_in
 from ..files import Output, reading
 from ..options import PATH, MisuseError, message_argument, output_option, refuse_to_replace
 from ..parsing import Command
+from ..progress import progress
+from ..tree import render
 from ..trust import trust_options
+from ..verdicts import described
 
 if TYPE_CHECKING:
     from smime_session import Verification
@@ -59,11 +66,6 @@ def command(  # noqa: PLR0913  # an argument for each option
     for option, paths in (*trust.files(), ("--certificates", certificates)):
         refuse_to_replace(destination, option, paths)
 
-    from smime_session import Policy, verify_stream
-
-    from ..credentials import certificates_in
-    from ..progress import progress
-
     roots, known = trust.load(), certificates_in(certificates)
     accept: tuple[Word, ...] = ("trusted", "untrusted") if insecure_untrusted else ("trusted",)
     with (
@@ -71,7 +73,7 @@ def command(  # noqa: PLR0913  # an argument for each option
         progress("verifying", source, destination if output else None, quiet=quiet),
         destination.open() if output is not None else nullcontext() as target,
     ):
-        found = verify_stream(
+        found = smime_session.verify_stream(
             source.stream,
             target,
             trust=roots,
@@ -88,16 +90,10 @@ def command(  # noqa: PLR0913  # an argument for each option
 
 
 def _report(found: Verification, *, as_json: bool, aside: bool) -> None:
-    from ..verdicts import described
-
     report = {"signatures": described(found.signatures), "unsigned_parts": list(found.unsigned_parts)}
     if as_json:
-        import json
-
-        emit(json.dumps({"accepted": found.accepted, **report}, indent=2).split("\n"))
+        emit(to_json({"accepted": found.accepted, **report}).split("\n"))
         return
-    from ..tree import render
-
     lines = render("accepted" if found.accepted else "not accepted", report)
     if aside:
         for line in lines:

@@ -155,7 +155,6 @@ class PublicKey:
         - the first 160 bits of SHA-256, SHA-384 or SHA-512 of the key's octets, and SHA-256 of the SubjectPublicKeyInfo
           (RFC 7093, 2, methods 1 to 4).
         """
-        from cryptography.hazmat.primitives import hashes
 
         def digest(algorithm: hashes.HashAlgorithm, octets: bytes) -> bytes:
             made = hashes.Hash(algorithm)

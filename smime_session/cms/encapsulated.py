@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import decompressobj, error
 
 from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES, SIGNED_DATA, ZLIB, name_of
 from smime_session.cms import asn1, codec
@@ -75,8 +76,6 @@ def _require_zlib(algorithm: asn1.Element) -> None:
 
 def _expanded(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Expand what zlib compressed (RFC 1950)."""
-    from zlib import decompressobj, error  # few messages are compressed
-
     expander = decompressobj()
     taken = given = 0
     for piece in pieces:

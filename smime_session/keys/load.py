@@ -97,9 +97,7 @@ def found_in(piece: Piece, passphrase: bytes | None) -> list[Found]:
         CredentialError: it is broken, or locked in a way that is not supported or takes too much work.
     """
     if piece.kind is Kind.PKCS12:
-        from smime_session.keys import pkcs12  # slow to load, for these files alone
-
-        return pkcs12.load(piece.octets, passphrase)
+        return _in_pkcs12(piece.octets, passphrase)
     if piece.kind is not Kind.PRIVATE_KEY:
         return []
     if not piece.complete:
@@ -121,15 +119,19 @@ def certificates_in_pkcs12(data: bytes, passphrase: bytes | None) -> list[x509.C
         PassphraseError: the passphrase is missing or wrong.
         CredentialError: the file is broken or holds no certificate, or its lock is not supported.
     """
-    from smime_session.keys import pkcs12  # slow to load, for these files alone
-
-    found = pkcs12.load(data, passphrase)
+    found = _in_pkcs12(data, passphrase)
     keys = {each.public_key.canonical for each in found if isinstance(each, SoftwareKey)}
     certificates = list(dict.fromkeys(each for each in found if isinstance(each, Certificate)))
     if not certificates:
         raise CredentialError("the PKCS#12 file holds no certificate")
     own = [each for each in certificates if each.public_key is not None and each.public_key.info in keys]
     return [each.whole for each in own or certificates]
+
+
+def _in_pkcs12(data: bytes, passphrase: bytes | None) -> list[Found]:
+    from smime_session.keys import pkcs12  # loads asn1crypto, for these files alone: 25 ms
+
+    return pkcs12.load(data, passphrase)
 
 
 def _without_key(pieces: list[Piece]) -> str:

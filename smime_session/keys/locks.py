@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asn1crypto.core import Integer, OctetString, Sequence
+from asn1crypto.keys import EncryptedPrivateKeyInfo
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from smime_session.algorithms import (
@@ -147,6 +148,21 @@ def reading() -> Iterator[None]:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise MalformedError("its encoding is broken") from error
+
+
+def locked_private_key(octets: bytes) -> tuple[Lock, bytes]:
+    """Return the lock of an EncryptedPrivateKeyInfo (RFC 5958, 3) and what it locks.
+
+    Raises:
+        UnsupportedAlgorithmError: the lock is not supported.
+        MalformedError: it is broken.
+        LimitError: it asks for more work than any honest lock does.
+    """
+    with reading():
+        info = EncryptedPrivateKeyInfo.load(octets, strict=True)
+        lock = lock_from(info["encryption_algorithm"], PKCS8, Budget())
+        ciphertext: bytes = info["encrypted_data"].native
+    return lock, ciphertext
 
 
 def lock_from(scheme: Any, library: Collection[str], budget: Budget) -> Lock:  # noqa: ANN401  # untyped

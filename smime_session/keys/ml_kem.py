@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
 
 from smime_session.algorithms import KEMS, ML_KEM_768, name_of
@@ -97,10 +98,10 @@ def _belongs(expanded: bytes, key: PrivateKey, seed: bytes) -> bool:
     It ends with the public key, that key's hash and the second half of the seed (FIPS 203, 7.1).
     What stands before, the secret polynomials, is as long as the public ones and never used here.
     """
-    from hashlib import sha3_256
-
     public = key.public_key().public_bytes_raw()
-    end = b"".join((public, sha3_256(public).digest(), memoryview(seed)[_HALF_SEED:]))
+    digest = hashes.Hash(hashes.SHA3_256())  # hashlib would load a second OpenSSL
+    digest.update(public)
+    end = b"".join((public, digest.finalize(), memoryview(seed)[_HALF_SEED:]))
     polynomials = len(public) - _MATRIX_SEED
     try:
         return len(expanded) == polynomials + len(end) and expanded.endswith(end)

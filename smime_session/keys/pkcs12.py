@@ -24,7 +24,7 @@ from smime_session.certificates.certificate import Certificate
 from smime_session.cms import asn1
 from smime_session.errors import CredentialError, LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.keys import locks, pkcs8, software
-from smime_session.keys.passwords import derive_pkcs12
+from smime_session.keys.pkcs12_keys import derive_pkcs12
 from smime_session.keys.private_key import UnsupportedLockError, UnusableKeyError, not_unlocked
 from smime_session.memory import lent
 from smime_session.session_key import SessionKey

@@ -16,7 +16,7 @@ from smime_session.mail.fields import (
     parse_parameters,
     parse_token,
 )
-from smime_session.mail.legacy_display import AS_IT_IS, EditedPart, edited_part
+from smime_session.mail.legacy_display import AS_IT_IS, EditedPart, edited_part, remarked
 from smime_session.mail.protection import is_layer
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class MainBody:
     """
 
     def __init__(self, fields: tuple[Field, ...], text: str | None) -> None:
+        self._fields = fields
         self._text = text
         self._opened: list[_Multipart] = []
         self._part: EditedPart | None = None
@@ -53,6 +54,10 @@ class MainBody:
         self._in_head = False
         self._enter(b"", fields)
         self.changed: bool | None = None if self._part else False
+
+    def fields(self, *, changed: bool) -> tuple[Field, ...]:
+        """Return the fields of the mail's head, which say so if the mail itself is a part that was changed."""
+        return remarked(self._fields, self._text) if changed else self._fields
 
     def convert(self, block: Block) -> Block:
         """Return what is certain of the body after its next ``block``."""

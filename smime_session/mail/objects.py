@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from io import TextIOBase
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, cast
 
@@ -37,9 +38,8 @@ def octets_of(message: Message[Any, Any] | bytes) -> bytes:
         return message
     if isinstance(message, bytearray | memoryview):
         return bytes(message)
-    from email.message import Message  # slow to load, and loaded already where there is such an object
-
-    if not isinstance(message, Message):
+    kinds = sys.modules.get("email.message")  # slow to load, and loaded already where there is such an object
+    if kinds is None or not isinstance(message, kinds.Message):
         raise TypeError(f"a message is a message object or bytes, not an object of type {type(message).__name__}")
     try:
         return _written(message)
@@ -118,12 +118,10 @@ def like(original: M, octets: bytes) -> M:
     """
     if isinstance(original, (bytes, bytearray, memoryview)):
         return octets
-    from email import message_from_bytes
-    from email.message import EmailMessage
-
-    factory = EmailMessage if isinstance(original, EmailMessage) else None  # None: as the policy says
+    kind = sys.modules["email.message"].EmailMessage  # loaded, as there is such an object
+    factory = kind if isinstance(original, kind) else None  # None: as the policy says
     try:
-        parse: Any = message_from_bytes
+        parse: Any = sys.modules["email"].message_from_bytes
         return cast("M", parse(octets, factory, policy=original.policy))
     except Exception as error:  # noqa: BLE001  # a policy may raise what it likes, as email.policy.strict does
         problem = type(error).__name__

@@ -107,11 +107,8 @@ class Reunion:
         self.altered_headers = start.altered_headers
         self._line_feeds = LineFeeds(composite=start.composite) if start.body_has_line_feeds else None
         self._waiting = start
-        if start.display_fields:
-            from smime_session.mail.main_body import MainBody
-
-            self._main_body = MainBody(start.display_fields, None)
-        else:
+        self._main_body = start.main_body
+        if self._main_body is None:
             self._write_head(changed=False)
         self._write_body(memoryview(content)[len(start.taken) :])
 
@@ -151,7 +148,7 @@ def reunite(head: MailHead, content: bytes) -> Reunited:
     body = find_body(content)
     if 0 < body <= MAX_MAIL_HEADER_SIZE and _WRAPPED not in content[:body].lower():
         start = _start(head, content[:body])
-        if not (start.display_fields or start.body_has_line_feeds):
+        if not (start.main_body or start.body_has_line_feeds):
             return Reunited(b"".join((start.octets, memoryview(content)[len(start.taken) :])), start.altered_headers)
     with BytesIO() as target:
         reunion = Reunion(head, target)
@@ -188,7 +185,7 @@ class _Start(NamedTuple):
         body_has_line_feeds: whether what follows is to have bare line feeds.
         composite: whether it has parts, of which one may be binary.
         altered_headers: names of header fields that were changed outside.
-        display_fields: the fields of the mail, if its body may have legacy display elements.
+        main_body: takes legacy display elements out of its body; None if that has none.
         changed_octets: the octets that it begins with if the mail itself is a part that had one.
     """
 
@@ -197,7 +194,7 @@ class _Start(NamedTuple):
     body_has_line_feeds: bool = False
     composite: bool = False
     altered_headers: tuple[str, ...] = ()
-    display_fields: tuple[Field, ...] = ()
+    main_body: MainBody | None = None
     changed_octets: bytes = b""
 
 
@@ -230,9 +227,10 @@ def _restored(head: MailHead, taken: bytes, found: Restored) -> _Start:
     start = _Start(octets(found.fields), taken, line_feeds, is_composite(found.fields), found.altered)
     if not found.display:
         return start
-    from smime_session.mail.legacy_display import remarked
+    from smime_session.mail.main_body import MainBody  # loads legacy display elements, which few mails have: 7 ms
 
-    return start._replace(display_fields=found.fields, changed_octets=octets(remarked(found.fields, None)))
+    main_body = MainBody(found.fields, None)
+    return start._replace(main_body=main_body, changed_octets=octets(main_body.fields(changed=True)))
 
 
 def _is_binary(fields: tuple[Field, ...]) -> bool:

@@ -9,6 +9,8 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from cryptography.hazmat.primitives import hashes
+
 from smime_session.algorithms import name_of
 from smime_session.cms import codec
 from smime_session.cms.attributes import check_content_type
@@ -23,7 +25,6 @@ from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from hashlib import _Hash as Hash
 
     from smime_session.algorithms import ContentEncryption
     from smime_session.content import Opener
@@ -173,14 +174,14 @@ def open_content(  # noqa: PLR0913  # a message, its keys, and what is wanted of
             trailer = read_trailer(reader)
             if trailer.authenticated_attributes == attributes:
                 ends = [partial(stream.finish, trailer.tag) for stream in streams]
-                found = digest.digest() if digest else b""
+                found = digest.finalize() if digest else b""
                 winner, last = decide(reader, list(map(Attempt, candidates, heads, ends)), found, strict=strict)
                 return Opening(reading, winner, trailer, last, found)
         expected, reading = trailer, reading.again()
 
 
 def _feed(
-    reader: EnvelopeReader, streams: Sequence[Opener], write: Write | None, digest: Hash | None
+    reader: EnvelopeReader, streams: Sequence[Opener], write: Write | None, digest: hashes.Hash | None
 ) -> Sequence[bytes]:
     """Give all of the ciphertext to every stream; return how the plaintext of each begins if nothing else takes it."""
     heads = [b""] * len(streams)
@@ -221,7 +222,7 @@ def open_whole_content(reader: EnvelopeReader, candidates: Sequence[Candidate]) 
         Attempt(each, b"", partial(open_whole, reader.parameters, each.key, ciphertext, tag, attributes))
         for each in candidates
     ]
-    return decide(reader, attempts, digest.digest() if digest else b"")
+    return decide(reader, attempts, digest.finalize() if digest else b"")
 
 
 def read_trailer(reader: EnvelopeReader) -> EnvelopeTrailer:
@@ -321,7 +322,7 @@ def _any_saved(candidates: Sequence[Candidate]) -> bool:
     return any(candidate.key.message for candidate in candidates)
 
 
-def _digest(reader: EnvelopeReader) -> Hash:
-    import hashlib  # it loads a second OpenSSL, which few messages need
-
-    return hashlib.sha256(codec.algorithm_identifier(reader.header.content_encryption))
+def _digest(reader: EnvelopeReader) -> hashes.Hash:
+    digest = hashes.Hash(hashes.SHA256())  # hashlib would load a second OpenSSL
+    digest.update(codec.algorithm_identifier(reader.header.content_encryption))
+    return digest

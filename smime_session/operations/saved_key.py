@@ -19,7 +19,7 @@ from smime_session.memory import erase
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import begin, mark_of, open_content
 from smime_session.profiles import DEFAULT, Policy
-from smime_session.session_key import Proof, SessionKey
+from smime_session.session_key import FORMAT, Proof, SessionKey
 from smime_session.streams.sources import Replay
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption
     from smime_session.recipients.registry import Identity
 
-FORMAT: Final = "smime-session-key"
 VERSION: Final = 1
 MAX_FILE_SIZE: Final = 4096  # octets: a file has about 300
 

@@ -40,6 +40,7 @@ from smime_session.recipients.ecdh_encoding import (
 )
 from smime_session.recipients.key_wrap import unwrap
 from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
+from smime_session.recipients.senders import Senders
 from smime_session.recipients.summary import RecipientSummary, identifier_fields
 from smime_session.session_key import Proof, SessionKey
 from smime_session.streams.parallel import in_parts
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from smime_session.profiles import Profile
     from smime_session.recipients.client_rules import KeyTraits
     from smime_session.recipients.kind import Capabilities
-    from smime_session.recipients.senders import Senders
 
 _THREADS: Final = 4  # with which agreeing with many becomes faster
 
@@ -214,8 +214,6 @@ class KeyAgreementIdentity(KeyIdentity[KeyAgreeRecipientInfo]):
 
     @cached_property
     def _senders(self) -> Senders:
-        from smime_session.recipients.senders import Senders  # few messages name one
-
         return Senders(self._originators, self._originator_info)
 
     def _check_curve(self, originator: OriginatorKey) -> None:

@@ -203,48 +203,15 @@ def distrust(  # noqa: PLR0913  # what a verdict depends on
     return [] if accepted else [verdict.reason]
 
 
-def certificates_for(
-    address: str,
-    certificates: Iterable[x509.Certificate],
-    *,
-    at: datetime | None = None,
-    profile: Profile = AUTO,
-) -> list[x509.Certificate]:
-    """Return the certificates for a mail address, the best first.
-
-    Those that ``profile`` may use come before those it may not, and newer ones before older ones.
-    Certificates outside their validity period are left out if there is a usable one within it; they
-    stay if there is none, so that the caller can say what became of them.
-
-    Args:
-        address: the mail address; letter case does not count.
-        certificates: where to look.
-        at: the moment at which they must be valid, with its time zone; now if not given.
-        profile: what may be used.
-    """
-    from smime_session.certificates.names import addresses_of, same_mailbox  # loads cryptography.x509: 20 ms
-
-    at = moment(at)
-    matching = [
-        Certificate.of(certificate)
-        for certificate in dict.fromkeys(certificates)
-        if any(same_mailbox(address, own) for own in addresses_of(certificate))
-    ]
-    fit = {each for each in matching if not _reasons_against(each, profile, at)}
-    current = [each for each in matching if not check.outside_validity(each.facts, letters(at))]
-    chosen = current if fit.intersection(current) else matching
-    best_first = sorted(chosen, key=lambda each: (each in fit, each.facts.not_before), reverse=True)
-    return [each.whole for each in best_first]
-
-
 def reasons_against(certificate: x509.Certificate, *, profile: Profile = AUTO, at: datetime | None = None) -> list[str]:
     """Say why ``profile`` must not use a certificate; none if it may.
 
     Each reason follows on "the certificate": ``expired on 2026-03-01``.
     """
-    return _reasons_against(Certificate.of(certificate), profile, moment(at))
+    return reasons_of(Certificate.of(certificate), profile, moment(at))
 
 
-def _reasons_against(certificate: Certificate, profile: Profile, at: datetime) -> list[str]:
+def reasons_of(certificate: Certificate, profile: Profile, at: datetime) -> list[str]:
+    """Say the same of a certificate that is read already."""
     key = certificate.public_key
     return check.reasons_against(certificate, kind_for(key) if key else None, profile, letters(at))

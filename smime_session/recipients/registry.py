@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeGuard, c
 from smime_session.algorithms import CURVES, KEM_RECIPIENT_OID, KEMS, name_of
 from smime_session.cms import codec
 from smime_session.errors import MalformedError, MessageError, RecipientError
-from smime_session.recipients.kind import Kind
+from smime_session.recipients.kind import Kind, summary
 from smime_session.streams.parallel import in_parts
 
 if TYPE_CHECKING:
@@ -229,18 +229,16 @@ def is_for_certificates(name: str) -> bool:
 
 def summarize(wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
     """Describe a recipient info, one summary for each recipient in it; a broken one as far as it goes."""
-    from smime_session.recipients.summary import RecipientSummary
-
     name, oid = "unknown", None
     try:
         if row := row_of(wrapped):
             name = row.name
-            return tuple([replace(summary, technique=name) for summary in row.kind.summarize(wrapped)])
+            return tuple([replace(one, technique=name) for one in row.kind.summarize(wrapped)])
         if wrapped.encoded[0] == codec.OTHER_TAG:
             name, (oid, _) = "other", codec.other_recipient_info(wrapped.encoded)
     except MessageError as error:
-        return (RecipientSummary(technique=name, problem=str(error)),)
-    return (RecipientSummary(technique=name, algorithm=oid and (name_of(oid) or oid), algorithm_oid=oid),)
+        return (summary(technique=name, problem=str(error)),)
+    return (summary(technique=name, algorithm=oid and (name_of(oid) or oid), algorithm_oid=oid),)
 
 
 def each(wrapped: WrappedKey) -> tuple[WrappedKey, ...]:

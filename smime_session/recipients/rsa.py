@@ -22,7 +22,7 @@ from smime_session.errors import LimitError, MalformedError, MessageError, Recip
 from smime_session.keys.rsa_padding import encryption_padding
 from smime_session.memory import erase
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE, MAX_RSA_BITS, MIN_RSA_BITS
-from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
+from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read, summary
 from smime_session.session_key import Proof, SessionKey
 
 if TYPE_CHECKING:
@@ -300,8 +300,6 @@ class KeyTransportKind(KeyKind):
 
     def summarize(self, wrapped: WrappedKey) -> tuple[RecipientSummary, ...]:
         """Describe a KeyTransRecipientInfo."""
-        from smime_session.recipients.summary import RecipientSummary, identifier_fields
-
         found = fields(wrapped)
         oid = found.algorithm.oid
         name, problem, parameters = name_of(oid) or oid, None, {}
@@ -316,13 +314,13 @@ class KeyTransportKind(KeyKind):
             if algorithm.label:
                 parameters["label"] = algorithm.label.hex()
         return (
-            RecipientSummary(
+            summary(
+                found.recipient,
                 algorithm=name,
                 algorithm_oid=oid,
                 parameters=parameters,
                 encrypted_key_size=len(found.encrypted_key),
                 problem=problem,
-                **identifier_fields(found.recipient),
             ),
         )
 

@@ -11,10 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cryptography import x509
-
 from smime_session.certificates.certificate import Certificate
-from smime_session.certificates.quiet import quietly
 from smime_session.cms import asn1
 from smime_session.errors import LimitError, MalformedError
 from smime_session.profiles import MAX_ORIGINATOR_CERTIFICATE_SIZE, MAX_ORIGINATOR_CERTIFICATES
@@ -73,14 +70,13 @@ def _key_of(name: RecipientIdentifier, senders: Iterable[_Sender]) -> PublicKey 
     return next((sender.public_key for sender in senders if sender.names.include(name)), None)
 
 
-@quietly()
-def _load(certificates: Iterable[bytes]) -> list[x509.Certificate]:
+def _load(certificates: Iterable[bytes]) -> list[Certificate]:
     """Load what can be loaded: a broken certificate names no sender, and hides no other."""
     found = []
     for octets in certificates:
         try:
-            found.append(x509.load_der_x509_certificate(octets))
-        except (ValueError, x509.InvalidVersion):
+            found.append(Certificate.load(octets))
+        except ValueError:
             continue
     return found
 

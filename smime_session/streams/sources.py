@@ -167,6 +167,7 @@ class _Spool:
 
     def __init__(self) -> None:
         self._file: BinaryIO = BytesIO()
+        self._folder: str | None = None
         self._size = 0
         self._in_memory = True
         self._finished = False
@@ -181,7 +182,7 @@ class _Spool:
                 self._move_to_disk()
             self._file.write(block)
         except OSError as error:
-            _name_folder(error)
+            error.filename = error.filename or self._folder  # the file has no name, but its folder has
             raise
 
     def finish(self) -> BinaryIO:
@@ -194,7 +195,7 @@ class _Spool:
         try:
             self._file.flush()
         except OSError as error:
-            _name_folder(error)
+            error.filename = error.filename or self._folder  # the file has no name, but its folder has
             raise
         return self._file
 
@@ -204,20 +205,14 @@ class _Spool:
             self._file.close()
 
     def _move_to_disk(self) -> None:
-        from tempfile import TemporaryFile
+        from tempfile import TemporaryFile, gettempdir  # loads random and shutil, for large messages alone: 4 ms
 
+        self._folder = gettempdir()
         memory = self._file
         memory.seek(0)
         self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
         self._file.write(memory.read())
         self._in_memory = False
-
-
-def _name_folder(error: OSError) -> None:
-    """Say where there is no room, if the error does not: the file has no name, but its folder has."""
-    from tempfile import gettempdir
-
-    error.filename = error.filename or gettempdir()
 
 
 def _read(source: BinaryIO, size: int) -> bytes:

@@ -15,7 +15,7 @@ from smime_session.cms import asn1
 from smime_session.errors import CredentialError
 from smime_session.inspection.listing import list_credentials
 from smime_session.keys import locks, pkcs12
-from smime_session.keys.passwords import derive_pkcs12
+from smime_session.keys.pkcs12_keys import derive_pkcs12
 from smime_session.recipients.identities import load_identities
 from tests.support import locking
 from tests.support.making import der

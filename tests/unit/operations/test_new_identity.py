@@ -23,7 +23,8 @@ from smime_session.cms.key_transport import algorithm_identifier
 from smime_session.errors import CredentialError, PassphraseError
 from smime_session.operations import new_identity as creation
 from smime_session.operations.new_identity import KEY_TYPES, NewIdentity, new_identity
-from smime_session.recipients.from_certificates import certificates_for, recipient_for
+from smime_session.recipients.by_address import certificates_for
+from smime_session.recipients.from_certificates import recipient_for
 from smime_session.recipients.identities import load_identities
 from smime_session.session_key import SessionKey
 from tests.support.making import NOW, key_usage

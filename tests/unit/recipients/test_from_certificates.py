@@ -17,7 +17,8 @@ from smime_session.certificates.load import load_certificates
 from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier, WrappedKey
 from smime_session.errors import RecipientError
 from smime_session.profiles import MODERN
-from smime_session.recipients.from_certificates import certificates_for, reasons_against, recipient_for, recipients_for
+from smime_session.recipients.by_address import certificates_for
+from smime_session.recipients.from_certificates import reasons_against, recipient_for, recipients_for
 from smime_session.session_key import SessionKey
 from tests.support.making import (
     DAY,
