@@ -15,7 +15,8 @@
 ``interruption``          what a signal leaves behind: nothing
 ``screen``                what of it a terminal may show
 ``progress``              how far long work has come
-``tree``                  what was found out as text
+``tree``, ``summary``     what was found out as text
+``help``, ``manual``      the help of a subcommand, and manual pages made of it
 ``console``               every word to people
 ``failures``              every exception as an exit status, a sentence and a hint
 ========================  ============================================================
