@@ -20,13 +20,16 @@ GROUPS: Final = {
     "What is written": (
         *("--output", "--reseal", "--profile", "--hide-subject", "--headers", "--format", "--again", "--compress"),
         *("--strip-dkim", "--cipher", "--derive-content-key", "--rsa", "--identifier", "--opaque", "--type", "--days"),
-        *("--signature", "--hash"),
+        *("--signature", "--hash", "--sign-with", "--triple"),
     ),
     "Keys": (
         *("--identity", "--passphrase", "--passphrase-file", "--ignore-certificates", "--password", "--shared-key"),
         "--session-key",
     ),
-    "Limits": ("--require-authenticated", "--insecure-legacy", "--insecure-expired", "--max-recipients"),
+    "Limits": (
+        *("--require-authenticated", "--insecure-legacy", "--insecure-expired", "--insecure-address"),
+        *("--insecure-untrusted", "--max-recipients"),
+    ),
 }
 """Under which title an option stands, or the first of its family; what is nowhere comes last."""
 

@@ -77,6 +77,15 @@ class SignerFile(NamedTuple):
         return signer
 
 
+def lifted_guards(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those guards that options lift, as a signer calls them."""
+    return {name: True for name in map(_name, _GUARDS) if choices.get(name)}
+
+
+def _name(option: str) -> str:
+    return option[2:].replace("-", "_")
+
+
 def signer_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--identity``, given once, with what belongs to it; the function gets ``signer``."""
 
@@ -84,7 +93,7 @@ def signer_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
         path, scheme, digest = options.pop("identity"), options.pop("scheme"), options.pop("digest")
         files, variables = options.pop("passphrase_files"), options.pop("passphrase_envs")
-        lifted: dict[str, Any] = {name: True for option in _GUARDS if options.pop(name := option[2:].replace("-", "_"))}
+        lifted = lifted_guards({name: options.pop(name) for name in map(_name, _GUARDS)})
         return function(*arguments, signer=SignerFile(path, files, variables, scheme, digest, lifted), **options)
 
     for option, words in reversed(_GUARDS.items()):

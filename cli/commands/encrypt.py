@@ -62,6 +62,9 @@ _HELP: Final = {
     "--again": "Encrypt once more a mail that is encrypted already.",
     "--compress": "Compress the mail first; few programs open it, and its size tells more of it.",
     "--strip-dkim": "Remove DKIM-Signature, which would be wrong outside.",
+    "--sign-with": "Sign the mail inside with this private key and its certificate (PEM or PKCS#12).",
+    "--triple": "Sign the encrypted mail once more, so that it can be told from outside who sent it.",
+    "--insecure-address": "Sign mail from an address that the certificate of --sign-with does not have.",
     "--headers": "What is shown outside of header fields, by RFC 9788; with none, they are not protected inside.",
 }
 
@@ -97,11 +100,14 @@ _EXAMPLES: Final = (
     show_default=True,
     help="A whole mail, or any file as a bare CMS object.",
 )
+@click.option("--sign-with", metavar="IDENTITY", type=PATH, help=_HELP["--sign-with"])
+@click.option("--triple", is_flag=True, help=_HELP["--triple"])
 @click.option("--again", is_flag=True, help=_HELP["--again"])
 @click.option("--compress", is_flag=True, help=_HELP["--compress"])
 @click.option("--strip-dkim", is_flag=True, help=_HELP["--strip-dkim"])
 @algorithm_options
 @guard_options
+@click.option("--insecure-address", is_flag=True, help=_HELP["--insecure-address"])
 @trust_options
 @click.option("-v", "--verbose", is_flag=True, help=_HELP["-v"])
 @quiet_option
@@ -120,6 +126,9 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     hide_subject: bool,
     headers: HeaderPolicy | None,
     profile: str | None,
+    sign_with: str | None,
+    triple: bool,
+    insecure_address: bool,
     again: bool,
     compress: bool,
     strip_dkim: bool,
@@ -138,22 +147,28 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     With --certs, recipients are found by the addresses in To, Cc and Bcc. If there is a Bcc, -o names a folder: it
     gets a message for all in To and Cc, one for each in Bcc, and a list of who gets which.
 
+    With --sign-with, the mail is signed before it is encrypted: only its recipients see by whom.
+
     With --ca, the certificate of each recipient must have a chain to one of ROOTS; without it, chains are not checked.
     """
     destination, named = Output(output), Named.by(certificates)
     addressing = addressing.with_named(named)
     files = {"-r": named.files, "--self": own, "--certs": addressing.stores, **dict(trust.files())}
+    files["--sign-with"] = (sign_with,) if sign_with else ()
     _check(destination, form, files, addressing, secrets)
-    treatment = {
+    treatment: dict[str, Any] = {
         "headers": _header_policy(headers, hide_subject=hide_subject),
         "again": again,
         "compress": compress,
         "strip_dkim": strip_dkim,
     }
-    given = {"--headers": headers, "--hide-subject": hide_subject}
-    given |= {"--again": again, "--compress": compress, "--strip-dkim": strip_dkim}
+    given: dict[str, object] = {"--headers": headers, "--hide-subject": hide_subject}
+    given |= {"--sign-with": sign_with, "--again": again, "--compress": compress, "--strip-dkim": strip_dkim}
     if form != "mail" and (option := next(filter(given.get, given), None)):
         raise MisuseError(f"{option} is about mails, and does not go with --format {form}")
+
+    if not sign_with and (option := "--triple" if triple else "--insecure-address" if insecure_address else None):
+        raise MisuseError(f"{option} is about a signature", "--sign-with IDENTITY says who signs")
 
     chosen = chosen_profile(profile or ("auto" if form == "mail" else "modern"), **choices)
     anchors, passphrases = trust.load(), given_passphrases(passphrase_files, passphrase_envs)
@@ -166,6 +181,12 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
             return
         divided = addressing.envelopes(fields, chosen, anchors)
         left_out += expiring_soon(divided)
+        if sign_with:
+            from ..signers import SignerFile, lifted_guards  # most mails are not signed
+
+            lifted = lifted_guards({**choices, "insecure_address": insecure_address})
+            treatment["signer"] = SignerFile(sign_with, passphrase_files, passphrase_envs, None, None, lifted).load()
+            treatment["triple"] = triple
         recipients += secrets.load(new=True)
         work = _Work(source, stream, chosen, treatment, form, quiet=quiet)
         if addressing.stores and destination.is_folder:

@@ -33,7 +33,7 @@ _HELP = {
 }
 
 
-@click.command("verify", cls=Command)
+@click.command("verify", cls=Command, epilog="smime-session verify --ca alice.pem signed.eml")
 @message_argument
 @trust_options
 @click.option("--certificates", metavar="FILE", type=PATH, multiple=True, help=_HELP["certificates"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import compress
 
 from smime_session.cms.compressed import compressed_blocks, compressed_data
-from smime_session.mail.transfer import MIME_LINE, encode_base64
+from smime_session.mail.transfer import base64_blocks, encode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +19,6 @@ _HEAD: Final = (
     b'Content-Disposition: attachment; filename="smime.p7z"\r\n'
     b"\r\n"
 )
-_LINE: Final = MIME_LINE // 4 * 3  # bytes of a line of base64
 
 
 def compressed_entity(entity: bytes) -> bytes:
@@ -33,12 +32,4 @@ def compressed_entity_blocks(entity: Iterable[Block]) -> Iterator[Block]:
     Base64, because what reads compressed entities reads no binary ones.
     """
     yield _HEAD
-    rest = b""
-    for block in compressed_blocks(entity):
-        rest += block
-        whole = len(rest) - len(rest) % _LINE
-        if whole:
-            yield encode_base64(rest[:whole])
-            rest = rest[whole:]
-    if rest:
-        yield encode_base64(rest)
+    yield from filter(None, base64_blocks(compressed_blocks(entity)))

@@ -20,7 +20,7 @@ from smime_session.mail.transfer import (
     MAX_QUOTED_LINE,
     MIME_LINE,
     Base64Decoder,
-    Base64Writer,
+    base64_blocks,
 )
 
 if TYPE_CHECKING:
@@ -196,11 +196,11 @@ def rewritten(next_block: NextBlock, pieces: Sequence[Piece]) -> Iterator[bytes]
                 yield from _requoted(blocks)
             case "base64":
                 line_endings = Canonicaliser()
-                yield from _in_base64(map(line_endings.convert, blocks))
+                yield from base64_blocks(map(line_endings.convert, blocks))
             case "rebase64":
-                yield from _in_base64(iter(Base64Decoder(_puller(blocks)), b""))
+                yield from base64_blocks(iter(Base64Decoder(_puller(blocks)), b""))
             case _:
-                yield from _in_base64(blocks)
+                yield from base64_blocks(blocks)
 
 
 # --- what is to be done --------------------------------------------------------------------------
@@ -278,21 +278,6 @@ def _unsafe(part: Part, why: str) -> MessageError:
 
 
 # --- doing it ------------------------------------------------------------------------------------
-
-
-class _Made:
-    """Keeps what is written to it until it is taken."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes | memoryview, /) -> None:
-        self._parts.append(bytes(data))
-
-    def take(self) -> bytes:
-        made = b"".join(self._parts)
-        self._parts.clear()
-        return made
 
 
 def _puller(blocks: Iterator[Block]) -> NextBlock:
@@ -388,14 +373,3 @@ def _requoted_line(line: bytes) -> bytes:
         parts.append(rest[:at] + b"=\r\n")
         rest = rest[at:]
     return b"".join((*parts, rest, ending))
-
-
-def _in_base64(blocks: Iterator[Block]) -> Iterator[bytes]:
-    """Yield bytes as lines of base64, the last with its ending."""
-    made = _Made()
-    writer = Base64Writer(made)
-    for block in blocks:
-        writer.write(block)
-        yield made.take()
-    writer.finish()
-    yield made.take()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import binascii
 import re
 from struct import unpack
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from pybase64 import b64decode, b64encode
 
@@ -22,6 +22,8 @@ from smime_session.mail.line_endings import CRLF, LF
 from smime_session.streams.sources import LARGE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.repairs import Repairs
     from smime_session.streams.strided import LineSpreader
@@ -57,6 +59,26 @@ def encode_base64(data: Block | bytearray, line_length: int = MIME_LINE, eol: by
     text = b64encode(data)
     full, rest = divmod(len(text), line_length)
     return eol.join(unpack(f"{line_length}s" * full + f"{rest}s" * bool(rest) + "0s", text))
+
+
+def base64_blocks(blocks: Iterable[Block]) -> Iterator[bytes]:
+    """Yield blocks as lines of base64, the last with its ending."""
+    made: list[bytes] = []
+    writer = Base64Writer(_Appending(made))
+    for block in blocks:
+        writer.write(block)
+        yield b"".join(made)
+        made.clear()
+    writer.finish()
+    yield b"".join(made)
+
+
+class _Appending(NamedTuple):
+    parts: list[bytes]
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Keep a copy of ``data``."""
+        self.parts.append(bytes(data))
 
 
 class Base64Writer:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.trust import TrustAnchors
     from smime_session.mail.fields import Field
     from smime_session.mail.header_policy import HeaderPolicy
+    from smime_session.operations.signer import Signer
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Recipient
 
@@ -201,6 +202,8 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     every: bool = False,
     at: datetime | None = None,
     trust: TrustAnchors | None = None,
+    signer: Signer | None = None,
+    triple: bool = False,
 ) -> Iterator[Addressed[M]]:
     """Encrypt a mail for whom it is addressed to: one message for To and Cc, and one for each address in Bcc.
 
@@ -219,12 +222,15 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
         every: whether to encrypt for all certificates of an address that can be used, not only for the best.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
         trust: checks the chain of each certificate, those that are added among them; without it, none is checked.
+        signer: as for ``encrypt``.
+        triple: as for ``encrypt``.
 
     Returns:
         The messages, each with the addresses for its SMTP envelope.
 
     Raises:
         RecipientError: an address has no certificate that can be used, or there is no address; all are named.
+        SignerError: the signer's certificate must not sign this mail.
         MessageError: an address field holds what is no address.
         NotMailError: the message does not begin with a mail header.
         AlreadyEncryptedError: it is encrypted already, and ``again`` is not set.
@@ -238,10 +244,12 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     if not divided:
         raise RecipientError(())
     others: list[Recipient | x509.Certificate] = list(add)
-    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
+    if signer is not None:
+        signer.check_mail(fields)
 
     def encrypted(envelope: Envelope) -> M:
         recipients: list[Recipient | x509.Certificate] = [*envelope.certificates, *(() if envelope.blind else others)]
-        return encrypt(message, recipients, profile=profile, trust=trust, **treatment._asdict())
+        return encrypt(message, recipients, profile=profile, trust=trust, triple=triple, **treatment._asdict())
 
     return (Addressed(envelope.recipients, encrypted(envelope)) for envelope in divided)

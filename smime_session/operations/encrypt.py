@@ -12,6 +12,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
+from smime_session.arguments import wrong_kind
 from smime_session.cms import codec
 from smime_session.cms.values import EnvelopeTrailer
 from smime_session.content import seal, sealed_size
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.outgoing import Content
     from smime_session.operations.sealing import Choice
+    from smime_session.operations.signer import Signer
     from smime_session.recipients.registry import Recipient
 
 Form = Literal["mail", "der", "pem"]
@@ -101,6 +103,8 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     compress: bool = False,
     strip_dkim: bool = False,
     trust: TrustAnchors | None = None,
+    signer: Signer | None = None,
+    triple: bool = False,
 ) -> M:
     """Encrypt a mail that is in memory.
 
@@ -118,12 +122,16 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
         strip_dkim: whether to remove ``DKIM-Signature``, which signs a body that is another one afterwards.
         trust: checks the chain of each certificate, without which nothing is encrypted; a recipient that is prepared
             already was checked, or not, when it was. Without it, no chain is checked.
+        signer: who signs the mail inside the envelope; None if it is not signed.
+        triple: whether the signer signs the encrypted mail once more (RFC 2634, 1.1), so that it can be told who sent
+            it without opening it.
 
     Returns:
         The encrypted mail, as the type that was given, ready to be sent.
 
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
+        SignerError: the signer's certificate must not sign this mail.
         NotMailError: the message does not begin with a mail header, or it is not clear where that ends.
         AlreadyEncryptedError: the mail is encrypted already, and ``again`` is not set.
         MessageError: the message object cannot be written unchanged, but bytes can; or fields are to be hidden of a
@@ -132,18 +140,44 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
         TypeError: an argument is of a kind that is not accepted.
     """
     check_headers(headers)
-    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
+    _check_signer(signer, triple=triple)
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
     ready = recipients_for(recipients, profile=profile, trust=trust)
-    mail = octets_of(message)
+    encrypted = _encrypt_whole(octets_of(message), ready, profile, treatment)
+    if signer is not None and triple:
+        from smime_session.operations.sign import sign  # most mails are not
+
+        encrypted = sign(encrypted, signer)
+    return like(message, encrypted)
+
+
+def _check_signer(signer: Signer | None, *, triple: bool) -> None:
+    """Check who signs.
+
+    Raises:
+        TypeError: it is something else, or missing.
+    """
+    if signer is not None and not hasattr(signer, "check_mail"):
+        raise wrong_kind("a signer is what load_signer() returns, or a Signer", signer)
+    if triple and signer is None:
+        raise TypeError("triple needs a signer, who signs inside and outside")
+
+
+def _encrypt_whole(mail: bytes, ready: Sequence[Recipient], profile: Profile, treatment: Treatment) -> bytes:
+    """Encrypt a mail that is in memory."""
     begin = find_body(mail)
     if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE:
-        return like(message, _encrypt_unusual(mail, ready, profile, treatment))
+        return _encrypt_unusual(mail, ready, profile, treatment)
     raw_head, body = mail[:begin], mail[begin:]
     head = outgoing_head(raw_head, treatment, lambda size: body[:size], lambda: charset_of(body))
-    payload = payload_of(head, headers)
+    payload = payload_of(head, treatment.headers)
     inside = body if head.binary else canonical(body, composite=head.composite)
     content = b"".join(payload.blocks((inside,)))
-    if compress:
+    if treatment.signer is not None:
+        from smime_session.operations.signing import signed_entity  # most mails are not
+
+        content = signed_entity(content, treatment.signer)
+    if treatment.compress:
         content = compressed_entity(content)
     algorithm = choose(profile, ready).content
     with SessionKey.generate(algorithm.key_size) as key:
@@ -151,7 +185,7 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
         ciphertext, tag = seal(parameters, key, content)
     envelope = codec.envelope(header, ciphertext, EnvelopeTrailer(tag))
     fields = envelope_fields(SMIME_TYPES[header.content_type], head.eol)
-    return like(message, b"".join((payload.outer, fields, encode_base64(envelope, eol=head.eol))))
+    return b"".join((payload.outer, fields, encode_base64(envelope, eol=head.eol)))
 
 
 def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile, treatment: Treatment) -> bytes:
@@ -174,6 +208,8 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     compress: bool = False,
     strip_dkim: bool = False,
     trust: TrustAnchors | None = None,
+    signer: Signer | None = None,
+    triple: bool = False,
 ) -> Sealed:
     """Encrypt a message of any size in flat memory.
 
@@ -197,9 +233,12 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
         compress: of a mail, as for :func:`encrypt`; its envelope is BER then, because its size is not known beforehand.
         strip_dkim: of a mail, as for :func:`encrypt`.
         trust: as for :func:`encrypt`.
+        signer: of a mail, as for :func:`encrypt`; its envelope is BER then, as with ``compress``.
+        triple: as for :func:`encrypt`; what is encrypted is kept in a private file until it is signed.
 
     Raises:
         RecipientError: a recipient cannot be used, or there is none; every one is named.
+        SignerError: the signer's certificate must not sign this mail.
         NotMailError: a mail was expected and the input is none.
         AlreadyEncryptedError: the mail is encrypted already, and ``again`` is not set.
         MessageError: fields are to be hidden of a mail that is signed or encrypted already.
@@ -212,6 +251,9 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     check_headers(headers)
     if compress and form != "mail":
         raise TypeError("compress is for a mail: readers expect a compressed MIME entity inside the envelope")
+    if signer is not None and form != "mail":
+        raise TypeError("a signer is for a mail: readers expect a signed MIME entity inside the envelope")
+    _check_signer(signer, triple=triple)
     check_readable(source)
     check_writable(target)
     if profile is None:
@@ -219,16 +261,38 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     ready = recipients_for(recipients, profile=profile, trust=trust)
     if form != "mail":
         return _encrypt(plain_content, source, target, ready, profile, form)
-    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim)
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
+    if signer is None or not triple:
+        return _encrypt_mail(source, target, ready, profile, treatment, transactional=transactional)
+    from tempfile import TemporaryFile
+
+    from smime_session.operations.sign import sign_stream  # most mails are not
+
+    with TemporaryFile() as encrypted:  # which may lie on a disk: it is
+        sealed = _encrypt_mail(source, encrypted, ready, profile, treatment, transactional=True)
+        encrypted.seek(0)
+        sign_stream(encrypted, target, signer)
+    return sealed
+
+
+def _encrypt_mail(  # noqa: PLR0913  # what encrypting takes
+    source: BinaryIO,
+    target: BinaryIO,
+    ready: Sequence[Recipient],
+    profile: Profile,
+    treatment: Treatment,
+    *,
+    transactional: bool,
+) -> Sealed:
     canonical_mail, mail = (partial(each, treatment=treatment) for each in (canonical_content, mail_content))
     if transactional and is_seekable(source):
         begin, start = source.tell(), target.tell()
         with suppress(MeasureFirstError):
-            return _encrypt(canonical_mail, source, target, ready, profile, form)
+            return _encrypt(canonical_mail, source, target, ready, profile, "mail")
         source.seek(begin)
         target.seek(start)
         target.truncate()
-    return _encrypt(mail, source, target, ready, profile, form)
+    return _encrypt(mail, source, target, ready, profile, "mail")
 
 
 def _encrypt(  # noqa: PLR0913, PLR0917  # what encrypting takes

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
     from smime_session.mail.header_policy import HeaderPolicy
+    from smime_session.operations.signer import Signer
 
 
 class Treatment(NamedTuple):
@@ -43,12 +44,14 @@ class Treatment(NamedTuple):
         again: whether one that is encrypted already is encrypted once more.
         compress: whether what goes inside is compressed.
         strip_dkim: whether DKIM-Signature is taken out.
+        signer: who signs what goes inside; None if it is not signed.
     """
 
     headers: HeaderPolicy
     again: bool = False
     compress: bool = False
     strip_dkim: bool = False
+    signer: Signer | None = None
 
 
 class Content(NamedTuple):
@@ -119,10 +122,14 @@ def canonical_content(source: BinaryIO, on_end: ExitStack, treatment: Treatment)
 
 
 def _treated(content: Content, treatment: Treatment) -> Content:
-    """Compress what is to be compressed."""
-    if not treatment.compress:
-        return content
-    return content._replace(blocks=compressed_entity_blocks(content.blocks), size=None)
+    """Sign what is to be signed, and compress what is to be compressed."""
+    if treatment.signer is not None:
+        from smime_session.operations.signing import signed_entity_blocks  # most mails are not signed
+
+        content = content._replace(blocks=signed_entity_blocks(content.blocks, treatment.signer), size=None)
+    if treatment.compress:
+        content = content._replace(blocks=compressed_entity_blocks(content.blocks), size=None)
+    return content
 
 
 def _measure_first() -> NoReturn:
@@ -217,6 +224,7 @@ def outgoing_head(
     Raises:
         NotMailError: it is none, or it is not clear where it ends.
         AlreadyEncryptedError: the mail is encrypted already, and that is not expected.
+        SignerError: the certificate of who signs it must not sign this mail.
     """
     hidden = {*HIDDEN_FIELDS, DKIM_FIELD} if treatment.strip_dkim else HIDDEN_FIELDS
     head = split_head(raw_head, find_charset, hidden=hidden)
@@ -224,6 +232,8 @@ def outgoing_head(
     scheme = scheme_of(head, peek)
     if scheme and not treatment.again:
         raise AlreadyEncryptedError(scheme)
+    if treatment.signer is not None:
+        treatment.signer.check_mail(head.fields)
     return head._replace(scheme=scheme) if scheme else head
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from smime_session.arguments import moment, wrong_kind
 from smime_session.cms.signed import detached, signed_end, signed_start
-from smime_session.mail.addresses import addresses_in
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.charset import CharsetFinder
 from smime_session.mail.entity import read_head, require_mail, split_head
@@ -24,7 +23,7 @@ from smime_session.mail.protection import joined
 from smime_session.mail.safe import rewritten, survey_entity
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.operations.signer import Signer
-from smime_session.operations.signing import Signing
+from smime_session.operations.signing import OPAQUE_FIELDS, Signing
 from smime_session.streams.outlets import Outlet
 from smime_session.streams.sources import Replay
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from smime_session.mail.blocks import Block, NextBlock
     from smime_session.mail.charset import Charset
     from smime_session.mail.entity import MailHead
-    from smime_session.mail.fields import Field
 
 MICALG: Final[dict[DigestName, str]] = {
     "MD5": "md5",
@@ -127,7 +125,7 @@ def _sign(source: bytes | BinaryIO, target: BinaryIO, signer: Signer, *, opaque:
         raw_head, body = read_head(replay.read_block)
         head = split_head(raw_head, lambda: _charset_of(Lookahead(replay.read_block, body)), hidden=())
         require_mail(raw_head, head)
-        signer.check(senders(head.fields), at)
+        signer.check_mail(head.fields, at)
         entity = _Entity(replay, head)
         signing = Signing(signer, at)
         with Outlet(target) as out:
@@ -141,17 +139,6 @@ def _charset_of(body: NextBlock) -> Charset:
     for block in iter(body, b""):
         finder.look(block)
     return finder.name()
-
-
-def senders(fields: Sequence[Field]) -> list[str]:
-    """Return the addresses in From.
-
-    Raises:
-        MessageError: something in it is no address.
-    """
-    return [
-        address for name, raw in fields if name == "from" for address in addresses_in(raw.partition(b":")[2], "From")
-    ]
 
 
 class _Entity:
@@ -220,15 +207,6 @@ _SIGNATURE_FIELDS: Final = (
     b"",
     b"",
 )
-OPAQUE_FIELDS: Final = (
-    b"Content-Type: application/pkcs7-mime; smime-type=signed-data;",
-    b' name="smime.p7m"',
-    b"Content-Transfer-Encoding: base64",
-    b'Content-Disposition: attachment; filename="smime.p7m"',
-    b"",
-    b"",
-)
-"""The ``Content-*`` fields of an opaque signature, and the blank line (RFC 8551, 3.5.2)."""
 
 
 def _write_opaque(out: Outlet, entity: _Entity, signing: Signing) -> bool:

@@ -56,8 +56,8 @@ class Signature:
             or ``revoked``: so is the signer's certificate, or an issuer's; ``mismatch``: it holds, but the mail is
             from another address; ``broken``: it proves nothing.
         reason: why, in a sentence that follows on "the signature" or names the certificate.
-        part: the number of the part that is signed: ``0`` is the whole mail; ``1.2`` is in a mail, and ``0>0`` in what
-            the signature before covers.
+        part: the number of the part that is signed: ``0`` is the whole mail, ``1.2`` the second part of its first. What
+            stands in what another signature covers follows a slash: ``0/0`` is all of what is signed in ``0``.
         signer: the signer in words.
         addresses: the mail addresses in the signer's certificate.
         from_matches: whether all addresses in From are among them; None if there is no From.

@@ -222,7 +222,7 @@ class _Inner:
                     self._checks,
                     depth=self._depth + 1,
                     fields=covered.fields,
-                    prefix=f"{covered.part}>",
+                    prefix=f"{covered.part}/",
                 )
             except NotSignedError:  # it is another CMS object: encrypted, perhaps
                 return []

@@ -25,6 +25,7 @@ from smime_session.certificates.public_key import RSA, PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError, RecipientError, SignerError
 from smime_session.keys.load import load_private_keys
+from smime_session.mail.addresses import addresses_in
 from smime_session.profiles import MIN_RSA_BITS
 from smime_session.recipients.from_certificates import recipient_for
 from smime_session.text import excerpt
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from smime_session.algorithms import DigestName
     from smime_session.keys.load import LoadedKey
     from smime_session.keys.private_key import PrivateKey
+    from smime_session.mail.fields import Field
 
 MAX_CHAIN: Final = 8  # issuers that go with a signature: chains of mail have one to three
 
@@ -105,6 +107,20 @@ class Signer:
             CredentialError: keys of this kind do not sign.
         """
         return self.algorithm or default_algorithm(self.private_key.public_key, self.certificate)
+
+    def check_mail(self, fields: Sequence[Field], at: datetime | None = None) -> None:
+        """Refuse to sign a mail whose readers would not accept it.
+
+        Args:
+            fields: its header fields.
+            at: the moment of signing, with its time zone; now if not given.
+
+        Raises:
+            SignerError: something is against it.
+            MessageError: something in From is no address.
+        """
+        authors = (addresses_in(raw.partition(b":")[2], "From") for name, raw in fields if name == "from")
+        self.check([address for each in authors for address in each], at)
 
     def check(self, senders: Iterable[str] = (), at: datetime | None = None) -> None:
         """Refuse to sign what readers would not accept.

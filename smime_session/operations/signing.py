@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smime_session.algorithms import DATA
+from smime_session.arguments import moment
 from smime_session.certificates.names import issuer_of
 from smime_session.certificates.signatures import new_digest
-from smime_session.cms import capabilities, signed_attributes
+from smime_session.cms import asn1, capabilities, signed_attributes
 from smime_session.cms.signature_algorithm import digest_identifier, encode
-from smime_session.cms.signed import SignedTrailer, SignerInfo
+from smime_session.cms.signed import CONTENT_END, INDEFINITE_END, SignedTrailer, SignerInfo, signed_end, signed_start
 from smime_session.cms.signed_attributes import CertificateHash, SignedAttributes
 from smime_session.cms.values import IssuerAndSerialNumber
+from smime_session.mail.line_endings import CRLF
+from smime_session.mail.transfer import base64_blocks, encode_base64
 from smime_session.operations.signer import content_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from cryptography import x509
 
     from smime_session.mail.blocks import Block
     from smime_session.operations.signer import Signer
+
+
+OPAQUE_FIELDS: Final = (
+    b"Content-Type: application/pkcs7-mime; smime-type=signed-data;",
+    b' name="smime.p7m"',
+    b"Content-Transfer-Encoding: base64",
+    b'Content-Disposition: attachment; filename="smime.p7m"',
+    b"",
+    b"",
+)
+"""The ``Content-*`` fields of an opaque signature, and the blank line (RFC 8551, 3.5.2)."""
 
 
 class Signing:
@@ -87,3 +102,36 @@ class Signing:
 
 def _named(certificate: x509.Certificate) -> IssuerAndSerialNumber:
     return IssuerAndSerialNumber(issuer_of(certificate), certificate.serial_number)
+
+
+def signed_entity(entity: bytes, signer: Signer) -> bytes:
+    """Return a MIME entity that holds ``entity`` signed, in DER.
+
+    Raises:
+        CredentialError: the key does not sign so.
+    """
+    signing = Signing(signer, moment(None))
+    signing.update(entity)
+    end = signed_end(signing.finish())
+    signed = b"".join((signed_start(signing.digest, len(entity), len(end)), entity, end))
+    return CRLF.join(OPAQUE_FIELDS) + encode_base64(signed)
+
+
+def signed_entity_blocks(entity: Iterable[Block], signer: Signer) -> Iterator[Block]:
+    """Yield an entity that holds one of unknown size signed, in BER.
+
+    Raises:
+        CredentialError: the key does not sign so.
+    """
+    yield CRLF.join(OPAQUE_FIELDS)
+    yield from filter(None, base64_blocks(_signed_blocks(entity, Signing(signer, moment(None)))))
+
+
+def _signed_blocks(entity: Iterable[Block], signing: Signing) -> Iterator[Block]:
+    yield signed_start(signing.digest, None, 0)
+    for block in entity:
+        if block:
+            signing.update(block)
+            yield asn1.begin(asn1.OCTET_STRING, len(block))
+            yield block
+    yield CONTENT_END + signed_end(signing.finish()) + INDEFINITE_END

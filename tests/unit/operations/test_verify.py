@@ -369,9 +369,9 @@ def test_a_signature_around_another(*, first: bool, second: bool) -> None:
     if not first:
         broken = inner.replace(b"eight", b"seven")
         (_, signature) = verify(sign(broken, alice, opaque=second), trust=_trust()).signatures
-        assert (signature.verdict, signature.part) == ("broken", "0>0")
+        assert (signature.verdict, signature.part) == ("broken", "0/0")
     found = verify(sign(inner, alice, opaque=second), trust=_trust())
-    assert [(each.verdict, each.part) for each in found.signatures] == [("trusted", "0"), ("trusted", "0>0")]
+    assert [(each.verdict, each.part) for each in found.signatures] == [("trusted", "0"), ("trusted", "0/0")]
     assert found.accepted
     assert found.content
     assert verify(b"From: alice@example.org\n" + found.content, trust=_trust()).accepted
