@@ -138,3 +138,25 @@ def test_the_command_takes_little_memory(alice: Person, tmp_path: Path, profile:
     assert told.read_text().startswith("auth-enveloped-data" if profile == "modern" else "enveloped-data")
     assert peak(resealed, opened, "decrypt", "-i", key) < LIMIT
     assert subprocess.run(["cmp", mail, opened], check=False, capture_output=True).returncode == 0
+
+
+@ON_LINUX
+@pytest.mark.parametrize("piped", [True, False])
+def test_a_large_mail_that_was_damaged_takes_little_memory(alice: Person, tmp_path: Path, *, piped: bool) -> None:
+    """A line that is no header field, every line of base64 quoted, a footer: repaired as it is read."""
+    credentials = tmp_path / "alice.pem"
+    _write_credentials(credentials, alice)
+    mail, sealed, damaged, opened = (tmp_path / str(number) for number in range(4))
+    _write_mail(mail)
+    _peak("encrypt", credentials, "compat", mail, sealed, piped=False)
+    with sealed.open("rb") as source, damaged.open("wb") as target:
+        target.write(b"no header field\r\n")
+        in_body = False
+        for line in source:
+            target.write(b"> " + line if in_body else line)
+            in_body = in_body or line == b"\r\n"
+        target.write(b"-- \r\nusers mailing list\r\n")
+    assert _peak("decrypt", credentials, "compat", damaged, opened, piped=piped) < LIMIT
+    assert opened.stat().st_size > SIZE // 2
+    with mail.open("rb") as one, opened.open("rb") as other:
+        assert one.read()[-SIZE // 2 :] == other.read()[-SIZE // 2 :]
