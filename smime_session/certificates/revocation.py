@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from smime_session.arguments import check_octets, check_several, wrong_kind
 from smime_session.certificates.files import Kind, read
 from smime_session.certificates.library import public_key_in
-from smime_session.certificates.names import describe, extension_among, extension_of
+from smime_session.certificates.names import describe, extension_among, extension_of, issuer_of
 from smime_session.certificates.quiet import quietly
+from smime_session.cms import asn1
 from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Revocation:
 
     def __init__(self, crls: Iterable[x509.CertificateRevocationList], responder: Responder | None) -> None:
         check_several(crls, "revocation lists")
-        self._lists: dict[x509.Name, list[_List]] = {}
+        self._lists: dict[x509.Name | bytes, list[_List]] = {}
         for crl in crls:
             found = _List(crl)
             self._lists.setdefault(found.issuer, []).append(found)
@@ -114,7 +115,7 @@ class Revocation:
 
     def _in_lists(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
         answer = _unknown("no revocation list of its issuer was given")
-        for each in self._lists.get(certificate.issuer, ()):
+        for each in self._lists.get(_issuer_of(certificate), ()):
             found = each.look_up(certificate, issuer, at)
             if found.revoked:
                 return found
@@ -135,7 +136,7 @@ class _List:
         if not isinstance(crl, x509.CertificateRevocationList):
             raise wrong_kind("a revocation list is one that load_crls() returns", crl)
         try:
-            self.issuer = crl.issuer
+            self.issuer = _issuer_of_list(crl)
             self._scope = extension_among(crl.extensions, x509.IssuingDistributionPoint)
             critical = {extension.oid for extension in crl.extensions if extension.critical}
         except (ValueError, x509.DuplicateExtension) as error:
@@ -159,6 +160,22 @@ class _List:
         if entry is not None:
             return Answer(revoked=True, reason=f"was revoked on {entry.revocation_date_utc:%Y-%m-%d}")
         return _fresh(self._crl.last_update_utc, self._crl.next_update_utc, at)
+
+
+def _issuer_of(certificate: x509.Certificate) -> x509.Name | bytes:
+    """Return who issued a certificate; its encoded name if the library does not read that (Latin-1 in a T61String)."""
+    try:
+        return certificate.issuer
+    except (ValueError, TypeError):
+        return issuer_of(certificate)
+
+
+def _issuer_of_list(crl: x509.CertificateRevocationList) -> x509.Name | bytes:
+    try:
+        return crl.issuer
+    except (ValueError, TypeError):
+        to_be_signed = asn1.parse(crl.tbs_certlist_bytes).children()
+        return to_be_signed[1 + (to_be_signed[0].tag == asn1.INTEGER)].encoded  # after version and algorithm
 
 
 def _fresh(begin: datetime, end: datetime | None, at: datetime) -> Answer:

@@ -147,7 +147,7 @@ def revocation_list(
     check_several(revoked, "revoked certificates")
     check_choices(days, None)
     at = moment(at)
-    builder = x509.CertificateRevocationListBuilder(issuer.certificate.subject, *_whole_seconds(at, days))
+    builder = x509.CertificateRevocationListBuilder(issuer.name, *_whole_seconds(at, days))
     listed: dict[int, x509.RevokedCertificate] = {}
     number = 1
     if previous is not None:
@@ -179,7 +179,7 @@ def _number_of(crl: x509.CertificateRevocationList) -> int:
 
 
 def _check_own_list(crl: x509.CertificateRevocationList, issuer: Issuer) -> None:
-    if crl.issuer != issuer.certificate.subject or not crl.is_signature_valid(issuer.key.public_key()):
+    if crl.issuer != issuer.name or not crl.is_signature_valid(issuer.key.public_key()):
         raise CredentialError(f"the revocation list is not that of {describe(issuer.certificate)}")
 
 

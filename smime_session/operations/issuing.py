@@ -45,6 +45,18 @@ class Issuer:
     key: CertificateIssuerPrivateKeyTypes = field(repr=False)
     certificate: x509.Certificate
 
+    @property
+    def name(self) -> x509.Name:
+        """The name in its certificate.
+
+        Raises:
+            CredentialError: it cannot be read.
+        """
+        try:
+            return self.certificate.subject
+        except (ValueError, TypeError) as error:
+            raise CredentialError("the name of the issuer cannot be read") from error
+
 
 def check_choices(days: int, passphrase: bytes | None) -> None:
     """Check how long a certificate is to be valid, and what locks its private key.

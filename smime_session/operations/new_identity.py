@@ -184,7 +184,7 @@ def _certificate(  # noqa: PLR0913, PLR0917  # what a certificate says
     public_key = cast("CertificatePublicKeyTypes", key.public_key())
     signer = issuer.key if issuer else cast("CertificateIssuerPrivateKeyTypes", key)
     name = named(f"{local}@{domain}")
-    issuer_name = issuer.certificate.subject if issuer else name
+    issuer_name = issuer.name if issuer else name
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
     builder = (
         x509.CertificateBuilder(issuer_name, name, public_key, x509.random_serial_number(), *validity)

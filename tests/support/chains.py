@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from smime_session.cms import asn1
 from tests.support.making import DAY, NOW, key_usage, subject_with
 
 if TYPE_CHECKING:
@@ -96,6 +98,18 @@ class Authority(NamedTuple):
         end: datetime,
     ) -> x509.Certificate:
         return signed(self.certificate.subject, subject, key, self.key, extensions, start, end)
+
+
+def renamed(
+    thing: x509.Certificate | x509.CertificateRevocationList, old: bytes, new: bytes, key: ec.EllipticCurvePrivateKey
+) -> bytes:
+    """Return a certificate or a list in DER with other octets in it, signed anew: what the library would not write."""
+    certificate = isinstance(thing, x509.Certificate)
+    signed = (thing.tbs_certificate_bytes if certificate else thing.tbs_certlist_bytes).replace(old, new)  # type: ignore[union-attr]  # as it is
+    assert new in signed
+    algorithm = asn1.parse(thing.public_bytes(Encoding.DER)).children()[1].encoded
+    signature = asn1.encode(0x03, b"\0" + key.sign(signed, ec.ECDSA(hashes.SHA256())))
+    return asn1.encode(asn1.SEQUENCE, signed, algorithm, signature)
 
 
 def root(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smime_session import CredentialError, TrustAnchors
+from smime_session import CredentialError, Issuer, TrustAnchors, new_identity
 from smime_session.certificates.revocation import MAX_CRL_SIZE, Answer, load_crls
-from tests.support.chains import Authority, root
+from tests.support.chains import Authority, renamed, root
 from tests.support.making import DAY, NOW, key_usage, pem
 
 if TYPE_CHECKING:
@@ -235,3 +236,17 @@ def test_a_file_without_lists_is_an_error(cast: Cast, tmp_path: Path) -> None:
         CredentialError, match="large: a file of more than 67,108,864 bytes is too large for revocation"
     ):
         load_crls(tmp_path / "large")
+
+
+def test_a_name_that_the_library_does_not_read() -> None:
+    """A T61String with Latin-1 in it, as old authorities wrote, names the same authority in a list."""
+    ca = root("Roott")
+    assert isinstance(ca.key, ec.EllipticCurvePrivateKey)
+    change = (b"\x0c\x05Roott", b"\x14\x05R\xe4\xf6\xfct", ca.key)
+    old, user = (x509.load_der_x509_certificate(renamed(each, *change)) for each in (ca.certificate, ca.issue()))
+    for revoked, word in (((), "trusted"), ((user,), "revoked")):
+        crl = x509.load_der_x509_crl(renamed(ca.crl(*revoked), *change))
+        assert TrustAnchors([old], crls=[crl]).check(user, at=NOW).word == word
+    assert TrustAnchors([old], crls=[root("Other").crl()]).check(user, at=NOW)[:2] == ("untrusted", NO_LIST)
+    with pytest.raises(CredentialError, match="the name of the issuer cannot be read"):
+        new_identity("bob@example.org", key_type="p256", issuer=Issuer(ca.key, old), at=NOW)
