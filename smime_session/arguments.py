@@ -117,6 +117,16 @@ def check_recipient(recipient: object) -> None:
         raise wrong_kind(f"a recipient is {wanted}", recipient)
 
 
+def check_trust(trust: object) -> None:
+    """Check that this says whom to trust, or that nothing does.
+
+    Raises:
+        TypeError: it is something else, such as the roots themselves.
+    """
+    if trust is not None and not hasattr(trust, "check"):
+        raise wrong_kind("what is trusted is a TrustAnchors", trust)
+
+
 def check_several(several: object, what: str) -> None:
     """Check that something can be gone through that is neither text nor octets.
 

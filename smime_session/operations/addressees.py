@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple
 
-from smime_session.arguments import moment
+from smime_session.arguments import check_trust, moment
 from smime_session.certificates.names import addresses_of, alternative_addresses, mailbox_of
 from smime_session.certificates.store import CertificateSource
 from smime_session.errors import RecipientError
@@ -126,6 +126,7 @@ def addressee_for(  # noqa: PLR0913  # what a choice depends on
         every: whether to take all that can be used, not only the best one.
         trust: checks the chain of each; what is not trusted, or is not for the address, is passed over too.
     """
+    check_trust(trust)
     at = moment(at)
     usable: list[x509.Certificate] = []
     reasons: list[str] = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic
 
-from smime_session.arguments import check_certificate, check_policy, check_several, moment, wrong_kind
+from smime_session.arguments import check_certificate, check_policy, check_several, check_trust, moment
 from smime_session.mail.line_endings import with_line_feeds
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.operations.signatures import Checks, Signature
@@ -138,8 +138,7 @@ def _checks(
     known = tuple(certificates)
     for each in known:
         check_certificate(each)
-    if trust is not None and not hasattr(trust, "check"):
-        raise wrong_kind("what is trusted is a TrustAnchors", trust)
+    check_trust(trust)
     return Checks(trust, known, moment(at), policy)
 
 

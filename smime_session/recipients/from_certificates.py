@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from smime_session.arguments import check_octets, check_profile, check_recipient, check_several, moment
+from smime_session.arguments import check_octets, check_profile, check_recipient, check_several, check_trust, moment
 from smime_session.certificates import check
 from smime_session.certificates.certificate import Certificate, read_certificates
 from smime_session.certificates.facts import letters
@@ -154,6 +154,7 @@ def _preparing(
     profile: Profile, at: datetime | None, trust: TrustAnchors | None, beside: Iterable[Certificate] = ()
 ) -> Callable[[Certificate], Recipient]:
     """Return a function that checks certificates and prepares them as :func:`recipient_for` does."""
+    check_trust(trust)
     at = moment(at)
     now = letters(at)
     issuers = _issuers_in(beside) if trust is not None else []

@@ -137,3 +137,14 @@ def test_the_profile_lifts_what_it_lifts_without_roots(ca: Authority) -> None:
         assert encrypt(MAIL, [certificate], trust=trust, profile=lifted)
         with pytest.raises(RecipientError, match=FOREIGN):
             encrypt(MAIL, [certificate], trust=TrustAnchors([root("Other", **VALID).certificate]), profile=lifted)
+
+
+def test_roots_alone_are_not_whom_to_trust(ca: Authority, bob: x509.Certificate) -> None:
+    """What is made of them is."""
+    for use in (
+        lambda trust: encrypt(MAIL, [bob], trust=trust),
+        lambda trust: recipient_for(bob, trust=trust),
+        lambda trust: encrypt_by_address(MAIL, CertificateBundle([bob]), trust=trust),
+    ):
+        with pytest.raises(TypeError, match="what is trusted is a TrustAnchors, not an object of type list"):
+            use([ca.certificate])
