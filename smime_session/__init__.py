@@ -18,6 +18,7 @@ A map of the package, each room built on those below it:
 - :mod:`~smime_session.mail`: the mail around an envelope.
 - :mod:`~smime_session.cms`: the envelope as values, as bytes and as a stream.
 - :mod:`~smime_session.streams`: sources, outlets and threads.
+- :mod:`~smime_session.submission`: beside these and on top of the public names: mail handed to its server.
 - :mod:`~smime_session.content`, :mod:`~smime_session.session_key`: the sealed content, and the key of one message.
 - :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what is supported,
   what is chosen and allowed, what can go wrong.
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         RecipientError,
         SignerError,
         SmimeError,
+        SubmissionError,
         UnsupportedAlgorithmError,
     )
     from smime_session.inspection.interoperability import ClientNote
@@ -165,6 +167,7 @@ __all__ = [
     "SignerError",
     "SmimeError",
     "SplitPkcs12",
+    "SubmissionError",
     "TrustAnchors",
     "UnsupportedAlgorithmError",
     "Verdict",
@@ -254,6 +257,7 @@ _MODULES: Final = {
         "RecipientError",
         "SignerError",
         "SmimeError",
+        "SubmissionError",
         "UnsupportedAlgorithmError",
     ),
     "operations.inspect": ("Inspection", "inspect"),

@@ -18,6 +18,7 @@
     │   └── LimitError                  it exceeds a named limit
     ├── NoMatchError                    it is addressed to none of the identities
     ├── OtherMessageError               the session key that was saved belongs to another message
+    ├── SubmissionError                 a mail could not be handed to its server: nothing was sent
     └── DecryptionError                 it did not open: the one failure of all that depends on a private key
 
 Each message is a lower-case sentence without a full stop that names the thing; the facts in it
@@ -215,6 +216,20 @@ class OtherMessageError(SmimeError):
 
     def __init__(self) -> None:
         super().__init__("the session key belongs to another message, or this one was altered")
+
+
+class SubmissionError(SmimeError):
+    """A mail cannot be handed to a submission server: nothing was sent.
+
+    Attributes:
+        temporary: whether it may work later.
+        option: the one field of :class:`~smime_session.submission.Server` that would allow it, or None if none does.
+    """
+
+    def __init__(self, message: str, *, temporary: bool = False, option: str | None = None) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+        self.option = option
 
 
 class DecryptionError(SmimeError):

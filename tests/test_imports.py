@@ -40,8 +40,9 @@ FLOORS: Final = {
     "smime_session.inspection": 7,
     "smime_session.operations": 8,
     "smime_session": 9,
-    "cli": 10,
-    "cli.commands": 11,
+    "smime_session.submission": 10,
+    "cli": 11,
+    "cli.commands": 12,
 }
 """The floor of a module, or of all modules of a folder that have no row of their own."""
 
@@ -60,6 +61,10 @@ HIDDEN: Final = {
     "smime_session.certificates.extensions": "smime_session.certificates.plain",
 }
 """Modules that only one other knows: how a certificate is read quickly is no matter of those that use it."""
+
+
+GUESTS: Final = ("smime_session.submission",)
+"""Rooms that stand on the library's public names alone, as a program of its users does."""
 
 
 class Import(NamedTuple):
@@ -197,6 +202,15 @@ def test_a_dependency_stops_at_its_door(dependency: str) -> None:
 def test_a_hidden_module_has_one_importer(hidden: str) -> None:
     """What is behind a door is reached through it alone."""
     assert {each.importer for each in INTERNAL if each.imported == hidden} == {HIDDEN[hidden]}
+
+
+@pytest.mark.parametrize("guest", GUESTS)
+def test_a_guest_uses_public_names_alone(guest: str) -> None:
+    """What is built beside the library imports the package itself, and no module inside it."""
+    own = [each for each in INTERNAL if f"{each.importer}.".startswith(f"{guest}.")]
+    assert own
+    inside = [each for each in own if each.imported != LIBRARY and not f"{each.imported}.".startswith(f"{guest}.")]
+    assert [str(each) for each in inside] == []
 
 
 def test_the_library_does_not_know_its_command() -> None:

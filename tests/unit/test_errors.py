@@ -27,6 +27,7 @@ from smime_session.errors import (
     RecipientError,
     SignerError,
     SmimeError,
+    SubmissionError,
     UnsupportedAlgorithmError,
 )
 
@@ -42,6 +43,7 @@ EXAMPLES = (
     (NotEnvelopeError("plain data"), "the message is not an S/MIME envelope: it is plain data"),
     (NotSignedError("plain data"), "the message is not signed with S/MIME: it is plain data"),
     (SignerError("a", ["expired", "is not for mail"]), "certificate of a expired, and is not for mail"),
+    (SubmissionError("the name is not found", temporary=True), "the name is not found"),
     (AlreadyEncryptedError("PGP/MIME"), "the mail is encrypted already (PGP/MIME)"),
     (MalformedError("a value is cut off"), "a value is cut off"),
     (MalformedError("a value is cut off", 7), "a value is cut off (at octet 7 of the CMS object)"),
