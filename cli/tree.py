@@ -46,7 +46,11 @@ TITLES: Final = {
 }
 """Which value of a branch stands beside its name instead of among its leaves."""
 
-VERDICTS: Final = {"clients": ("opens", "reason"), "profiles": ("usable", "reasons")}
+VERDICTS: Final = {
+    "clients": ("opens", "reason"),
+    "parts": ("content_type", "object"),
+    "profiles": ("usable", "reasons"),
+}
 """Lists whose items stand in one line each: a name, what is found of it, and why."""
 
 UNITS: Final = {"_size": "bytes", "_bits": "bits"}
@@ -107,9 +111,9 @@ def _nodes(key: str, value: object) -> Iterator[Node]:
 
 
 def _verdict(item: Mapping[str, object], answer_key: str, reason_key: str) -> tuple[str, str]:
-    answer, why = _text(answer_key, item[answer_key]), item[reason_key]
+    answer, why = _text(answer_key, item[answer_key]), item[reason_key] or ""
     reasons = why if isinstance(why, str) else ", and ".join(cast("Sequence[str]", why))
-    return str(item["name"]), f"{answer}, {reasons}" if reasons else answer
+    return str(item["name"] if "name" in item else item["number"]), f"{answer}, {reasons}" if reasons else answer
 
 
 def _branch(label: str, value: Mapping[str, object], title_key: str | None) -> Node:

@@ -43,6 +43,7 @@ _EXAMPLES: Final = "smime-session inspect letter.enc.eml\nsmime-session inspect 
     multiple=True,
     help="A file with certificates, to see which recipients they belong to; repeat it for more.",
 )
+@click.option("--part", metavar="N", help="Tell of this part of a mail, not of the first that is encrypted.")
 @limit_options("max_recipients")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Show object identifiers, versions and sizes too.")
@@ -53,6 +54,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     certificates: tuple[str, ...],
     *,
     secrets: SharedSecrets,
+    part: str | None,
     limits: dict[str, Any],
     as_json: bool,
     verbose: bool,
@@ -68,7 +70,7 @@ def command(  # noqa: PLR0913  # an argument for each option
         keys = [*identities.load(named=True), *secrets.load(new=False)]
         known = certificates_in(certificates, identities.passphrases())
         with progress("inspecting", source, quiet=quiet):
-            found = smime_session.inspect(source.stream, keys, known, policy=Policy(**limits))
+            found = smime_session.inspect(source.stream, keys, known, policy=Policy(**limits), part=part)
     if as_json:
         emit(to_json(found.to_dict()).split("\n"))
         return

@@ -19,6 +19,7 @@ MAX_EXPANSION: Final = 200  # times that it may grow; text grows five times, tab
 _SMALL: Final = 1 << 20  # bytes that it may become whatever it was: they harm none
 
 _EXPLICIT: Final = 0xA0
+_BEFORE: Final = "the size of what precedes the content"
 _STEP: Final = 1 << 20  # bytes that are expanded at a time
 
 
@@ -32,6 +33,19 @@ class Encapsulated(NamedTuple):
 
     content_type: str
     content: bytes | None
+
+
+def content_type_of(octets: bytes) -> str:
+    """Return the name of a CMS object's content type; its object identifier if it has no name here.
+
+    Raises:
+        MalformedError: it is no CMS object.
+    """
+    blocks = iter((octets,))
+    stream = Stream(lambda: next(blocks, b""))
+    stream.enter(asn1.SEQUENCE)
+    oid = asn1.object_identifier_from(stream.contents(asn1.OBJECT_IDENTIFIER, MAX_HEADER_SIZE, _BEFORE))
+    return CONTENT_TYPES.get(oid, oid)
 
 
 def encapsulated(octets: bytes) -> Encapsulated:
@@ -48,19 +62,18 @@ def encapsulated(octets: bytes) -> Encapsulated:
     """
     blocks = iter((octets,))
     stream = Stream(lambda: next(blocks, b""))
-    what = "the size of what precedes the content"
     stream.enter(asn1.SEQUENCE)
-    content_type = asn1.object_identifier_from(stream.contents(asn1.OBJECT_IDENTIFIER, MAX_HEADER_SIZE, what))
+    content_type = asn1.object_identifier_from(stream.contents(asn1.OBJECT_IDENTIFIER, MAX_HEADER_SIZE, _BEFORE))
     if content_type not in {SIGNED_DATA, COMPRESSED_DATA}:
         raise NotEnvelopeError(CONTENT_TYPES.get(content_type, f"a CMS object of type {content_type}"))
     stream.enter(_EXPLICIT)
     stream.enter(asn1.SEQUENCE)
-    stream.contents(asn1.INTEGER, MAX_HEADER_SIZE, what)
-    algorithms = stream.element(MAX_HEADER_SIZE, what)
+    stream.contents(asn1.INTEGER, MAX_HEADER_SIZE, _BEFORE)
+    algorithms = stream.element(MAX_HEADER_SIZE, _BEFORE)
     if content_type == COMPRESSED_DATA:
         _require_zlib(algorithms)
     stream.enter(asn1.SEQUENCE)
-    stream.contents(asn1.OBJECT_IDENTIFIER, MAX_HEADER_SIZE, what)
+    stream.contents(asn1.OBJECT_IDENTIFIER, MAX_HEADER_SIZE, _BEFORE)
     if stream.peek() is None:
         return Encapsulated(content_type, None)
     stream.enter(_EXPLICIT)

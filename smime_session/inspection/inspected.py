@@ -39,6 +39,23 @@ class InspectedContent:
 
 
 @dataclass(frozen=True, slots=True)
+class InspectedPart:
+    """One part of a mail that has no others.
+
+    Attributes:
+        number: where it is: ``2.1`` is the first part of the second part; what stands in a part that can be read, as in
+            a signed one, follows a slash.
+        content_type: its media type.
+        object: the CMS object in it (``enveloped-data``, ``signed-data``, ...), or why it cannot be read; None for a
+            part that does not say that it is one.
+    """
+
+    number: str
+    content_type: str
+    object: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InspectedRecipient:
     """One recipient.
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from smime_session.algorithms import CEK_HKDF_SHA256_OID, CONTENT_TYPES, name_of
+from smime_session.algorithms import AUTH_ENVELOPED_DATA, CEK_HKDF_SHA256_OID, CONTENT_TYPES, ENVELOPED_DATA, name_of
 from smime_session.arguments import check_certificate, check_identities
 from smime_session.certificates.names import describe
 from smime_session.cms.envelope import EnvelopeReader
-from smime_session.errors import MessageError
+from smime_session.errors import MessageError, NotEnvelopeError
 from smime_session.inspection.explanation import Directory, closest
-from smime_session.inspection.inspected import InspectedContent, InspectedRecipient
+from smime_session.inspection.inspected import InspectedContent, InspectedPart, InspectedRecipient
 from smime_session.inspection.interoperability import ClientNote, notes_for
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
+from smime_session.mail.parts import find_parts, is_declared
+from smime_session.operations.layers import MAX_LAYERS, may_hold_objects, mentions_objects
+from smime_session.operations.places import find_place, inside_of, kind_of, places_in
+from smime_session.operations.waiting import Recorded
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.registry import NamedIdentity, each, matching, summarize
 from smime_session.streams.sources import Replay
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,10 +30,13 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session.cms.values import EnvelopeTrailer, WrappedKey
+    from smime_session.cms.values import WrappedKey
     from smime_session.mail.detection import Incoming
     from smime_session.recipients.registry import Identity
     from smime_session.recipients.summary import RecipientSummary
+
+
+_ENVELOPES: Final = frozenset({CONTENT_TYPES[ENVELOPED_DATA], CONTENT_TYPES[AUTH_ENVELOPED_DATA]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Inspection:
         authenticated_attributes_size: octets of attributes that the tag covers.
         unauthenticated_attributes_size: octets of those that it does not.
         repairs: what was damaged around the CMS object, or left there, and read all the same: a clause each.
+        parts: of a mail of several parts, those that have no others; everything else here is said of the first of them
+            that is an envelope, or of the one that was asked for. Empty for a mail that is an envelope itself.
     """
 
     form: str
@@ -71,6 +81,7 @@ class Inspection:
     authenticated_attributes_size: int
     unauthenticated_attributes_size: int
     repairs: tuple[str, ...]
+    parts: tuple[InspectedPart, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values for JSON; its keys are the attributes' names and stay."""
@@ -87,17 +98,21 @@ def inspect(
     certificates: Iterable[x509.Certificate] = (),
     *,
     policy: Policy = DEFAULT,
+    part: str | None = None,
 ) -> Inspection:
     """Tell what an envelope says without opening it; it is read to its end in flat memory.
+
+    A mail of several parts waits in memory; what can be read in them is looked into, signed or compressed.
 
     Args:
         message: a mail, or a bare CMS object in DER, BER, PEM or base64.
         identities: for each recipient, which of these it is addressed to; no private key is used.
         certificates: for each recipient, which of these it names.
         policy: the limits.
+        part: the number of the part to tell of; None for the mail itself or, if it is no envelope, the first that is.
 
     Raises:
-        MessageError: it is no envelope, or broken.
+        MessageError: it is no envelope and has none in its parts, or is broken.
         TypeError: it is neither a message nor a binary file, or another argument is of a kind that is not accepted.
     """
     identities, certificates = tuple(identities), tuple(certificates)
@@ -105,20 +120,66 @@ def inspect(
     for certificate in certificates:
         check_certificate(certificate)
     with Replay(source_of(message), replayable=False) as replay:
-        incoming = open_message(replay.read_block)
-        reader = EnvelopeReader(incoming.next_block, policy)
-        for _ in reader.ciphertext():
-            pass
-        return _describe(incoming, reader, reader.trailer(), identities, certificates)
+        recorded = Recorded(replay.read_block)
+        try:
+            if part is not None:
+                return _inspect_part(recorded.rest(), part, policy, identities, certificates)
+            incoming = open_message(recorded)
+            reader = EnvelopeReader(incoming.next_block, policy)
+        except NotEnvelopeError as error:
+            if part is not None or error.kind == "mbox" or not may_hold_objects(recorded.beginning):
+                raise
+            mail = recorded.rest()
+            first = next((each.number for each in _parts(mail) if each.object in _ENVELOPES), None)
+            if first is None:
+                raise
+            return _inspect_part(mail, first, policy, identities, certificates)
+        recorded.forget()
+        return _describe(incoming, reader, identities, certificates)
+
+
+def _inspect_part(
+    mail: bytes, number: str, policy: Policy, identities: Sequence[Identity], certificates: Sequence[x509.Certificate]
+) -> Inspection:
+    """Tell what the envelope in one part of a mail says.
+
+    Raises:
+        MessageError: it is none, or broken.
+    """
+    place = find_place(mail, number)
+    if place is None:
+        raise NotEnvelopeError(f"a mail without a part {excerpt(number)}")
+    incoming = place.incoming()
+    reader = EnvelopeReader(incoming.next_block, policy)
+    return replace(_describe(incoming, reader, identities, certificates), parts=tuple(_parts(mail)))
+
+
+def _parts(mail: bytes, prefix: str = "", depth: int = 0) -> Iterator[InspectedPart]:
+    """Yield the parts of a mail that have no others, and those in what can be read in them."""
+    for place in places_in(mail, find_parts(iter((mail, b"")).__next__), prefix):
+        if not (place.is_encoded_mail or is_declared(place.part)):
+            yield InspectedPart(place.number, place.part.content_type, None)
+            continue
+        try:
+            kind = None if place.is_encoded_mail else kind_of(place)
+            yield InspectedPart(place.number, place.part.content_type, kind)
+            inside = None if kind in _ENVELOPES else inside_of(place)
+        except MessageError as error:
+            yield InspectedPart(place.number, place.part.content_type, str(error))
+            continue
+        if inside is not None and depth < MAX_LAYERS and mentions_objects(inside):
+            yield from _parts(inside, f"{place.number}/", depth + 1)
 
 
 def _describe(
     incoming: Incoming,
     reader: EnvelopeReader,
-    trailer: EnvelopeTrailer,
     identities: Sequence[Identity],
     certificates: Sequence[x509.Certificate],
 ) -> Inspection:
+    for _ in reader.ciphertext():
+        pass
+    trailer = reader.trailer()
     header = reader.header
     content = _content(reader)
     recipients = _recipients(header.wrapped_keys, identities, Directory(certificates))

@@ -7,7 +7,6 @@ encrypted never becomes one text with what stood around it, which an attacker ma
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,25 +14,20 @@ from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES
 from smime_session.cms.encapsulated import encapsulated
 from smime_session.errors import LimitError, MessageError, NotEnvelopeError, SmimeError
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.detection import open_message
-from smime_session.mail.entity import split_head
 from smime_session.mail.fields import find_body
-from smime_session.mail.line_endings import CRLF, LF, with_line_feeds
+from smime_session.mail.line_endings import CRLF, with_line_feeds
 from smime_session.mail.parts import find_parts, is_declared
 from smime_session.mail.reunion import in_place, reunite
-from smime_session.mail.transfer import Base64Decoder, QuotedPrintableDecoder
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import envelope_reader, open_whole_content
+from smime_session.operations.places import TRANSFER_ENCODING, Place, find_place, places_in
 from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from smime_session.cms.values import WrappedKey
-    from smime_session.mail.blocks import NextBlock
-    from smime_session.mail.detection import Incoming
-    from smime_session.mail.parts import Part
     from smime_session.mail.repairs import Repairs
     from smime_session.profiles import Policy
     from smime_session.recipients.registry import Identity
@@ -44,7 +38,6 @@ MAX_OBJECTS: Final = 32  # in one mail: each costs private-key operations; a dig
 _MARKS: Final = (b"pkcs7-", b".p7m", b"message/rfc822")
 """What stands in the head of a part that is an S/MIME object, or may hold one that is encoded."""
 
-_TRANSFER_ENCODING: Final = "content-transfer-encoding"
 _UNVERIFIED: Final = "its signature was not verified"
 
 
@@ -137,22 +130,20 @@ class Layers:
         parts = find_parts(iter((mail, b"")).__next__)
         pieces: list[bytes] = []
         end = 0
-        for index, part in enumerate(parts):
-            is_leaf = index + 1 == len(parts) or parts[index + 1].begin >= part.end
-            if not is_leaf or part.begin < end:
+        for place in places_in(mail, parts, prefix, depth=depth, is_mail=is_mail):
+            if place.part.begin < end:
                 continue
             before = len(self.parts), self.first
-            place = _Place(mail, part, prefix + part.number, depth, is_mail=_is_mail(part, parts, is_mail=is_mail))
             entity = self._open_part(place)
             if entity is None:
                 continue
-            if _breaks_out(entity, part, parts):
+            if place.breaks_out(entity):
                 del self.parts[before[0] :]
                 self.first = before[1]
                 self._tell(place, "unknown", "what is in it holds a boundary of the mail around it")
                 continue
-            pieces += mail[end : part.begin], entity
-            end = part.end
+            pieces += mail[end : place.part.begin], entity
+            end = place.part.end
         for part in parts:
             if part.content_type == "multipart/signed" and "pgp" not in part.parameters.get("protocol", ""):
                 self.parts.append(
@@ -175,19 +166,16 @@ class Layers:
             NotEnvelopeError: there is no such part.
             LimitError: as for :meth:`open`.
         """
-        parts = find_parts(iter((mail, b"")).__next__)
-        part = next((each for each in parts if each.number == number), None)
-        if part is None:
+        place = find_place(mail, number)
+        if place is None:
             raise NotEnvelopeError(f"a mail without a part {excerpt(number)}")
-        place = _Place(mail, part, number, 0, is_mail=_is_mail(part, parts, is_mail=True))
         return self._open_part(place, always=True)
 
-    def _open_part(self, place: _Place, *, always: bool = False) -> bytes | None:
+    def _open_part(self, place: Place, *, always: bool = False) -> bytes | None:
         """Return what stands in the place of a part that has no others; None to leave it."""
-        part = place.part
-        if part.content_type == "message/rfc822" and part.transfer_encoding in _DECODERS:
+        if place.is_encoded_mail:
             return self._open_encoded_mail(place)
-        if not (always or is_declared(part)):
+        if not (always or is_declared(place.part)):
             return None
         if place.depth >= MAX_LAYERS or not self._left:
             limit = f"more than {MAX_OBJECTS} objects" if not self._left else f"more than {MAX_LAYERS} layers"
@@ -204,22 +192,21 @@ class Layers:
             self._tell(place, "unknown", str(error))
             return None
 
-    def _open_encoded_mail(self, place: _Place) -> bytes | None:
+    def _open_encoded_mail(self, place: Place) -> bytes | None:
         """Open a mail that is attached in base64 or quoted-printable, as none may be (RFC 2046, 5.2.1)."""
-        part = place.part
         try:
-            body = b"".join(iter(_DECODERS[part.transfer_encoding](Lookahead(bytes, place.body)), b""))
-            opened = self.open(body, f"{place.number}/", depth=place.depth + 1) if place.depth < MAX_LAYERS else None
+            inside = place.decoded_mail()
+            opened = self.open(inside, f"{place.number}/", depth=place.depth + 1) if place.depth < MAX_LAYERS else None
         except MessageError as error:
             self._tell(place, "unknown", str(error))
             return None
         if opened is None:
             return None
-        fields = b"".join([raw for name, raw in part.fields if name != _TRANSFER_ENCODING])
+        fields = b"".join([raw for name, raw in place.part.fields if name != TRANSFER_ENCODING])
         head = b"".join((fields, b"Content-Transfer-Encoding: 8bit", place.eol, place.eol))
         return head + (opened if place.eol == CRLF else with_line_feeds(opened, composite=True))
 
-    def _open_object(self, place: _Place, octets: bytes, repairs: Repairs) -> bytes | None:
+    def _open_object(self, place: Place, octets: bytes, repairs: Repairs) -> bytes | None:
         try:
             reader = envelope_reader(Lookahead(bytes, octets), self.policy)
         except NotEnvelopeError:
@@ -227,8 +214,8 @@ class Layers:
         kind = CONTENT_TYPES[reader.header.content_type]
         try:
             with Candidates(reader.header, self.identities, self.policy) as candidates:
-                winner, content = open_whole_content(reader, candidates.all)
                 self.spend(candidates)
+                winner, content = open_whole_content(reader, candidates.all)
         except SmimeError as error:
             self.failure = self.failure or error
             self._tell(place, kind, str(error))
@@ -240,19 +227,21 @@ class Layers:
         entity = self._reunited(place, content)
         return self._open_deeper(place, entity) or entity
 
-    def _open_readable(self, place: _Place, octets: bytes) -> bytes | None:
+    def _open_readable(self, place: Place, octets: bytes) -> bytes | None:
         """Expand what is compressed; take what is encrypted out of what is signed, and leave all else that is."""
         content_type, content = encapsulated(octets)
-        kind, at = CONTENT_TYPES[content_type], len(self.parts)
+        kind, at, altered = CONTENT_TYPES[content_type], len(self.parts), dict(self.altered)
         if content_type == COMPRESSED_DATA and content is not None:
             self.parts.append(OpenedPart(place.number, kind, opened=True))
             expanded = self._reunited(place, content)
             return self._open_deeper(place, expanded) or expanded
         entity = None if content is None else self._open_deeper(place, self._reunited(place, content))
+        if entity is None:
+            self.altered = altered
         self.parts.insert(at, OpenedPart(place.number, kind, opened=entity is not None, problem=_UNVERIFIED))
         return entity
 
-    def _open_deeper(self, place: _Place, entity: bytes) -> bytes | None:
+    def _open_deeper(self, place: Place, entity: bytes) -> bytes | None:
         if not mentions_objects(entity):
             return None
         try:
@@ -261,11 +250,11 @@ class Layers:
             self._tell(place, "unknown", str(error))
             return None
 
-    def _reunited(self, place: _Place, content: bytes) -> bytes:
+    def _reunited(self, place: Place, content: bytes) -> bytes:
         """Return what stands in the place of an object with some content."""
         if not place.is_mail:
             return in_place(content, place.eol)
-        mail, altered = reunite(split_head(place.head, hidden=()), content)
+        mail, altered = reunite(place.mail_head, content)
         self.altered |= dict.fromkeys(altered)
         return mail
 
@@ -278,72 +267,5 @@ class Layers:
             max_password_iterations=policy.max_password_iterations - candidates.iterations,
         )
 
-    def _tell(self, place: _Place, kind: str, problem: str) -> None:
+    def _tell(self, place: Place, kind: str, problem: str) -> None:
         self.parts.append(OpenedPart(place.number, kind, opened=False, problem=problem))
-
-
-class _Place(NamedTuple):
-    """A part, and where it is.
-
-    Attributes:
-        mail: the mail that it is in.
-        part: the part.
-        number: its number in the whole.
-        depth: how many objects it is in.
-        is_mail: whether it is a mail, and not only a part of one.
-    """
-
-    mail: bytes
-    part: Part
-    number: str
-    depth: int
-    is_mail: bool
-
-    @property
-    def head(self) -> bytes:
-        """Its head with the blank line."""
-        return self.mail[self.part.begin : self.part.body]
-
-    @property
-    def body(self) -> bytes:
-        """Its body."""
-        return self.mail[self.part.body : self.part.end]
-
-    @property
-    def eol(self) -> bytes:
-        """The line ending of its head."""
-        return CRLF if self.head.partition(LF)[0].endswith(b"\r") else LF
-
-    def incoming(self) -> Incoming:
-        """Find the CMS object that is its body, whatever it is called.
-
-        Raises:
-            MessageError: there is none.
-        """
-        encoding = [raw for name, raw in self.part.fields if name == _TRANSFER_ENCODING]
-        head = b"".join((b"Content-Type: application/pkcs7-mime", self.eol, *encoding[:1], self.eol))
-        return open_message(Lookahead(bytes, head + self.body))
-
-
-_DECODERS: Final[dict[str, Callable[[NextBlock], NextBlock]]] = {
-    "base64": Base64Decoder,
-    "quoted-printable": QuotedPrintableDecoder,
-}
-
-
-def _is_mail(part: Part, parts: Sequence[Part], *, is_mail: bool) -> bool:
-    """Tell whether a part is a mail: all of one, or that in a message/rfc822."""
-    if part.number == "0":
-        return is_mail
-    parent = part.number.rpartition(".")[0] or "0"
-    return any(each.number == parent and each.content_type == "message/rfc822" for each in parts)
-
-
-def _breaks_out(entity: bytes, part: Part, parts: Sequence[Part]) -> bool:
-    """Tell whether a line of what is to stand in a part would end the part, or another one around it."""
-    for each in parts:
-        boundary = each.parameters.get("boundary", "").encode()
-        around = each.begin <= part.begin and part.end <= each.end and each is not part
-        if around and boundary and re.search(rb"(?m)^--" + re.escape(boundary), entity):
-            return True
-    return False

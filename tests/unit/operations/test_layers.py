@@ -28,6 +28,7 @@ from smime_session import (
     decrypt,
     decrypt_stream,
     encrypt,
+    inspect,
 )
 from smime_session.algorithms import COMPRESSED_DATA, DATA, SIGNED_DATA, ZLIB
 from smime_session.cms import asn1
@@ -311,6 +312,46 @@ def test_a_mail_that_is_too_large_to_wait_is_passed_on(monkeypatch: pytest.Monke
         f"the mail is larger than {len(inside) - 1:,} bytes: what was written has to be decrypted again"
     )
     assert b"At eight: 4711" in decrypt(target.getvalue(), SHARED.identities).message
+
+
+# --- inspecting
+
+
+def test_inspecting_lists_the_parts() -> None:
+    """All that have no others, with the object that is in them; what can be read is looked into."""
+    sealed = enveloped(ENTITY)
+    mail = HEAD + multipart(
+        FOOTER, multipart(signed(sealed), OTHER, boundary=b"in"), clear_signed(enveloped(OTHER, PASSWORD))
+    )
+    found = inspect(mail)
+    assert [(part.number, part.content_type, part.object) for part in found.parts] == [
+        ("1", "text/plain", None),
+        ("2.1", "application/pkcs7-mime", "signed-data"),
+        ("2.1/0", "application/pkcs7-mime", AUTH),
+        ("2.2", "text/html", None),
+        ("3.1", "application/pkcs7-mime", AUTH),
+        ("3.2", "application/pkcs7-signature", None),
+    ]
+    assert (found.content_type, found.form, found.transfer_encoding) == (AUTH, "mail", "base64")
+    assert found.recipients[0].summary.technique == "pre-shared key"
+    assert inspect(Pipe(mail), part="3.1").recipients[0].summary.technique == "password"
+    assert decrypt(mail, SHARED.identities, part="2.1/0").message == ENTITY
+    assert found.to_dict()["parts"][0] == {"number": "1", "content_type": "text/plain", "object": None}
+    assert inspect(encrypt(HEAD + ENTITY, [SHARED.recipient])).parts == ()
+
+
+def test_inspecting_tells_what_is_broken() -> None:
+    """A part that says that it is an object and is none; a mail in which no envelope is."""
+    broken = part_of(b"0123456789abcdef")
+    found = inspect(HEAD + multipart(broken, enveloped(ENTITY)))
+    assert found.parts[0].object
+    assert found.parts[0].object not in {AUTH, "enveloped-data"}
+    for mail in (HEAD + multipart(broken, FOOTER), HEAD + signed(ENTITY), HEAD + ENTITY):
+        with pytest.raises(NotEnvelopeError):
+            inspect(mail)
+    for number in ("1", "9", "0/0"):
+        with pytest.raises(NotEnvelopeError):
+            inspect(HEAD + multipart(FOOTER, enveloped(ENTITY)), part=number)
 
 
 # --- limits
