@@ -16,6 +16,7 @@ from smime_session.cms.values import ContentParameters, EnvelopeHeader, Envelope
 from smime_session.content import SLACK, sealer
 from smime_session.errors import LimitError, MessageError, UnsupportedAlgorithmError
 from smime_session.profiles import DEFAULT
+from smime_session.recipients.kind import KeyRecipient, summary
 from smime_session.recipients.registry import check_limits, is_for_certificates, kinds_of, refuse_classical, wrap_all
 from smime_session.streams.sources import BLOCK_SIZE, LARGE_BLOCK_SIZE
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smime_session.algorithms import ContentEncryption
+    from smime_session.cms.values import RecipientIdentifier
     from smime_session.mail.blocks import Block
     from smime_session.profiles import Policy, Profile
     from smime_session.recipients.registry import Recipient
@@ -44,13 +46,14 @@ class Choice(NamedTuple):
     Attributes:
         content: the content-encryption algorithm.
         by_readers: whether the recipients decided, and not the profile.
-        unaware: the first of those recipients who are not known to read AES-256-GCM, three at most.
+        unaware: the first of those recipients who are not known to read AES-256-GCM, three at most: how the message
+            names them, or else in words.
         more: how many such recipients there are besides.
     """
 
     content: ContentEncryption
     by_readers: bool = False
-    unaware: tuple[Recipient, ...] = ()
+    unaware: tuple[RecipientIdentifier | str, ...] = ()
     more: int = 0
 
     @property
@@ -60,7 +63,9 @@ class Choice(NamedTuple):
             return "the profile says so"
         if not self.unaware:
             return f"every recipient is known to read {self.content.name}"
-        names = [*map(_name, self.unaware), *([f"{self.more:,} more"] if self.more else [])]
+        names = [each if isinstance(each, str) else summary(each).name for each in self.unaware]
+        if self.more:
+            names.append(f"{self.more:,} more")
         return f"not known to read {AES_256_GCM.name}: {', '.join(names)}"
 
 
@@ -76,11 +81,13 @@ def choose(profile: Profile, recipients: Sequence[Recipient]) -> Choice:
         return Choice(profile.content)
     unaware = [recipient for recipient in recipients if AES_256_GCM.oid not in getattr(recipient, "reads", ())]
     content = AES_256_CBC if unaware else AES_256_GCM
-    return Choice(content, True, tuple(unaware[:_MOST_NAMED]), max(0, len(unaware) - _MOST_NAMED))  # noqa: FBT003  # a field
+    return Choice(content, True, tuple(map(_named, unaware[:_MOST_NAMED])), max(0, len(unaware) - _MOST_NAMED))  # noqa: FBT003  # a field
 
 
-def _name(recipient: Recipient) -> str:
-    """Name a recipient, if it says how."""
+def _named(recipient: Recipient) -> RecipientIdentifier | str:
+    """Return what names a recipient, and holds nothing of its key."""
+    if isinstance(recipient, KeyRecipient):
+        return recipient.identifier
     has_name = type(recipient).__str__ is not object.__str__
     return str(recipient) if has_name else f"a recipient of type {type(recipient).__name__}"
 

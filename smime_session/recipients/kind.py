@@ -178,17 +178,18 @@ class KeyRecipient:
         reads: see below.
 
     Attributes:
+        identifier: the same.
         reads: the content-encryption algorithms that its owner is known to read, by object identifier.
     """
 
-    __slots__ = ("_identifier", "reads")
+    __slots__ = ("identifier", "reads")
 
     def __init__(self, identifier: RecipientIdentifier, reads: frozenset[str]) -> None:
-        self._identifier = identifier
+        self.identifier = identifier
         self.reads = reads
 
     def __str__(self) -> str:
-        return summary(self._identifier).name
+        return summary(self.identifier).name
 
 
 def summary(identifier: RecipientIdentifier | None = None, **found: Any) -> RecipientSummary:  # noqa: ANN401  # its fields

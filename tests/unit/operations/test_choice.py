@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+import pickle
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -147,6 +148,16 @@ def test_a_recipient_without_a_name_is_named_by_its_type() -> None:
     assert choose(AUTO, [PASSWORD.recipient]).reason.endswith(": a password")  # type: ignore[list-item]  # it is one
     named = recipient_for(certificate(serial=0xABC), at=NOW)
     assert choose(AUTO, [named]).reason.endswith(": serial 0xabc of CN=Alice")
+
+
+def test_what_was_chosen_keeps_nothing_of_a_key() -> None:
+    """It can be stored and copied, though a password cannot, and says the same afterwards."""
+    recipients = [PASSWORD.recipient, SHARED.recipient, certificate_of_today()]
+    sealed = encrypt_stream(io.BytesIO(MAIL), io.BytesIO(), recipients)
+    assert asdict(sealed)["content_encryption"] == "AES-256-CBC"
+    again = pickle.loads(pickle.dumps(sealed))  # noqa: S301  # our own
+    assert (again, again.reason) == (sealed, sealed.reason)
+    assert ": a password, pre-shared key of 256 bits, identifier 6f757273, serial 0x1a2b of CN=Alice" in sealed.reason
 
 
 # --- what certificates announce ----------------------------------------------------------------
