@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smime_session import new_identity
+from smime_session.algorithms import OAEP
+from smime_session.cms import capabilities
+from smime_session.cms.key_transport import algorithm_identifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +76,10 @@ class Keypair:
         return self.folder / f"{self.name}.p12"
 
 
-def make_keypair(name: str, bits: int, folder: Path) -> Keypair:
+def make_keypair(name: str, bits: int, folder: Path, *, announce: bool = False) -> Keypair:
     """Make an RSA key of ``bits`` bits with a self-signed certificate, and write its files into ``folder``."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    return write_keypair(Keypair(name, certify(name, key), key, folder))
+    return write_keypair(Keypair(name, certify(name, key, announce=announce), key, folder))
 
 
 def make_keypair_of(key_type: str, folder: Path) -> Keypair:
@@ -99,11 +102,14 @@ def write_keypair(keypair: Keypair) -> Keypair:
     return keypair
 
 
-def certify(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
-    """Make a self-signed certificate for ``name@example.org``, each time with another serial number."""
+def certify(name: str, key: rsa.RSAPrivateKey, *, announce: bool = False) -> x509.Certificate:
+    """Make a self-signed certificate for ``name@example.org``, each time with another serial number.
+
+    It may announce what is read here, as those of new identities do (RFC 4262).
+    """
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -115,5 +121,9 @@ def certify(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
         .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(f"{name}@example.org")]), critical=False)
         .add_extension(_KEY_USAGE, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if announce:
+        encoded = capabilities.encode((*capabilities.CONTENT, *map(algorithm_identifier, OAEP)))
+        oid = x509.ObjectIdentifier(capabilities.SMIME_CAPABILITIES_OID)
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, encoded), critical=False)
+    return builder.sign(key, hashes.SHA256())
