@@ -1,8 +1,8 @@
 """What was revoked: by revocation lists (RFC 5280, 5 and 6.3), and by what a responder says.
 
-A list counts if the issuer of the certificate signed it, and if it is fresh. One that is no longer fresh still says
-what was revoked then. Lists that are about some certificates alone, or that tell only what has changed, say so in a
-critical extension; they are not supported, and count for nothing.
+A list counts if the issuer of the certificate signed it, if it is fresh, and if it is about that certificate. Whatever
+else the issuer signed still says what was revoked: a list that has ended, one about other certificates or reasons, one
+that tells only what has changed. Lists about certificates of several issuers are not supported, and count for nothing.
 """
 
 from __future__ import annotations
@@ -151,15 +151,27 @@ class _List:
             self._signers[issuer] = _signed_by(self._crl, issuer)
         if not self._signers[issuer]:
             return _unknown("its issuer did not sign the revocation list, or must not")
-        if not self._supported or (self._scope is not None and not _covers(self._scope, certificate)):
-            return _unknown("the revocation list is about other certificates, or of a kind that is not supported")
+        if self._scope is not None and self._scope.indirect_crl:  # its numbers may be those of other issuers
+            return _unknown(_OTHER_LIST)
         try:
             entry = self._crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        except ValueError:
+            if entry is not None and not _taken_off(entry):
+                return Answer(revoked=True, reason=f"was revoked on {entry.revocation_date_utc:%Y-%m-%d}")
+        except (ValueError, x509.DuplicateExtension):
             return _unknown("the revocation list is broken")
-        if entry is not None:
-            return Answer(revoked=True, reason=f"was revoked on {entry.revocation_date_utc:%Y-%m-%d}")
+        covers = self._supported and (self._scope is None or _covers(self._scope, certificate))
+        if entry is not None or not covers:
+            return _unknown(_OTHER_LIST)
         return _fresh(self._crl.last_update_utc, self._crl.next_update_utc, at)
+
+
+_OTHER_LIST: Final = "the revocation list is about other certificates, or of a kind that is not supported"
+
+
+def _taken_off(entry: x509.RevokedCertificate) -> bool:
+    """Tell whether an entry in a list of changes takes a certificate off the list (RFC 5280, 5.3.1)."""
+    reason = extension_among(entry.extensions, x509.CRLReason)
+    return reason is not None and reason.reason is x509.ReasonFlags.remove_from_crl
 
 
 def _issuer_of(certificate: x509.Certificate) -> x509.Name | bytes:
@@ -193,7 +205,7 @@ def _unknown(why: str) -> Answer:
 
 def _covers(scope: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
     """Tell whether a list is about a certificate, and about every reason to revoke it (RFC 5280, 6.3.3)."""
-    if scope.indirect_crl or scope.only_some_reasons or scope.only_contains_attribute_certs or scope.relative_name:
+    if scope.only_some_reasons or scope.only_contains_attribute_certs or scope.relative_name:
         return False
     constraints = extension_of(certificate, x509.BasicConstraints)
     authority = constraints is not None and constraints.ca

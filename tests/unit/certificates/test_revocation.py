@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -138,10 +139,28 @@ def test_a_list_about_others_says_nothing(cast: Cast) -> None:
         "untrusted",
         OTHER_LIST,
     )
-    users = cast.root.crl(cast.issuing.certificate, extensions=[_scope(users=True)])
-    assert verdict(cast.bob, users, cast.issuing.crl())[0] == "trusted"
+    assert verdict(cast.bob, cast.root.crl(extensions=[_scope(users=True)]), cast.issuing.crl())[0] == "trusted"
+    indirect = cast.root.crl(cast.issuing.certificate, extensions=[_scope(indirect=True)])
+    assert verdict(cast.bob, indirect, cast.issuing.crl())[0] == "trusted"
     authorities = cast.root.crl(cast.issuing.certificate, extensions=[_scope(authorities=True)])
     assert verdict(cast.bob, authorities, cast.issuing.crl())[0] == "revoked"
+
+
+@pytest.mark.parametrize("extension", [_scope(authorities=True), (x509.DeltaCRLIndicator(1), True)])
+def test_whatever_the_issuer_lists_is_revoked(cast: Cast, extension: tuple[x509.ExtensionType, bool]) -> None:
+    """Even if the list is about others, or tells only what has changed, and a full one does not have it."""
+    assert cast.verdict(cast.alice, cast.root.crl(cast.alice, extensions=[extension]), cast.root.crl())[0] == "revoked"
+
+
+def test_what_was_taken_off_is_not_revoked(cast: Cast) -> None:
+    """By a list of changes; that it was is no word about the time since."""
+    builder = x509.CertificateRevocationListBuilder(cast.root.certificate.subject, NOW - DAY, NOW + DAY)
+    taken_off = x509.CRLReason(x509.ReasonFlags.remove_from_crl)
+    entry = x509.RevokedCertificateBuilder(cast.alice.serial_number, NOW).add_extension(taken_off, critical=False)
+    builder = builder.add_revoked_certificate(entry.build()).add_extension(x509.DeltaCRLIndicator(1), critical=True)
+    changes = builder.sign(cast.root.key, hashes.SHA256())
+    assert cast.verdict(cast.alice, changes) == ("untrusted", OTHER_LIST)
+    assert cast.verdict(cast.alice, changes, cast.root.crl())[0] == "trusted"
 
 
 def test_a_list_of_one_place_is_about_the_certificates_that_name_it(cast: Cast) -> None:
