@@ -9,16 +9,16 @@ import smtplib
 import subprocess
 import sys
 from dataclasses import replace
+from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from smime_session import AES_128_GCM, MODERN, decrypt, load_identities
+from smime_session import AES_128_GCM, MODERN, decrypt, encrypt, load_certificates, load_identities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from email.message import EmailMessage
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -88,7 +88,7 @@ def test_the_library_examples_run(
     """The script sends a mail that Bob opens, and the way back prints the one of the command line."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(smtplib, "SMTP", Server)
-    sending, addressing, reading, choosing = blocks(README, "python")
+    sending, addressing, reading, extracting, choosing = blocks(README, "python")
     names: dict[str, object] = {}
     for script, to_addrs in ((sending, ()), (addressing, ("bob@example.com",))):
         exec(compile(script, "README.md", "exec"), names)  # noqa: S102  # our own README
@@ -96,10 +96,24 @@ def test_the_library_examples_run(
         assert opened.message["Subject"] == "Lunch"
         assert opened.message.get_content() == "At noon, behind the library.\n"
         assert Server.to_addrs == to_addrs
-    exec(compile(reading, "README.md", "exec"), {})  # noqa: S102  # the same
+    found: dict[str, object] = {}
+    exec(compile(reading, "README.md", "exec"), found)  # noqa: S102  # the same
     assert "At noon, behind the library." in capsys.readouterr().out
+    _encrypt_with_attachment(folder)
+    exec(compile(extracting, "README.md", "exec"), found)  # noqa: S102  # the same
+    assert {path.name: path.read_bytes() for path in (folder / "attachments").iterdir()} == {"plan.pdf": b"%PDF"}
     exec(compile(choosing, "README.md", "exec"), names)  # noqa: S102  # the same
     assert names["smaller"] == replace(MODERN, content=AES_128_GCM)
+
+
+def _encrypt_with_attachment(folder: Path) -> None:
+    letter = EmailMessage()
+    letter["Subject"] = "Lunch"
+    letter.set_content("The plan is attached.\n")
+    letter.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="../plan.pdf")
+    certificates = load_certificates((folder / "bob.pem").read_bytes())
+    (folder / "report.enc.eml").write_bytes(encrypt(letter, certificates).as_bytes())
+    (folder / "attachments").mkdir()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import email
 import email.policy
+import ipaddress
+import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,24 +17,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from smime_session import decrypt, encrypt, load_certificates, load_identities, new_identity
+from tests.support.making import key_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LOGIN_WORD = "open sesame"
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a sample program."""
     command = [sys.executable, str(SAMPLES / program), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    surroundings = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=surroundings)
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +68,23 @@ class Server(Controller):
     Args:
         mailbox: takes the mails.
         listening: the socket.
+        implicit: the context with which TLS begins at once.
+        options: those of the server: TLS on request, login.
     """
 
-    def __init__(self, mailbox: Mailbox, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        listening: socket.socket,
+        implicit: ssl.SSLContext | None = None,
+        **options: Any,  # noqa: ANN401  # as its base has them
+    ) -> None:
         host, port = listening.getsockname()
-        super().__init__(mailbox, hostname=host, port=port, ready_timeout=60)
+        super().__init__(mailbox, hostname=host, port=port, ready_timeout=60, ssl_context=implicit, **options)
         self._listening = listening
 
     def _create_server(self) -> Any:  # noqa: ANN401  # as its base has it
-        return self.loop.create_server(self._factory_invoker, sock=self._listening)
+        return self.loop.create_server(self._factory_invoker, sock=self._listening, ssl=self.ssl_context)
 
 
 @pytest.fixture
@@ -110,6 +125,71 @@ def test_a_report_arrives_encrypted_for_everybody(
         (attachment,) = message.iter_attachments()
         assert attachment.get_content() == report.read_bytes()
         assert opened.authenticated
+
+
+@pytest.fixture(scope="module")
+def server_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with the key and the certificate of a server on the loopback interface."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail server")])
+    now = datetime.now(UTC)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(identifier, critical=False)
+    builder = builder.add_extension(key_usage("digital_signature", "key_cert_sign"), critical=True)
+    path = tmp_path_factory.mktemp("server") / "server.pem"
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate)
+    return path
+
+
+def _authenticate(_server: object, _session: object, _envelope: object, _how: str, data: LoginPassword) -> AuthResult:
+    return AuthResult(success=data == LoginPassword(b"reports", LOGIN_WORD.encode()), handled=False)
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.parametrize("how", ["starttls", "implicit"])
+def test_a_report_is_sent_with_tls_and_login(
+    how: str, identities: Path, server_certificate: Path, tmp_path: Path
+) -> None:
+    """A server that demands both gets the mail; another password, or a certificate that is not trusted, sends none."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_certificate)
+    options: dict[str, Any] = {"authenticator": _authenticate, "auth_required": True}
+    options |= {"implicit": context} if how == "implicit" else {"tls_context": context, "require_starttls": True}
+    options |= {"auth_require_tls": how == "starttls"}  # which knows nothing of TLS that was there before
+    mailbox, report = Mailbox(), tmp_path / "october.csv"
+    report.write_bytes(b"week,orders\n40,118\n")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(mailbox, listening, **options)
+        server.start()
+        where = ("--server", "127.0.0.1", "--port", server.port, "--tls", how)
+        arguments = (report, identities / "bob@example.com.pem", *where, "--user", "reports")
+        try:
+            trusted = run("send_report.py", *arguments, "--ca", server_certificate, SMTP_PASSWORD=LOGIN_WORD)
+            wrong = run("send_report.py", *arguments, "--ca", server_certificate, SMTP_PASSWORD=LOGIN_WORD.upper())
+            unknown = run("send_report.py", *arguments, SMTP_PASSWORD=LOGIN_WORD)
+        finally:
+            server.stop()
+    assert trusted.returncode == 0, trusted.stderr
+    assert [addresses for addresses, _ in mailbox.received] == [["bob@example.com"]]
+    assert (wrong.returncode, "535" in wrong.stderr, LOGIN_WORD.upper() in wrong.stderr) == (1, True, False)
+    assert (unknown.returncode, "CERTIFICATE_VERIFY_FAILED" in unknown.stderr) == (1, True)
+
+
+def test_a_password_is_sent_with_tls_only(identities: Path, tmp_path: Path) -> None:
+    """Without TLS to another machine nothing is sent, and without a password neither."""
+    arguments = (tmp_path / "report.csv", identities / "bob@example.com.pem", "--user", "reports")
+    without_tls = run(
+        "send_report.py", *arguments, "--server", "mail.invalid", "--tls", "none", SMTP_PASSWORD=LOGIN_WORD
+    )
+    assert (without_tls.returncode, without_tls.stderr) == (1, "send_report.py: a password is sent with TLS only\n")
+    without_password = run("send_report.py", *arguments)
+    words = "send_report.py: the environment variable SMTP_PASSWORD is not set\n"
+    assert (without_password.returncode, without_password.stderr) == (1, words)
 
 
 def _without_address(folder: Path) -> Path:
