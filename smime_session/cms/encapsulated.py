@@ -14,7 +14,7 @@ from smime_session.profiles import MAX_HEADER_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_EXPANDED_SIZE: Final = 150 << 20  # bytes that compressed content may become: as large as large providers accept
+MAX_EXPANDED_SIZE: Final = 150 << 20  # bytes that the compressed content of a mail may become: large providers' limit
 MAX_EXPANSION: Final = 200  # times that it may grow; text grows five times, tables a hundred, what floods a disk 1,000
 _SMALL: Final = 1 << 20  # bytes that it may become whatever it was: they harm none
 
@@ -48,11 +48,12 @@ def content_type_of(octets: bytes) -> str:
     return CONTENT_TYPES.get(oid, oid)
 
 
-def encapsulated(octets: bytes) -> Encapsulated:
+def encapsulated(octets: bytes, most: int = MAX_EXPANDED_SIZE) -> Encapsulated:
     """Read the content of a CMS object that is signed or compressed; no signature is verified.
 
     Args:
         octets: the object; what follows it is not looked at.
+        most: bytes that it may become by being expanded.
 
     Raises:
         NotEnvelopeError: it is neither.
@@ -78,7 +79,7 @@ def encapsulated(octets: bytes) -> Encapsulated:
         return Encapsulated(content_type, None)
     stream.enter(_EXPLICIT)
     pieces = map(bytes, stream.segments(asn1.OCTET_STRING))
-    return Encapsulated(content_type, b"".join(pieces if content_type == SIGNED_DATA else _expanded(pieces)))
+    return Encapsulated(content_type, b"".join(pieces if content_type == SIGNED_DATA else _expanded(pieces, most)))
 
 
 def _require_zlib(algorithm: asn1.Element) -> None:
@@ -87,7 +88,7 @@ def _require_zlib(algorithm: asn1.Element) -> None:
         raise UnsupportedAlgorithmError("compression algorithm", oid, name_of(oid))
 
 
-def _expanded(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _expanded(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
     """Expand what zlib compressed (RFC 1950)."""
     expander = decompressobj()
     taken = given = 0
@@ -101,8 +102,8 @@ def _expanded(pieces: Iterator[bytes]) -> Iterator[bytes]:
                 raise MalformedError("the compressed content is broken") from None
             rest = expander.unconsumed_tail
             given += len(block)
-            if given > MAX_EXPANDED_SIZE:
-                raise LimitError("the size of the compressed content", MAX_EXPANDED_SIZE, "bytes")
+            if given > most:
+                raise LimitError("the size of the compressed content", most, "bytes")
             if given > max(_SMALL, MAX_EXPANSION * taken):
                 raise LimitError("the growth of the compressed content", MAX_EXPANSION, "times its size")
             yield block

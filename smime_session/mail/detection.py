@@ -316,7 +316,7 @@ def _describe_mail(head: MailHead, body: Lookahead) -> str:
     kind = excerpt(head.content_type)
     start = _peek_or_nothing(body)
     if kind.startswith("multipart/") and re.search(_CMS_PART, start, re.IGNORECASE | re.MULTILINE):
-        return f"a mail of several parts ({kind}), one of which is an S/MIME object: save that part to open it"
+        return f"a mail of several parts ({kind}), one of which is an S/MIME object: give that part alone"
     if kind == "multipart/signed":
         return f"a signed message ({kind})"
     pgp = kind.startswith("application/pgp") or "pgp" in head.parameters.get("protocol", "").lower()

@@ -102,7 +102,7 @@ def inspect(
 ) -> Inspection:
     """Tell what an envelope says without opening it; it is read to its end in flat memory.
 
-    A mail of several parts waits in memory; what can be read in them is looked into, signed or compressed.
+    A mail of several parts waits in memory; what is signed in them is looked into.
 
     Args:
         message: a mail, or a bare CMS object in DER, BER, PEM or base64.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES
-from smime_session.cms.encapsulated import encapsulated
+from smime_session.cms.encapsulated import MAX_EXPANDED_SIZE, encapsulated
 from smime_session.errors import LimitError, MessageError, NotEnvelopeError, SmimeError
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.fields import find_body
@@ -114,6 +114,7 @@ class Layers:
         self.identities = identities
         self.policy = policy
         self._left = MAX_OBJECTS
+        self._room = MAX_EXPANDED_SIZE
 
     def open(self, mail: bytes, prefix: str = "", *, depth: int = 0, is_mail: bool = True) -> bytes | None:
         """Return a mail, or an entity, with everything opened in it that can be; None if nothing can.
@@ -229,10 +230,11 @@ class Layers:
 
     def _open_readable(self, place: Place, octets: bytes) -> bytes | None:
         """Expand what is compressed; take what is encrypted out of what is signed, and leave all else that is."""
-        content_type, content = encapsulated(octets)
+        content_type, content = encapsulated(octets, self._room)
         kind, at, altered = CONTENT_TYPES[content_type], len(self.parts), dict(self.altered)
         if content_type == COMPRESSED_DATA and content is not None:
             self.parts.append(OpenedPart(place.number, kind, opened=True))
+            self._room -= len(content)
             expanded = self._reunited(place, content)
             return self._open_deeper(place, expanded) or expanded
         entity = None if content is None else self._open_deeper(place, self._reunited(place, content))

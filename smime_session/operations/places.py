@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from smime_session.algorithms import CONTENT_TYPES, SIGNED_DATA
 from smime_session.cms.encapsulated import content_type_of, encapsulated
 from smime_session.mail.arrival import read_arrived_head
 from smime_session.mail.blocks import Lookahead
@@ -156,11 +157,12 @@ def kind_of(place: Place) -> str:
 
 
 def inside_of(place: Place) -> bytes | None:
-    """Return the mail or entity that can be read in a place, encoded, signed or compressed; None if there is none.
+    """Return the mail or entity that can be read in a place, encoded or signed; None if there is none.
 
     Raises:
         MessageError: what is there cannot be read.
     """
     if place.is_encoded_mail:
         return place.decoded_mail()
-    return encapsulated(b"".join(iter(place.incoming().next_block, b""))).content
+    octets = b"".join(iter(place.incoming().next_block, b""))
+    return encapsulated(octets).content if content_type_of(octets) == CONTENT_TYPES[SIGNED_DATA] else None

@@ -22,7 +22,7 @@ INDEFINITE = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + b"\n\r" *
 CERTIFICATE = b"\x30\x82\x01\x00\x30\x82\x01\x00"
 PICTURE = b"Content-Type: image/png\nContent-Transfer-Encoding: base64\n"
 NEITHER = "this is neither a mail nor a CMS object"
-SEVERAL = "a mail of several parts (multipart/{}), one of which is an S/MIME object: save that part to open it"
+SEVERAL = "a mail of several parts (multipart/{}), one of which is an S/MIME object: give that part alone"
 PGP = "a PGP message (multipart/encrypted)"
 DECLARED = b"From: a\r\nContent-Type: application/pkcs7-mime; smime-type=Enveloped-Data\r\n"
 
@@ -153,7 +153,7 @@ def test_the_facts_of_the_head_are_there() -> None:
         (
             b"Content-Type: multipart/mixed\n",
             b"--x\ncontent-type: application/PKCS7-mime\n\nMIA",
-            "a mail of several parts (multipart/mixed), one of which is an S/MIME object: save that part to open it",
+            "a mail of several parts (multipart/mixed), one of which is an S/MIME object: give that part alone",
         ),
         (
             b"Content-Type: application/pkcs7-mime\n",
