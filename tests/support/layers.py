@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zlib
 from base64 import encodebytes
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from smime_session import OpenedPart
 from smime_session.algorithms import DATA, SIGNED_DATA
 from smime_session.cms import asn1
 from smime_session.cms.compressed import compressed_data
 from tests.support.readers import SHARED, sealed_for
+
+if TYPE_CHECKING:
+    from smime_session import OpenedPart
 
 ENTITY: Final = b"Content-Type: text/plain; charset=utf-8\r\n\r\nAt eight: 4711\r\n"
 OTHER: Final = b"Content-Type: text/html\r\n\r\n<p>4712</p>\r\n"
