@@ -28,6 +28,7 @@ from smime_session.keys.private_key import UnsupportedLockError
 
 from .credentials import MisplacedKeyError, RefusedError
 from .interruption import InterruptedBySignal
+from .recipients import ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,6 +128,8 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
         case NotEnvelopeError(kind=str(kind)):
             return _WAYS_ON[kind]
         case NotMailError() if command == "encrypt":
+            if str(error).partition(": ")[0].lower().endswith(ENDINGS):
+                return "for several certificates, repeat the option: -r ONE -r TWO"
             return "--format der or --format pem encrypts what is not a mail"
         case AlreadyEncryptedError():
             return (

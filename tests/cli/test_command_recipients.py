@@ -177,6 +177,14 @@ def test_several_files_after_one_option_get_a_hint(command: list[str]) -> None:
     assert said.endswith(" takes one value; for several, repeat it: -r ONE -r TWO\n")
 
 
+def test_a_certificate_in_place_of_the_message_gets_the_same_hint() -> None:
+    """Two files that an asterisk stands for leave one argument too many, which is then the message."""
+    status, _, said = _run("encrypt", "-r", "bob.pem", "carol.pem")
+    assert (status, said.count("\n")) == (1, 2)
+    assert said.startswith("Error: carol.pem: this is not a mail")
+    assert said.endswith("\nHint: for several certificates, repeat the option: -r ONE -r TWO\n")
+
+
 def test_an_argument_too_many_is_misuse() -> None:
     """Without such an option the hint is the usual one."""
     status, _, said = _run("certs", "check", "store", "more")

@@ -17,13 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pybase64 import b64decode
 
-from smime_session import COMPAT, PresharedKey, encrypt, encrypt_stream
+from smime_session import COMPAT, PresharedKey, decrypt, encrypt, encrypt_stream
 from smime_session.mail.compression import compressed_entity, compressed_entity_blocks
 from smime_session.mail.entity import split_head
 from smime_session.streams.sources import LARGE
 from tests.support.readers import Pipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
     from smime_session.mail.header_policy import HeaderPolicy
 
 READER: Final = PresharedKey(bytes(32), b"reader")
@@ -88,6 +91,16 @@ def test_a_mail_is_compressed(headers: HeaderPolicy, mail: bytes) -> None:
     for each in sealed:
         assert unpacked(content_of(each)) == entity
         assert len(each) < len(mail) / 2
+
+
+@pytest.mark.parametrize("headers", ["hcp_no_confidentiality", "hcp_baseline", "none"])
+@pytest.mark.parametrize("source", [BytesIO, Pipe])
+def test_a_compressed_mail_comes_back(headers: HeaderPolicy, source: Callable[[bytes], BinaryIO]) -> None:
+    """What was compressed is unpacked, and the fields inside are restored, byte for byte."""
+    target = BytesIO()
+    encrypt_stream(source(MAIL), target, [READER], headers=headers, compress=True)
+    for sealed in (target.getvalue(), encrypt(MAIL, [READER], headers=headers, compress=True)):
+        assert decrypt(sealed, [READER]).message == MAIL
 
 
 def test_only_a_mail_is_compressed() -> None:
