@@ -91,7 +91,7 @@ def recipients_in(
 
 
 def newcomers_in(
-    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes] = ()
+    paths: Iterable[str], profile: Profile, passphrases: Sequence[bytes] = (), trust: TrustAnchors | None = None
 ) -> tuple[list[x509.Certificate], list[str]]:
     """Load the certificates in the files that :func:`recipients_in` does not leave out, those refused among them.
 
@@ -99,7 +99,7 @@ def newcomers_in(
         CredentialError: a file holds no certificate.
         OSError: a file cannot be read.
     """
-    found, left_out = _made_of(paths, profile, passphrases)
+    found, left_out = _made_of(paths, profile, passphrases, trust)
     return [certificate.whole for certificate in found], left_out
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session import Identity, Profile
+    from smime_session import Identity, Profile, TrustAnchors
 
     from .private_keys import PrivateKeys
     from .shared_secrets import SharedSecrets
@@ -101,18 +101,20 @@ class Readers(NamedTuple):
         yield from self.secrets.files()
 
     def newcomers(
-        self, profile: Callable[[Profile], Profile], passphrases: Sequence[bytes]
+        self, profile: Callable[[Profile], Profile], passphrases: Sequence[bytes], trust: TrustAnchors | None = None
     ) -> tuple[list[x509.Certificate], list[str]]:
         """Load the certificates of those who come, and refuse those that will not do whatever the message is.
 
         Args:
             profile: makes the profile of one that is like the message.
             passphrases: those of PKCS#12 files.
+            trust: checks the chain of each certificate; without it, none is checked.
 
         Returns:
             The certificates, and a sentence about each one that was left out.
 
         Raises:
+            MisuseError: chains are to be checked of what is in no file.
             RefusedError: some will not do; each is named with its file.
             RecipientError: an address has no certificate that can be used.
             CredentialError: a file holds no certificate.
@@ -120,10 +122,12 @@ class Readers(NamedTuple):
         """
         like, named = profile(MODERN), Named.by(self.coming)
         files = (*named.files, *named.folders)  # a folder is an error of the system here
-        recipients_in(filter(_is_file, files), like, passphrases)
-        certificates, left_out = newcomers_in(files, like, passphrases)
+        recipients_in(filter(_is_file, files), like, passphrases, trust)
+        certificates, left_out = newcomers_in(files, like, passphrases, trust)
+        if trust and not all(map(_is_file, files)):
+            raise MisuseError("with --ca, the certificates of recipients are in files", "put them into a file")
         if named.addresses:
-            found = choose(named.addresses, self.certificates, like)
+            found = choose(named.addresses, self.certificates, like, trust=trust)
             refuse_unreachable(found)
             certificates += [certificate for each in found for certificate in each.certificates]
         return certificates, left_out

@@ -31,6 +31,7 @@ from ..progress import progress
 from ..readers import Openers, Readers
 from ..screen import text_only
 from ..shared_secrets import added_secret_options, shared_secret_options
+from ..trust import trust_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from ..private_keys import PrivateKeys
     from ..shared_secrets import SharedSecrets
+    from ..trust import Trust
 
 
 _EXAMPLES: Final = (
@@ -99,6 +101,7 @@ _EXAMPLES: Final = (
 )
 @algorithm_options
 @guard_options
+@trust_options
 @click.option("--insecure-legacy", is_flag=True, help="Open broken algorithms (3DES, RC2 with 128 bits).")
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
@@ -115,6 +118,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     output: str | None,
     secrets: SharedSecrets,
     added_secrets: SharedSecrets,
+    trust: Trust,
     reseal: bool,
     insecure_legacy: bool,
     require_authenticated: bool,
@@ -126,7 +130,8 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     Adding one needs a key that reads the message, removing one needs none. The encrypted content stays as it is, byte
     for byte. A removed recipient may have kept the message and its key: --reseal gives it a new one, and needs the
-    certificate, password or shared key of every recipient.
+    certificate, password or shared key of every recipient. With --ca, certificates of new recipients must have a
+    chain to one of ROOTS.
     """
     destination = Output(output)
     coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
@@ -136,9 +141,11 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
     _check_algorithms(reseal=reseal, **choices)
     for option, path in (*openers.files(), *readers.files()):
         refuse_to_replace(destination, option, [path])
+    for option, paths in trust.files():
+        refuse_to_replace(destination, option, paths)
 
     profile = _profile(**choices)
-    newcomers, left_out = readers.newcomers(profile, identities.passphrases())
+    newcomers, left_out = readers.newcomers(profile, identities.passphrases(), trust.load())
     selectors, book = readers.selectors(), readers.book(identities.paths)
     with reading(message) as source:  # before a passphrase is asked for
         keys, new_secrets = openers.load(), added_secrets.load(new=True)

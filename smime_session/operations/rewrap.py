@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.cms.values import AlgorithmIdentifier, EnvelopeHeader, EnvelopeTrailer
     from smime_session.operations.roster import Selector
     from smime_session.recipients.registry import Identity, Recipient
@@ -91,6 +92,7 @@ def rewrap(  # noqa: PLR0913  # a choice each
     reseal: bool = False,
     profile: ProfileChoice = None,
     policy: Policy = DEFAULT,
+    trust: TrustAnchors | None = None,
 ) -> M:
     """Give a message that is in memory other recipients.
 
@@ -103,6 +105,7 @@ def rewrap(  # noqa: PLR0913  # a choice each
         reseal: whether to seal the content anew, for exactly those in ``add``.
         profile: how session keys are wrapped for certificates, and what is asked of readers.
         policy: what is accepted.
+        trust: checks the chain of each certificate in ``add``; without it, none is checked.
 
     Returns:
         The message as the type and in the form that was given.
@@ -126,6 +129,7 @@ def rewrap(  # noqa: PLR0913  # a choice each
         reseal=reseal,
         profile=profile,
         policy=policy,
+        trust=trust,
     )
     return like(message, target.getvalue())
 
@@ -141,6 +145,7 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
     reseal: bool = False,
     profile: ProfileChoice = None,
     policy: Policy = DEFAULT,
+    trust: TrustAnchors | None = None,
     transactional: bool = False,
 ) -> Rewrapped:
     """Give a message of any size other recipients, in flat memory.
@@ -165,6 +170,7 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
             afterwards. None takes it from the message (:func:`profile_like`); a function is called with that
             profile and returns the one to take.
         policy: what is accepted.
+        trust: checks the chain of each certificate in ``add``; without it, none is checked.
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
             written to it is thrown away if an exception is raised; resealing then reads the message once.
 
@@ -181,7 +187,7 @@ def rewrap_stream(  # noqa: PLR0913  # a choice each
     check_writable(target)
     check_several(add, "recipients")
     check_several(remove, "names")
-    order = _Order(tuple(identities), tuple(add), tuple(remove), tuple(certificates), profile, policy)
+    order = _Order(tuple(identities), tuple(add), tuple(remove), tuple(certificates), profile, policy, trust)
     order.check()
     with Beginning(source) as replay:
         if reseal:
@@ -216,6 +222,7 @@ class _Order(NamedTuple):
     certificates: tuple[x509.Certificate, ...]
     profile: ProfileChoice
     policy: Policy
+    trust: TrustAnchors | None
 
     def check(self) -> None:
         """Check what was given, as far as that is possible without the message.
@@ -249,7 +256,7 @@ def _rewrap(order: _Order, replay: Beginning, target: BinaryIO) -> Rewrapped:
     reader = reading.reader if reading else EnvelopeReader(open_message(replay.read_block).next_block, policy)
     readers = Change(reader.header, order.wanted, order.remove, order.certificates)
     profile = order.profile_for(reader.header)
-    recipients = readers.prepared(profile)
+    recipients = readers.prepared(profile, order.trust)
     if reading and recipients:
         with Candidates(reader.header, order.identities, policy) as candidates:
             opening = open_content(reading, candidates.all, strict=True)
@@ -308,7 +315,7 @@ def _reseal(order: _Order, replay: Beginning, target: BinaryIO, *, transactional
     before = Roster(old.wrapped_keys)
     before.select(order.remove, order.certificates)  # each that is named has to be there
     profile = order.profile_for(old)
-    recipients = recipients_for(order.wanted, profile=profile)
+    recipients = recipients_for(order.wanted, profile=profile, trust=order.trust)
     authenticated = reading.reader.authenticated
     header, encoding = reseal_content(
         reading, replay, target, order.identities, recipients, profile, transactional=transactional

@@ -30,6 +30,7 @@ from smime_session.recipients.registry import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Sequence
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.cms.values import EnvelopeHeader, EnvelopeTrailer, WrappedKey
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Recipient
@@ -257,11 +258,11 @@ class Change:
         """The names of those that make a message breakable that was not: see :func:`weakening`."""
         return weakening(self._header.wrapped_keys, self._new.wrapped_keys)
 
-    def prepared(self, profile: Profile) -> list[Recipient]:
+    def prepared(self, profile: Profile, trust: TrustAnchors | None = None) -> list[Recipient]:
         """Make recipients of the newcomers, and hold those that stay to the profile as well.
 
         Raises:
-            RecipientError: at least one is not what the profile allows; every one is named.
+            RecipientError: at least one is not what the profile allows, or not trusted; every one is named.
         """
         refused: list[str] = []
         recipients: list[Recipient] = []
@@ -270,7 +271,7 @@ class Change:
         except RecipientError as error:
             refused += error.refused
         try:
-            recipients = recipients_for(self.newcomers, profile=profile) if self.newcomers else []
+            recipients = recipients_for(self.newcomers, profile=profile, trust=trust) if self.newcomers else []
         except RecipientError as error:
             refused += error.refused
         if refused:

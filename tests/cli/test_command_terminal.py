@@ -272,6 +272,35 @@ def test_new_passphrases_that_differ(provide: Callable[..., Path]) -> None:
     assert not list(folder.iterdir())
 
 
+def test_the_passphrase_of_a_small_authority_is_asked_for(provide: Callable[..., Path]) -> None:
+    """Twice where it is made, once where it issues; that of the new key is another question."""
+    folder = provide()
+    with Terminal("identity", "new-ca", "Example CA", "--type", "p256", "--passphrase") as terminal:
+        terminal.expect(rb"New passphrase for Example CA: ")
+        terminal.send(b"open sesame\n")
+        terminal.expect(rb"Repeat passphrase: ")
+        terminal.send(b"open sesame\n")
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    with Terminal("identity", "new", "dora@example.org", "--type", "p256", "--ca-key", "ca.key") as terminal:
+        terminal.expect(rb"Passphrase for ca\.key: ")
+        terminal.send(b"open sesame\n")
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    assert (folder / "dora@example.org.key").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
+
+
+def test_the_passphrase_of_what_is_imported_is_asked_for(provide: Callable[..., Path]) -> None:
+    """It locks the private key anew."""
+    folder = provide("bob.p12")
+    with Terminal("identity", "import", "bob.p12", "-o", "bob") as terminal:
+        terminal.expect(rb"Passphrase for bob\.p12: ")
+        terminal.send(b"open sesame\n")
+        status, seen = terminal.finish()
+    assert status == 0, seen
+    assert (folder / "bob.key").read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+
+
 def test_message_password_is_asked_for(provide: Callable[..., Path]) -> None:
     """What seals a message is typed twice, what opens it once; accents may be typed in either form."""
     provide("letter.eml")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cli.root import run
+from smime_session import inspect
 from tests.support.chains import Authority, Period, root
 from tests.support.making import DAY, key_usage, pem
 
@@ -159,3 +162,29 @@ def test_verbose_says_whether_chains_were_checked(ca: Authority) -> None:
     _, words = _encrypt("-v", "--password-file", "letter.eml")
     assert unchecked not in words
     assert "Note: the content is encrypted with" in words
+
+
+def test_new_readers_must_be_trusted(ca: Authority, tmp_path: Path) -> None:
+    """By file or by address; one who is not trusted does not slip in beside one of the same address who is."""
+    (tmp_path / "pw").write_text("correct horse battery staple")
+    assert _encrypt("--password-file", "pw")[0] == 0
+    rewrapping = ("rewrap", "--password-file", "pw", "out.eml", "-o", "wider.eml", "--ca", "roots")
+    status, _, words = _run(*rewrapping, "-r", "other.pem")
+    assert (status, FOREIGN in words) == (1, True)
+    assert not (tmp_path / "wider.eml").exists()
+    both = (tmp_path / "other.pem").read_bytes() + pem(ca.issue("bob@example.org", **VALID))
+    (tmp_path / "both.pem").write_bytes(both)
+    status, _, words = _run(*rewrapping, "-r", "both.pem")
+    assert (status, words.startswith("Note: both.pem: passed over: certificate of bob@example.org ")) == (0, True)
+    assert len(inspect((tmp_path / "wider.eml").read_bytes()).recipients) == 2
+    assert _run(*rewrapping, "-r", "chain.pem")[0] == 0
+    assert _run(*rewrapping, "--crl", "bob.crl", "-r", "chain.pem")[0] == 1
+    by_address = ("--certificates", "other.pem", "-r", "bob@example.org")
+    status, _, words = _run(*rewrapping, *by_address)
+    assert (status, FOREIGN in words) == (1, True)
+    os.mkfifo(tmp_path / "pipe")
+    thread = Thread(target=(tmp_path / "pipe").write_bytes, args=((tmp_path / "other.pem").read_bytes(),))
+    thread.start()
+    status, _, words = _run(*rewrapping, "-r", "pipe")
+    thread.join()
+    assert (status, words.startswith("Error: with --ca, the certificates of recipients are in files\n")) == (2, True)

@@ -23,6 +23,7 @@ from smime_session import (
     inspect,
     load_recipients,
     recipient_for,
+    rewrap,
 )
 from tests.support.chains import Authority, Period, root
 from tests.support.making import DAY, pem
@@ -148,3 +149,18 @@ def test_roots_alone_are_not_whom_to_trust(ca: Authority, bob: x509.Certificate)
     ):
         with pytest.raises(TypeError, match="what is trusted is a TrustAnchors, not an object of type list"):
             use([ca.certificate])
+
+
+@pytest.mark.parametrize("reseal", [False, True])
+def test_new_readers_must_be_trusted(
+    ca: Authority, bob: x509.Certificate, foreign: x509.Certificate, *, reseal: bool
+) -> None:
+    """One who is not keeps a message as it was."""
+    password = Password(b"correct horse battery staple")
+    message, trust = encrypt(MAIL, [password]), TrustAnchors([ca.certificate])
+    all_of_them = [bob, password] if reseal else [bob]
+    wider = rewrap(message, [password], add=all_of_them, reseal=reseal, trust=trust)
+    assert len(inspect(wider).recipients) == 2
+    assert rewrap(message, [password], add=[foreign], reseal=reseal)
+    with pytest.raises(RecipientError, match=FOREIGN):
+        rewrap(message, [password], add=[bob, foreign], reseal=reseal, trust=trust)
