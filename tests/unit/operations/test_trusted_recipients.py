@@ -31,6 +31,8 @@ from tests.support.making import DAY, pem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from smime_session import Recipient
+
 NOW: Final = datetime.now(UTC)
 VALID: Final[Period] = {"start": NOW - 30 * DAY, "end": NOW + 30 * DAY}
 MAIL: Final = b"From: alice@example.org\nTo: bob@example.org\nSubject: s\n\ntext\n"
@@ -158,7 +160,7 @@ def test_new_readers_must_be_trusted(
     """One who is not keeps a message as it was."""
     password = Password(b"correct horse battery staple")
     message, trust = encrypt(MAIL, [password]), TrustAnchors([ca.certificate])
-    all_of_them = [bob, password] if reseal else [bob]
+    all_of_them: list[x509.Certificate | Recipient] = [bob, password] if reseal else [bob]
     wider = rewrap(message, [password], add=all_of_them, reseal=reseal, trust=trust)
     assert len(inspect(wider).recipients) == 2
     assert rewrap(message, [password], add=[foreign], reseal=reseal)
