@@ -55,7 +55,7 @@ def note(text: str) -> None:
 
 
 def about_locked_out(programs: Sequence[str]) -> str:
-    """Say which mail programs show a message to nobody."""
+    """Say which mail programs show a message to none of its recipients."""
     return (
         f"{' and '.join(programs)} shows this message to none of its recipients, because one is by password or ML-KEM"
     )

@@ -46,7 +46,7 @@ def notes_for(content: InspectedContent, recipients: Sequence[InspectedRecipient
 
 
 def refusing_for_kinds(kinds: Collection[str], algorithm: ContentEncryption, *, derived: bool) -> tuple[str, ...]:
-    """Return the mail programs that show a message to nobody because it has recipients of different kinds.
+    """Return the mail programs that show a message to none of its recipients, because of the kind of one of them.
 
     Args:
         kinds: the kinds of its recipients, by their names in the registry.

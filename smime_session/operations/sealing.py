@@ -127,7 +127,7 @@ def envelope_header(
 
 
 def locked_out(header: EnvelopeHeader) -> tuple[str, ...]:
-    """Return the mail programs that show a message to nobody because of the kind of one of its recipients."""
+    """Return the mail programs that show a message to none of its recipients, because of the kind of one of them."""
     kinds = kinds_of(header.wrapped_keys)
     if len(kinds) < 2 or not any(map(is_for_certificates, kinds)):  # noqa: PLR2004  # most messages have one
         return ()
