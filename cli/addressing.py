@@ -75,8 +75,6 @@ class Addressing(NamedTuple):
                 raise MisuseError(f"{option} is about recipients by address", "--certs FOLDER says where to find them")
         if not self.stores:
             refuse_lookup(self.more, "--certs FOLDER")
-        if self.as_json and not self.dry_run:
-            raise MisuseError("--json is for the report of --dry-run")
 
     def addresses(self, fields: Sequence[Field]) -> tuple[list[str], list[str]]:
         """Return whom a mail is for: those whom all may see, and blind recipients.
