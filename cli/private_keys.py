@@ -113,14 +113,24 @@ class _File(NamedTuple):
         return [LockedIdentity(f"the locked private key in {self.path}", self._later(load))]
 
     def _later(self, load: Callable[[bytes | None], list[LoadedT]]) -> Callable[[], list[LoadedT]]:
-        """Return what loads from the file once, when it is first called."""
+        """Return what loads from the file when it is first called; what came of it, be it an error, is kept."""
+        kept: list[list[LoadedT] | CredentialError] = []
 
-        @functools.cache
         def loaded() -> list[LoadedT]:
-            with naming_file(self.path):
-                return unlocked_or_asked(self.path, self.passphrases, load)
+            if not kept:
+                kept.append(self._unlocked(load))
+            if isinstance(kept[0], CredentialError):
+                raise kept[0]
+            return kept[0]
 
         return loaded
+
+    def _unlocked(self, load: Callable[[bytes | None], list[LoadedT]]) -> list[LoadedT] | CredentialError:
+        try:
+            with naming_file(self.path):
+                return unlocked_or_asked(self.path, self.passphrases, load)
+        except CredentialError as error:
+            return error
 
 
 def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
