@@ -62,7 +62,6 @@ class OcspClient:
         self._answers: dict[tuple[x509.Certificate, x509.Certificate], tuple[datetime, Answer]] = {}
         self._silent: set[str] = set()
 
-    @quietly()
     def ask(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
         """Return what the issuer says of a certificate at a moment; what keeps it from saying is in the answer."""
         key = (certificate, issuer)
@@ -81,21 +80,36 @@ class OcspClient:
         Raises:
             _NoAnswerError: there is no answer that counts.
         """
-        address = next(_responders_of(certificate), None)
-        if address is None:
-            raise _NoAnswerError("it names no OCSP responder with an http or https address")
-        if address in self._silent:
+        address, request = _question(certificate, issuer)
+        host = urlsplit(address).netloc
+        if host in self._silent:
             raise _NoAnswerError(f"the OCSP responder {excerpt(address)} did not answer before")
-        # the digest names an issuer and proves nothing; it is the one that all responders know (RFC 5019, 2.1.1)
-        digest = hashes.SHA1()  # noqa: S303
-        request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, digest).build()
         try:
-            octets = _posted(address, request.public_bytes(Encoding.DER), self._seconds)
+            octets = _posted(address, request, self._seconds)
         except TimeoutError as error:
-            self._silent.add(address)
+            self._silent.add(host)
             words = f"the OCSP responder {excerpt(address)} did not answer within {self._seconds:g} seconds"
             raise _NoAnswerError(words) from error
         return _judged(octets, certificate, issuer, at)
+
+
+@quietly()
+def _question(certificate: x509.Certificate, issuer: x509.Certificate) -> tuple[str, bytes]:
+    """Return whom to ask about a certificate, and the request.
+
+    Raises:
+        _NoAnswerError: it names no responder that can be asked.
+    """
+    address = next(_responders_of(certificate), None)
+    if address is None:
+        raise _NoAnswerError("it names no OCSP responder with an http or https address")
+    # the digest names an issuer and proves nothing; it is the one that all responders know (RFC 5019, 2.1.1)
+    digest = hashes.SHA1()  # noqa: S303
+    try:
+        request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, digest).build()
+    except (ValueError, TypeError) as error:
+        raise _NoAnswerError("its issuer's name cannot be read") from error
+    return address, request.public_bytes(Encoding.DER)
 
 
 def _responders_of(certificate: x509.Certificate) -> Iterator[str]:
@@ -187,6 +201,7 @@ def _cut(sockets: list[socket.socket]) -> None:
 # --- the answer ------------------------------------------------------------------------------------
 
 
+@quietly()
 def _judged(octets: bytes, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
     """Return what an answer says of a certificate.
 

@@ -113,6 +113,7 @@ class Revocation:
         asked = self._responder.ask(certificate, issuer, at)
         return in_lists if in_lists.known and not asked.revoked else asked
 
+    @quietly()
     def _in_lists(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
         answer = _unknown("no revocation list of its issuer was given")
         for each in self._lists.get(_issuer_of(certificate), ()):

@@ -31,6 +31,7 @@ from smime_session.certificates.names import (
 from smime_session.certificates.quiet import quietly
 from smime_session.certificates.revocation import Revocation, load_crls
 from smime_session.errors import CredentialError
+from smime_session.text import excerpt
 
 if TYPE_CHECKING:
     import os
@@ -123,7 +124,6 @@ class TrustAnchors:
         found = [certificate for path in roots for certificate in _roots_in(Path(path))]
         return cls(found, crls=[crl for path in crls for crl in load_crls(path)], responder=responder)
 
-    @quietly()
     def check(
         self,
         certificate: x509.Certificate,
@@ -150,24 +150,29 @@ class TrustAnchors:
         check_certificate(certificate)
         check_several(others, "other certificates")
         at = moment(at)
+        with quietly():
+            problem, chain = self._built(certificate, others, at)
+            problem = problem or _unfit(chain, address, any_purpose=any_purpose)
+        if problem:
+            return Verdict("untrusted", problem, chain)
+        status = self._revocation.status(chain, at)  # it may wait for a network
+        if status:
+            return Verdict("revoked" if status.revoked else "untrusted", status.reason, chain)
+        with quietly():
+            outside = _outside_validity(chain, at)
+            return Verdict("expired" if outside else "trusted", outside or _trusted(chain), chain)
+
+    def _built(
+        self, certificate: x509.Certificate, others: Iterable[x509.Certificate], at: datetime
+    ) -> tuple[str, tuple[x509.Certificate, ...]]:
+        """Return a chain that holds now, or but for its validity; or why there is none, and an empty one."""
         candidates = self._candidates(certificate, others)
         problem, chain = self._chain(certificate, candidates, at)
         for other_moment in () if chain else self._moments((certificate, *candidates, *self._roots), at):
             _, chain = self._chain(certificate, candidates, other_moment)
             if chain:
-                break
-        if not chain:
-            return Verdict("untrusted", problem)
-        if reason := _unfit(chain, address, any_purpose=any_purpose):
-            return Verdict("untrusted", reason, chain)
-        status = self._revocation.status(chain, at)
-        if status and status.revoked:
-            return Verdict("revoked", status.reason, chain)
-        if status:
-            return Verdict("untrusted", status.reason, chain)
-        if reason := _outside_validity(chain, at):
-            return Verdict("expired", reason, chain)
-        return Verdict("trusted", _trusted(chain), chain)
+                return "", chain
+        return problem, chain
 
     def _candidates(self, certificate: x509.Certificate, others: Iterable[x509.Certificate]) -> list[x509.Certificate]:
         """Return those of the other certificates that can be issuers of one, by their names."""
@@ -288,8 +293,8 @@ def _for_mail(purposes: x509.ExtendedKeyUsage | None) -> bool:
     return purposes is None or not mail.isdisjoint(purposes)
 
 
-def _unfit(chain: Sequence[x509.Certificate], address: str | None, *, any_purpose: bool) -> str | None:
-    """Return why the certificate at the beginning of a chain is not for mail, or not for an address."""
+def _unfit(chain: Sequence[x509.Certificate], address: str | None, *, any_purpose: bool) -> str:
+    """Return why the certificate at the beginning of a chain is not for mail, or an address; empty if it is."""
     certificate, *issuers = chain
     if not any_purpose and not _for_mail(extension_of(certificate, x509.ExtendedKeyUsage)):
         return "is not for mail: its extended key usage lacks emailProtection"
@@ -301,8 +306,8 @@ def _unfit(chain: Sequence[x509.Certificate], address: str | None, *, any_purpos
         if any(mailbox_of(each) not in held for each in addresses):
             return "has an address that its issuer's name constraints cannot be held against"
     if address is not None and not any(same_mailbox(address, each) for each in addresses):
-        return f"is not for {address}"
-    return None
+        return f"is not for {excerpt(address)}"
+    return ""
 
 
 def _outside_validity(chain: Sequence[x509.Certificate], at: datetime) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smime_session import CredentialError, Issuer, TrustAnchors, new_identity
+from smime_session import CredentialError, Issuer, TrustAnchors, load_certificates, new_identity
 from smime_session.certificates.revocation import MAX_CRL_SIZE, Answer, load_crls
 from tests.support.chains import Authority, renamed, root
 from tests.support.making import DAY, NOW, key_usage, pem
@@ -211,6 +212,22 @@ def test_a_responder_is_asked_beside_the_lists(cast: Cast, answer: Answer, with_
     anchors = TrustAnchors([cast.root.certificate], crls=crls, responder=responder)
     assert anchors.check(cast.alice, at=NOW).word == word
     assert responder.asked == [(cast.alice, cast.root.certificate, NOW)]
+
+
+def test_others_go_on_while_a_responder_is_asked(cast: Cast) -> None:
+    """A network takes its time; certificates are loaded in other threads meanwhile."""
+    loaded: list[bool] = []
+
+    class Slow(_Responder):
+        def ask(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
+            thread = Thread(target=lambda: loaded.append(bool(load_certificates(pem(cast.bob)))))
+            thread.start()
+            thread.join(10)
+            return super().ask(certificate, issuer, at)
+
+    anchors = TrustAnchors([cast.root.certificate], responder=Slow(Answer(known=True)))
+    assert anchors.check(cast.alice, at=NOW).trusted
+    assert loaded == [True]
 
 
 def test_the_responder_is_not_asked_what_a_list_says(cast: Cast) -> None:
