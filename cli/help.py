@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 GROUPS: Final = {
     "Who reads": (
         *("--recipient", "--certs", "--to", "--no-header-recipients", "--all-certs", "--self", "--add-password"),
-        *("--add-shared-key", "--remove", "--replace", "--certificates", "--ca", "--crl", "--ocsp"),
+        *("--add-shared-key", "--remove", "--replace", "--certificates"),
     ),
     "What is written": (
         *("--output", "--reseal", "--profile", "--hide-subject", "--headers", "--format", "--again", "--compress"),
@@ -27,6 +27,7 @@ GROUPS: Final = {
         "--session-key",
     ),
     "Limits": (
+        *("--ca", "--crl"),
         *("--require-authenticated", "--insecure-legacy", "--insecure-expired", "--insecure-address"),
         *("--insecure-untrusted", "--max-recipients"),
     ),
@@ -54,6 +55,10 @@ class Family(NamedTuple):
 
 
 FAMILIES: Final = (
+    Family(
+        ("--crl", "--ocsp"),
+        "What was revoked: by lists in a file, or asked of issuers, who learn of it.",
+    ),
     Family(
         ("--passphrase-file", "--passphrase-env"),
         "Where a passphrase is, instead of asking for it.",

@@ -41,6 +41,7 @@ class SignerFile(NamedTuple):
         scheme: how an RSA key signs, or None.
         hash: with which hash function, or None.
         lifted: the guards that are lifted, as :class:`~smime_session.operations.signer.Signer` calls them.
+        announce: whether to announce what is read here.
     """
 
     path: str
@@ -49,6 +50,7 @@ class SignerFile(NamedTuple):
     scheme: str | None
     hash: str | None
     lifted: Mapping[str, Any]
+    announce: bool = True
 
     def load(self) -> Signer:
         """Load it; if it is locked, each passphrase is tried, and without any it is asked for.
@@ -62,7 +64,7 @@ class SignerFile(NamedTuple):
         loaded = load_file(
             self.path, lambda data: unlocked_or_asked(self.path, passphrases, partial(smime_session.load_signer, data))
         )
-        signer = replace(loaded, **self.lifted)
+        signer = replace(loaded, announce=self.announce, **self.lifted)
         chosen = signer.how
         if self.scheme or self.hash:
             if chosen.hash is None or (self.scheme and not chosen.scheme.startswith("RSASSA")):
@@ -94,11 +96,14 @@ def signer_options(function: Callable[..., Any]) -> Callable[..., Any]:
         path, scheme, digest = options.pop("identity"), options.pop("scheme"), options.pop("digest")
         files, variables = options.pop("passphrase_files"), options.pop("passphrase_envs")
         lifted = lifted_guards({name: options.pop(name) for name in map(_name, _GUARDS)})
-        return function(*arguments, signer=SignerFile(path, files, variables, scheme, digest, lifted), **options)
+        signer = SignerFile(path, files, variables, scheme, digest, lifted, announce=options.pop("announce"))
+        return function(*arguments, signer=signer, **options)
 
     for option, words in reversed(_GUARDS.items()):
         click.option(option, is_flag=True, help=words)(collect)
     click.option("--hash", "digest", type=click.Choice([*_HASHES]), help="Sign with this hash function.")(collect)
+    words = "Whether to announce what smime-session reads, so that senders use it; not for other mail programs."
+    click.option("--announce/--no-announce", default=True, show_default=True, help=words)(collect)
     words = "Sign with an RSA key this way; pkcs1-v1_5 is what all programs read."
     click.option("--signature", "scheme", type=click.Choice([*_SCHEMES]), help=words)(collect)
     passphrase_options(collect)

@@ -64,7 +64,15 @@ class Trust(NamedTuple):
         )
 
 
-def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def signer_trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same for signers, as one argument too."""
+    return trust_options(function, "Trust signers with a chain to those in this file or folder; repeat it for more.")
+
+
+def trust_options(
+    function: Callable[..., Any],
+    words: str = "Accept only certificates with a chain to those in this file or folder; repeat it for more.",
+) -> Callable[..., Any]:
     """Add ``--ca``, ``--crl`` and ``--ocsp``; the function gets them as one argument, ``trust``."""
 
     @functools.wraps(function)
@@ -98,6 +106,6 @@ def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="ROOTS",
         type=PATH,
         multiple=True,
-        help="Accept only certificates with a chain to those in this file or folder; repeat it for more.",
+        help=words,
     )(collect)
     return collect

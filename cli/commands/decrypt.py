@@ -28,6 +28,7 @@ from ..private_keys import identity_option
 from ..progress import progress
 from ..screen import text_only
 from ..shared_secrets import shared_secret_options
+from ..trust import signer_trust_options
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
 
     from ..private_keys import PrivateKeys
     from ..shared_secrets import SharedSecrets
+    from ..trust import Trust
 
 
+_SIGNED: Final = frozenset({"signed-data", "multipart/signed"})
 _EXAMPLES: Final = "smime-session decrypt -i bob.key letter.enc.eml -o letter.txt"
 
 
@@ -53,6 +56,7 @@ _EXAMPLES: Final = "smime-session decrypt -i bob.key letter.enc.eml -o letter.tx
     help="Open broken algorithms (3DES, RC2 with 128 bits).",
 )
 @click.option("--part", metavar="N", help="Open this one part alone; inspect lists the parts.")
+@signer_trust_options
 @click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered.")
 @limit_options("max_recipients", "max_trials", "max_password_iterations")
 @quiet_option
@@ -63,6 +67,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     output: str | None,
     *,
     secrets: SharedSecrets,
+    trust: Trust,
     insecure_legacy: bool,
     part: str | None,
     require_authenticated: bool,
@@ -81,9 +86,12 @@ def command(  # noqa: PLR0913  # an argument for each option
         raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE gives one")
     refuse_to_replace(destination, "-i", identities.paths)
     refuse_to_replace(destination, "--session-key", session_keys)
+    for option, paths in trust.files():
+        refuse_to_replace(destination, option, paths)
     for option, path in secrets.files():
         refuse_to_replace(destination, option, [path])
 
+    roots = trust.load()
     with reading(message) as source:  # before a passphrase is asked for
         keys = [*identities.load(), *session_keys_in(session_keys), *secrets.load(new=False)]
         with (
@@ -98,6 +106,7 @@ def command(  # noqa: PLR0913  # an argument for each option
                 policy=Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy, **limits),
                 part=part,
                 transactional=destination.transactional or destination.refuses_binary,
+                trust=roots,
             )
     if not quiet:
         _tell(opened, alone=part is not None)
@@ -106,14 +115,19 @@ def command(  # noqa: PLR0913  # an argument for each option
 def _tell(opened: Opened, *, alone: bool) -> None:
     for repair in opened.repairs:
         note(repair)
+    signed = {each.part for each in opened.signatures}
     for part in opened.parts:
         what = f"part {part.number} ({part.kind})"
+        if part.kind in _SIGNED and part.number in signed:
+            continue
         if part.problem is None:
             note(f"{what} was opened")
-        elif part.opened or part.kind in {"signed-data", "multipart/signed"}:
+        elif part.opened or part.kind in _SIGNED:
             note(f"{what}: {part.problem}")
         else:
             note(f"{what} was not opened: {part.problem}")
+    for each in opened.signatures:
+        note(f"signature of {each.signer} on part {each.part}: {each.verdict}: {each.reason}")
     if any(part.opened and not part.number.startswith("0") for part in opened.parts) and not alone:
         note("what stands around the opened parts was not encrypted")
     if not opened.authenticated:

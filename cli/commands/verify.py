@@ -17,7 +17,7 @@ from ..options import PATH, MisuseError, message_argument, output_option, refuse
 from ..parsing import Command
 from ..progress import progress
 from ..tree import render
-from ..trust import trust_options
+from ..trust import signer_trust_options
 from ..verdicts import described
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _HELP = {
 
 @click.command("verify", cls=Command, epilog="smime-session verify --ca alice.pem signed.eml")
 @message_argument
-@trust_options
+@signer_trust_options
 @click.option("--certificates", metavar="FILE", type=PATH, multiple=True, help=_HELP["certificates"])
 @output_option
 @click.option("--insecure-untrusted", is_flag=True, help=_HELP["untrusted"])

@@ -42,6 +42,20 @@ class SignedPart(NamedTuple):
     problem: str = ""
 
 
+def clear_signed(place: int, parts: Sequence[Part], fields: Sequence[Field] | None = None) -> SignedPart | None:
+    """Return a part that is a multipart/signed, as something signed; None if it is another part, or signed with PGP.
+
+    Args:
+        place: which of the parts.
+        parts: all parts of a mail, or of an entity.
+        fields: the head of the mail that the entity is in.
+    """
+    signed = _clear(place, parts) if parts[place].content_type == "multipart/signed" else None
+    if signed is None or fields is None or signed.fields is not parts[0].fields:
+        return signed
+    return signed._replace(fields=tuple(fields))
+
+
 def signed_parts(parts: Sequence[Part]) -> tuple[list[SignedPart], list[str]]:
     """Find the signed parts of a mail, but not those inside others.
 

@@ -29,10 +29,12 @@ from smime_session.streams.sources import Replay, is_seekable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.cms.envelope import EnvelopeReader
     from smime_session.cms.values import EnvelopeTrailer, WrappedKey
     from smime_session.operations.candidates import Candidate
     from smime_session.operations.opening import Opening, Reading
+    from smime_session.operations.signatures import Signature
     from smime_session.recipients.registry import Identity
 
 _HELD: Final = 1 << 20  # octets of plaintext that wait in memory for their tag; beyond, the input is read twice
@@ -55,6 +57,9 @@ class Opened:
         parts: what became of the S/MIME objects in the parts of a mail and inside what was opened; empty for a mail
             that is one envelope and nothing else. Where it is not, the attributes above are those of the outermost
             envelope that opened, and ``authenticated`` holds for all of them, but not for what stands around them.
+        signatures: the signatures around and inside of what was opened, each judged as by
+            :func:`~smime_session.operations.verify.verify`; empty if there is none. That something was encrypted proves
+            nothing of who wrote it.
     """
 
     authenticated: bool
@@ -64,6 +69,7 @@ class Opened:
     altered_headers: tuple[str, ...]
     repairs: tuple[str, ...]
     parts: tuple[OpenedPart, ...] = ()
+    signatures: tuple[Signature, ...] = ()
 
     @property
     def key_management(self) -> str:
@@ -91,7 +97,12 @@ class Decrypted(Opened, Generic[M]):
 
 
 def decrypt(
-    message: M, identities: Iterable[Identity], *, policy: Policy = DEFAULT, part: str | None = None
+    message: M,
+    identities: Iterable[Identity],
+    *,
+    policy: Policy = DEFAULT,
+    part: str | None = None,
+    trust: TrustAnchors | None = None,
 ) -> Decrypted[M]:
     """Decrypt a message that is in memory.
 
@@ -101,6 +112,7 @@ def decrypt(
         policy: what is accepted.
         part: the number of the one part of a mail to open, without the rest (:attr:`Inspection.parts
             <smime_session.operations.inspect.Inspection.parts>`); None opens every part that can be, in its place.
+        trust: the roots that are trusted, for the signatures that are found; without one, none is.
 
     Returns:
         The message inside, as the type that was given, and what was found out about it.
@@ -115,13 +127,13 @@ def decrypt(
     mail = octets_of(message)
     usual = None if part is not None else usual_object(mail)
     if usual is None:
-        return _decrypt_unusual(message, mail, identities, policy, part)
+        return _decrypt_unusual(message, mail, Layers(tuple(identities), policy, trust), part)
     head, octets = usual
     try:
         reader = envelope_reader(Lookahead(bytes, octets), policy)
     except NotEnvelopeError:  # it may be around one
-        return _decrypt_unusual(message, mail, identities, policy, part)
-    layers = Layers(tuple(identities), policy)
+        return _decrypt_unusual(message, mail, Layers(tuple(identities), policy, trust), part)
+    layers = Layers(tuple(identities), policy, trust)
     with Candidates(reader.header, layers.identities, policy) as candidates:
         winner, content = open_whole_content(reader, candidates.all)
         if mentions_objects(content):
@@ -132,17 +144,16 @@ def decrypt(
     return Decrypted(*_findings(reader, "mail", winner, altered, Repairs(), layers), message=like(message, whole))
 
 
-def _decrypt_unusual(
-    message: M, mail: bytes, identities: Iterable[Identity], policy: Policy, part: str | None
-) -> Decrypted[M]:
+def _decrypt_unusual(message: M, mail: bytes, layers: Layers, part: str | None) -> Decrypted[M]:
     """Decrypt a message that is in memory and large, bare, of several parts, in an unusual form, or broken."""
     with BytesIO() as target:  # closed by an exception, which would keep the plaintext as long as it is kept
-        findings = _decrypt(mail, target, Layers(tuple(identities), policy), part, transactional=True)
+        findings = _decrypt(mail, target, layers, part, transactional=True)
         whole = target.getvalue()
     return Decrypted(*findings, message=like(message, whole))
 
 
-_Findings = tuple[bool, str, str, "WrappedKey | None", tuple[str, ...], tuple[str, ...], tuple["OpenedPart", ...]]
+_Told = tuple[str, ...]
+_Findings = tuple[bool, str, str, "WrappedKey | None", _Told, _Told, tuple["OpenedPart", ...], tuple["Signature", ...]]
 """The attributes of :class:`Opened`."""
 
 
@@ -152,7 +163,16 @@ def _findings(  # noqa: PLR0913, PLR0917  # an attribute each
     algorithm = reader.parameters.algorithm
     altered = tuple(dict.fromkeys((*altered, *layers.altered)))
     told = tuple(dict.fromkeys((*repairs.told(reader.end, followed=reader.followed), *layers.repairs)))
-    return algorithm.authenticated, algorithm.name, form, winner.wrapped, altered, told, tuple(layers.parts)
+    return (
+        algorithm.authenticated,
+        algorithm.name,
+        form,
+        winner.wrapped,
+        altered,
+        told,
+        tuple(layers.parts),
+        tuple(layers.signatures),
+    )
 
 
 def decrypt_stream(  # noqa: PLR0913  # two that most leave as they are
@@ -163,6 +183,7 @@ def decrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     policy: Policy = DEFAULT,
     part: str | None = None,
     transactional: bool = False,
+    trust: TrustAnchors | None = None,
 ) -> Opened:
     """Decrypt a message of any size, in flat memory if it is one envelope; a mail of several parts waits in memory.
 
@@ -179,6 +200,7 @@ def decrypt_stream(  # noqa: PLR0913  # two that most leave as they are
         transactional: the caller's promise that ``target`` can seek and truncate, and that what was
             written to it is thrown away if an exception is raised. Plaintext is then written while it
             is being checked, which takes one pass instead of two.
+        trust: as for :func:`decrypt`. In what is larger than 32 MiB, signatures are not looked for.
 
     Raises:
         MessageError: it is no envelope, broken, not supported or against the policy.
@@ -189,7 +211,8 @@ def decrypt_stream(  # noqa: PLR0913  # two that most leave as they are
     """
     check_readable(source)
     check_writable(target)
-    return Opened(*_decrypt(source, target, Layers(tuple(identities), policy), part, transactional=transactional))
+    layers = Layers(tuple(identities), policy, trust)
+    return Opened(*_decrypt(source, target, layers, part, transactional=transactional))
 
 
 def _decrypt(
@@ -238,6 +261,7 @@ def _write_parts(opened: bytes | None, target: BinaryIO, layers: Layers, error: 
         tuple(layers.altered),
         tuple(layers.repairs),
         tuple(layers.parts),
+        tuple(layers.signatures),
     )
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES
+from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES, SIGNED_DATA
+from smime_session.arguments import moment
 from smime_session.cms.encapsulated import MAX_EXPANDED_SIZE, encapsulated
 from smime_session.errors import LimitError, MessageError, NotEnvelopeError, SmimeError
 from smime_session.mail.blocks import Lookahead
@@ -18,6 +19,7 @@ from smime_session.mail.fields import find_body
 from smime_session.mail.line_endings import CRLF, with_line_feeds
 from smime_session.mail.parts import find_parts, is_declared
 from smime_session.mail.reunion import in_place, reunite
+from smime_session.mail.signed_parts import clear_signed
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.opening import envelope_reader, open_whole_content
 from smime_session.operations.places import TRANSFER_ENCODING, Place, find_place, places_in
@@ -27,8 +29,12 @@ from smime_session.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.cms.values import WrappedKey
+    from smime_session.mail.fields import Field
+    from smime_session.mail.parts import Part
     from smime_session.mail.repairs import Repairs
+    from smime_session.operations.signatures import Checks, Signature
     from smime_session.profiles import Policy
     from smime_session.recipients.registry import Identity
 
@@ -37,8 +43,6 @@ MAX_OBJECTS: Final = 32  # in one mail: each costs private-key operations; a dig
 
 _MARKS: Final = (b"pkcs7-", b".p7m", b"message/rfc822")
 """What stands in the head of a part that is an S/MIME object, or may hold one that is encoded."""
-
-_UNVERIFIED: Final = "its signature was not verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +100,20 @@ class Layers:
     Args:
         identities: who may read them.
         policy: what is accepted; its limits of work hold for all objects of a mail together.
+        trust: the roots that are trusted, for signatures; without one, nothing is.
 
     Attributes:
         parts: what became of each object.
+        signatures: the signatures that were found, each judged where it was, before anything in it was opened.
         altered: names of header fields that were changed outside.
         first: the outermost envelope that opened, or None.
         repairs: what was damaged around objects in parts and read all the same.
         failure: why the first that did not open did not, or None.
     """
 
-    def __init__(self, identities: Sequence[Identity], policy: Policy) -> None:
+    def __init__(self, identities: Sequence[Identity], policy: Policy, trust: TrustAnchors | None = None) -> None:
+        self._trust = trust
+        self.signatures: list[Signature] = []
         self.parts: list[OpenedPart] = []
         self.altered: dict[str, None] = {}
         self.first: FirstOpened | None = None
@@ -116,7 +124,15 @@ class Layers:
         self._left = MAX_OBJECTS
         self._room = MAX_EXPANDED_SIZE
 
-    def open(self, mail: bytes, prefix: str = "", *, depth: int = 0, is_mail: bool = True) -> bytes | None:
+    def open(
+        self,
+        mail: bytes,
+        prefix: str = "",
+        *,
+        depth: int = 0,
+        is_mail: bool = True,
+        fields: Sequence[Field] | None = None,
+    ) -> bytes | None:
         """Return a mail, or an entity, with everything opened in it that can be; None if nothing can.
 
         Args:
@@ -124,14 +140,16 @@ class Layers:
             prefix: what the numbers of its parts begin with.
             depth: how many objects it is in.
             is_mail: whether it is a mail, whose header fields stand outside of an object that is its body.
+            fields: the head of the mail that it is in, if it is none.
 
         Raises:
             LimitError: it has too many parts, or they are nested too deeply.
         """
         parts = find_parts(iter((mail, b"")).__next__)
+        self._judge_clear(mail, parts, prefix, fields)
         pieces: list[bytes] = []
         end = 0
-        for place in places_in(mail, parts, prefix, depth=depth, is_mail=is_mail):
+        for place in places_in(mail, parts, prefix, depth=depth, is_mail=is_mail, fields=fields):
             if place.part.begin < end:
                 continue
             before = len(self.parts), self.first
@@ -145,12 +163,30 @@ class Layers:
                 continue
             pieces += mail[end : place.part.begin], entity
             end = place.part.end
-        for part in parts:
-            if part.content_type == "multipart/signed" and "pgp" not in part.parameters.get("protocol", ""):
-                self.parts.append(
-                    OpenedPart(prefix + part.number, "multipart/signed", opened=False, problem=_UNVERIFIED)
-                )
         return b"".join((*pieces, mail[end:])) if pieces else None
+
+    def _judge_clear(self, mail: bytes, parts: Sequence[Part], prefix: str, fields: Sequence[Field] | None) -> None:
+        """Judge the signatures that stand beside parts, while what they are of is as it was."""
+        for index, part in enumerate(parts):
+            signed = clear_signed(index, parts, fields)
+            if signed is None:
+                continue
+            number = prefix + part.number
+            if not self._left:
+                problem = f"its signature was not checked: the mail has more than {MAX_OBJECTS} objects"
+                self.parts.append(OpenedPart(number, "multipart/signed", opened=False, problem=problem))
+                continue
+            self._left -= 1
+            from smime_session.operations.signed_layers import clear_signatures  # most mails have none
+
+            found = clear_signatures(mail, signed, number, self._checks())
+            self.signatures += found
+            self.parts.append(_about_signatures(number, "multipart/signed", found, opened=False))
+
+    def _checks(self) -> Checks:
+        from smime_session.operations.signatures import Checks  # as above
+
+        return Checks(self._trust, (), moment(None), self.policy)
 
     def open_inside(self, mail: bytes) -> bytes:
         """Return a mail that was opened, with everything opened in it that can be; limits are told, not raised."""
@@ -237,17 +273,24 @@ class Layers:
             self._room -= len(content)
             expanded = self._reunited(place, content)
             return self._open_deeper(place, expanded) or expanded
+        found: Sequence[Signature] = ()
+        if content_type == SIGNED_DATA:
+            from smime_session.operations.signed_layers import object_signatures  # most mails have none
+
+            found = object_signatures(octets, place.number, place.fields, self._checks())
+            self.signatures += found
         entity = None if content is None else self._open_deeper(place, self._reunited(place, content))
         if entity is None:
             self.altered = altered
-        self.parts.insert(at, OpenedPart(place.number, kind, opened=entity is not None, problem=_UNVERIFIED))
+        self.parts.insert(at, _about_signatures(place.number, kind, found, opened=entity is not None))
         return entity
 
     def _open_deeper(self, place: Place, entity: bytes) -> bytes | None:
         if not mentions_objects(entity):
             return None
         try:
-            return self.open(entity, f"{place.number}/", depth=place.depth + 1, is_mail=place.is_mail)
+            fields = None if place.is_mail else place.fields
+            return self.open(entity, f"{place.number}/", depth=place.depth + 1, is_mail=place.is_mail, fields=fields)
         except LimitError as error:
             self._tell(place, "unknown", str(error))
             return None
@@ -271,3 +314,9 @@ class Layers:
 
     def _tell(self, place: Place, kind: str, problem: str) -> None:
         self.parts.append(OpenedPart(place.number, kind, opened=False, problem=problem))
+
+
+def _about_signatures(number: str, kind: str, found: Sequence[Signature], *, opened: bool) -> OpenedPart:
+    problems = [f"its signature is {each.verdict}" for each in found if each.verdict != "trusted"]
+    problem = "; ".join(dict.fromkeys(problems)) if found else "it has no signature"
+    return OpenedPart(number, kind, opened=opened, problem=problem or None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.algorithms import CONTENT_TYPES, SIGNED_DATA
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from smime_session.mail.blocks import NextBlock
     from smime_session.mail.detection import Incoming
     from smime_session.mail.entity import MailHead
+    from smime_session.mail.fields import Field
     from smime_session.mail.parts import Part
 
 TRANSFER_ENCODING: Final = "content-transfer-encoding"
@@ -40,6 +42,7 @@ class Place(NamedTuple):
         depth: how many objects it is in.
         is_mail: whether it is a mail, and not only a part of one.
         boundaries: those of the multiparts around it.
+        fields: the head of the mail that it belongs to.
     """
 
     mail: bytes
@@ -48,6 +51,7 @@ class Place(NamedTuple):
     depth: int
     is_mail: bool
     boundaries: tuple[bytes, ...]
+    fields: Sequence[Field]
 
     @property
     def head(self) -> bytes:
@@ -102,8 +106,14 @@ class Place(NamedTuple):
         return any(re.search(rb"(?m)^--" + re.escape(boundary), entity) for boundary in self.boundaries)
 
 
-def places_in(
-    mail: bytes, parts: Sequence[Part], prefix: str = "", *, depth: int = 0, is_mail: bool = True
+def places_in(  # noqa: PLR0913  # what is known of where they are
+    mail: bytes,
+    parts: Sequence[Part],
+    prefix: str = "",
+    *,
+    depth: int = 0,
+    is_mail: bool = True,
+    fields: Sequence[Field] | None = None,
 ) -> Iterator[Place]:
     """Yield the parts of a mail that have no others.
 
@@ -113,6 +123,7 @@ def places_in(
         prefix: what their numbers begin with.
         depth: how many objects it is in.
         is_mail: whether it is a mail.
+        fields: the head of the mail that it is in, if it is none.
     """
     around: list[Part] = []
     for index, part in enumerate(parts):
@@ -121,8 +132,18 @@ def places_in(
         if index + 1 == len(parts) or parts[index + 1].begin >= part.end:
             boundaries = tuple([name for each in around if (name := each.parameters.get("boundary", "").encode())])
             is_whole = around[-1].content_type == "message/rfc822" if around else is_mail
-            yield Place(mail, part, prefix + part.number, depth, is_whole, boundaries)
+            head = _head_of((*around, part), fields)
+            yield Place(mail, part, prefix + part.number, depth, is_whole, boundaries, head)
         around.append(part)
+
+
+def _head_of(chain: Sequence[Part], fields: Sequence[Field] | None) -> Sequence[Field]:
+    """Return the head of the innermost mail in parts that are inside one another."""
+    head = chain[0].fields if fields is None else fields
+    for outer, inner in pairwise(chain):
+        if outer.content_type == "message/rfc822":
+            head = inner.fields
+    return head
 
 
 def find_place(mail: bytes, number: str, *, is_mail: bool = True) -> Place | None:

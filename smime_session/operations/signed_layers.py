@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from smime_session.certificates.signatures import new_digest
 from smime_session.cms.signature_algorithm import digest_from
 from smime_session.cms.signed import SignedReader
-from smime_session.errors import LimitError, NotEnvelopeError, NotSignedError, UnsupportedAlgorithmError
+from smime_session.errors import LimitError, MessageError, NotEnvelopeError, NotSignedError, UnsupportedAlgorithmError
 from smime_session.mail.blocks import Cursor, Lookahead
 from smime_session.mail.detection import BEFORE, open_message
 from smime_session.mail.entity import is_composite
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from smime_session.operations.signatures import Checks, Signature
 
 MAX_LAYERS: Final = 4  # signatures around signatures; a signed mail that a list signs again has two
+MAX_SIGNED_PARTS: Final = 32  # of one mail; a digest of signed mails has a dozen
 MAX_SIGNATURE_SIZE: Final = 24 << 20  # bytes of the part with a detached signature, as base64 has them
 _SHOWN: Final = 64 << 10  # octets of content that are looked at
 
@@ -54,6 +55,39 @@ class Layer:
         self.content = content
         self.signatures = signatures
         self.unsigned = unsigned
+
+
+def clear_signatures(mail: bytes, signed: SignedPart, number: str, checks: Checks) -> list[Signature]:
+    """Judge the signatures beside a part of a mail, and nothing inside it; none if it has none.
+
+    Args:
+        mail: the mail.
+        signed: the part.
+        number: what the part is called.
+        checks: what signatures are held against.
+    """
+    with Replay(mail) as replay:
+        reader = _Inner(checks, deep=False)
+        return _judged_or_broken(lambda: reader.clear(replay, signed, number, signed.fields), number, opaque=False)
+
+
+def object_signatures(octets: bytes, number: str, fields: Sequence[Field] | None, checks: Checks) -> list[Signature]:
+    """Judge the signatures of a CMS object with its content inside, likewise."""
+    with Replay(octets) as replay:
+        reader = _Inner(checks, deep=False)
+        return _judged_or_broken(
+            lambda: reader.read(lambda: replay.read_block, replay, number, fields), number, opaque=True
+        )
+
+
+def _judged_or_broken(read: Callable[[], Layer], number: str, *, opaque: bool) -> list[Signature]:
+    try:
+        return list(read().signatures)
+    except NotSignedError:
+        return []
+    except MessageError as error:
+        nothing = Covered(number, opaque=opaque, content_type="", hashes={}, start=b"", fields=None)
+        return [no_signature(nothing, f"cannot be checked: {error}")]
 
 
 def layers_of(
@@ -82,6 +116,8 @@ def layers_of(
     if len(parts) == 1 and parts[0].content_type != "multipart/signed":  # whatever its head says: gateways change that
         layer = inner.whole(replay, parts[0])
         return [layer], list(layer.unsigned)
+    if len(signed) > MAX_SIGNED_PARTS:
+        raise LimitError("the number of signed parts of the mail", MAX_SIGNED_PARTS)
     layers: list[Layer] = []
     for each in signed:
         try:
@@ -107,9 +143,19 @@ class _Inner:
         depth: how many signatures they are in.
         fields: the head of the mail that they are in; None to take each part's own.
         prefix: what their numbers begin with.
+        deep: whether what is signed is looked into, which may be signed itself.
     """
 
-    def __init__(self, checks: Checks, depth: int, fields: Sequence[Field] | None, prefix: str) -> None:
+    def __init__(
+        self,
+        checks: Checks,
+        depth: int = 0,
+        fields: Sequence[Field] | None = None,
+        prefix: str = "",
+        *,
+        deep: bool = True,
+    ) -> None:
+        self._deep = deep
         self._checks = checks
         self._depth = depth
         self._fields = fields
@@ -119,12 +165,12 @@ class _Inner:
         """Read a signed part of a mail."""
         fields = self._fields or signed.fields
         if signed.part.content_type == "multipart/signed":
-            return self._clear(replay, signed, fields)
-        return self._read(lambda: _decoded(replay, signed.part), replay, signed.part.number, fields)
+            return self.clear(replay, signed, self._prefix + signed.part.number, fields)
+        return self.read(lambda: _decoded(replay, signed.part), replay, self._prefix + signed.part.number, fields)
 
     def bare(self, replay: Replay) -> Layer:
         """Read a CMS object that no mail is around."""
-        return self._read(lambda: _opened(replay).next_block, replay, "0", self._fields)
+        return self.read(lambda: _opened(replay).next_block, replay, f"{self._prefix}0", self._fields)
 
     def whole(self, replay: Replay, part: Part) -> Layer:
         """Read a mail whose body is a CMS object, in whatever form."""
@@ -134,14 +180,15 @@ class _Inner:
             last[:] = [_opened(replay)]
             return last[0].next_block
 
-        layer = self._read(again, replay, part.number, self._fields or part.fields)
+        layer = self.read(again, replay, self._prefix + part.number, self._fields or part.fields)
         text = part.content_type.startswith("text/")  # which others show as it is
         around = ["what stands around the CMS object"] if text or BEFORE in last[0].repairs.notes else []
         return Layer(layer.content, layer.signatures, around)
 
-    def _read(
+    def read(
         self, again: Callable[[], NextBlock], replay: Replay, number: str, fields: Sequence[Field] | None
     ) -> Layer:
+        """Read an object with its content inside; ``again`` returns its octets from the first."""
         replay.rewind()
         reader = SignedReader(again())
         hashed = _Hashed(reader.digests)
@@ -156,7 +203,7 @@ class _Inner:
             yield from SignedReader(again()).content()
 
         covered = Covered(
-            part=self._prefix + number,
+            part=number,
             opaque=True,
             content_type=reader.content_type,
             hashes=hashed.finish(),
@@ -169,11 +216,10 @@ class _Inner:
             return Layer(content, [no_signature(covered, "stands alone: what it is one of is elsewhere")])
         return Layer(content, [*self._judged(trailer, covered), *self._inside(kept, covered)])
 
-    def _clear(self, replay: Replay, signed: SignedPart, fields: Sequence[Field]) -> Layer:
-        part, content, signature = signed.part, signed.content, signed.signature
-        covered = Covered(
-            self._prefix + part.number, opaque=False, content_type="", hashes={}, start=b"", fields=fields
-        )
+    def clear(self, replay: Replay, signed: SignedPart, number: str, fields: Sequence[Field] | None) -> Layer:
+        """Read a part with its signature beside it."""
+        content, signature = signed.content, signed.signature
+        covered = Covered(number, opaque=False, content_type="", hashes={}, start=b"", fields=fields)
         if content is None or signature is None:
             return Layer(lambda: iter(()), [no_signature(covered, signed.problem)])
         if signature.end - signature.body > MAX_SIGNATURE_SIZE:
@@ -211,7 +257,7 @@ class _Inner:
             LimitError: they are too many, one inside the other, or it is too large.
         """
         begin = find_body(kept.start)
-        if not begin or not is_signed(parse_fields_leniently(kept.start[:begin])):
+        if not self._deep or not begin or not is_signed(parse_fields_leniently(kept.start[:begin])):
             return []
         if not kept.complete:
             raise LimitError("the size of what is signed more than once", LARGE, "bytes")

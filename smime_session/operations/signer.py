@@ -64,6 +64,8 @@ class Signer:
         encryption_certificate: the certificate that others are to encrypt for, where that is another one.
         algorithm: how to sign; None chooses by the key: RSASSA-PKCS1-v1_5 with SHA-256, which all programs read,
             RSASSA-PSS for a key that is for it alone, ECDSA with a hash as strong as the curve, EdDSA, ML-DSA.
+        announce: whether to say with each signature what this package reads (RFC 8551, 2.5.2), which senders then
+            choose; who reads with another mail program announces nothing.
         insecure_expired: sign outside the certificate's validity.
         insecure_key_usage: sign although its key usage does not allow it.
         insecure_extended_key_usage: sign although it is not for mail.
@@ -76,6 +78,7 @@ class Signer:
     chain: tuple[x509.Certificate, ...] = ()
     encryption_certificate: x509.Certificate | None = None
     algorithm: SignatureAlgorithm | None = None
+    announce: bool = True
     insecure_expired: bool = False
     insecure_key_usage: bool = False
     insecure_extended_key_usage: bool = False

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smime_session.algorithms import DATA
+from smime_session.algorithms import CEK_HKDF_SHA256_OID, DATA
 from smime_session.arguments import moment
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.names import issuer_of
+from smime_session.certificates.public_key import RSA
 from smime_session.certificates.signatures import new_digest
 from smime_session.cms import asn1, capabilities, signed_attributes
 from smime_session.cms.signature_algorithm import digest_identifier, encode
 from smime_session.cms.signed import CONTENT_END, INDEFINITE_END, SignedTrailer, SignerInfo, signed_end, signed_start
 from smime_session.cms.signed_attributes import CertificateHash, SignedAttributes
-from smime_session.cms.values import IssuerAndSerialNumber
+from smime_session.cms.values import AlgorithmIdentifier, IssuerAndSerialNumber
 from smime_session.mail.line_endings import CRLF
 from smime_session.mail.transfer import base64_blocks, encode_base64
 from smime_session.operations.signer import content_digest
+from smime_session.recipients.registry import key_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +87,7 @@ class Signing:
                 message_digest=self._hashed.finalize(),
                 signing_time=self._at,
                 certificates=(CertificateHash("SHA-256", fingerprint.finalize()),),
-                capabilities=capabilities.CONTENT,
+                capabilities=_announced(beside or certificate) if signer.announce else None,
                 encryption_key=None if beside is None else _named(beside),
             )
         )
@@ -98,6 +101,15 @@ class Signing:
         others = [*signer.chain, *([beside] if beside is not None else [])]
         certificates = dict.fromkeys([der, *(each.public_bytes(Encoding.DER) for each in others)])
         return SignedTrailer(tuple(certificates), (), (info,))
+
+
+def _announced(certificate: x509.Certificate) -> tuple[AlgorithmIdentifier, ...]:
+    """Return what is read here of what is encrypted for a certificate (RFC 8551, 2.5.2; RFC 9709, 5)."""
+    key = Certificate.of(certificate).public_key
+    name = "" if key is None else "rsa3072" if key.kind == RSA else key.kind.replace("-", "").lower()
+    kind = key_types().get(name)
+    derived = AlgorithmIdentifier(CEK_HKDF_SHA256_OID)
+    return (*capabilities.CONTENT, derived, *(kind.capabilities if kind else ()))
 
 
 def _named(certificate: x509.Certificate) -> IssuerAndSerialNumber:

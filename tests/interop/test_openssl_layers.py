@@ -87,7 +87,7 @@ def test_what_openssl_wrapped_three_times(
     verified = run([openssl, "cms", "-verify", "-noverify", "-inform", "SMIME"], signed)
     assert verified.replace(b"\r\n", b"\n") == ENTITY.replace(b"\r\n", b"\n")
     assert [part.kind for part in opened.parts if part.opened] == ["signed-data", "enveloped-data"][not outer :]
-    assert all("was not verified" in (part.problem or "") for part in opened.parts if "signed" in part.kind)
+    assert [each.holds for each in opened.signatures] == [True, True]
 
 
 @pytest.mark.parametrize("openssl", ["unstable"], indirect=True)  # Debian's has no zlib

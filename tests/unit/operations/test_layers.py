@@ -90,15 +90,15 @@ def test_layers_open_in_streams(way: type[io.BytesIO]) -> None:
 
 
 def test_what_is_signed_stays_whole() -> None:
-    """Byte for byte, so that its signature can be verified; that it was not is told."""
+    """Byte for byte, so that its signature can be verified; that it does not hold is told."""
     inside = clear_signed(ENTITY)
     opened = decrypt(encrypt(HEAD + inside, [SHARED.recipient]), SHARED.identities)
     assert opened.message == HEAD + inside
-    problem = "its signature was not verified"
+    problem = "its signature is broken"
     assert opened.parts == (OpenedPart("0/0", "multipart/signed", opened=False, problem=problem),)
     opened = decrypt(HEAD + clear_signed(enveloped(ENTITY)), SHARED.identities)
     assert opened.message == HEAD + clear_signed(ENTITY)
-    assert told(opened.parts) == [("1", AUTH, True), ("0", "multipart/signed", False)]
+    assert told(opened.parts) == [("0", "multipart/signed", False), ("1", AUTH, True)]
 
 
 def test_a_usual_mail_has_no_parts_to_tell() -> None:

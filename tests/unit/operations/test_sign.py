@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smime_session import NotMailError, SignatureAlgorithm, Signed, SignerError, sign, sign_stream
+from smime_session.algorithms import RSAES_OAEP_OID
 from smime_session.certificates.names import issuer_of
 from smime_session.certificates.signatures import is_signed_by, new_digest
 from smime_session.cms import signed_attributes
@@ -63,7 +65,8 @@ def _checked(content: bytes, encoded: bytes, who: Signer) -> SignedAttributes:
     fingerprint = new_digest("SHA-256")
     fingerprint.update(who.certificate.public_bytes(Encoding.DER))
     assert [each.value for each in attributes.certificates] == [fingerprint.finalize()]
-    assert attributes.capabilities == CONTENT
+    assert attributes.capabilities
+    assert attributes.capabilities[: len(CONTENT)] == CONTENT
     others = {each.public_bytes(Encoding.DER) for each in (who.certificate, *who.chain)}
     if who.encryption_certificate:
         others.add(who.encryption_certificate.public_bytes(Encoding.DER))
@@ -166,6 +169,17 @@ def test_streams(opaque: bool) -> None:  # noqa: FBT001  # a parameter
             assert _clear(made[0])[0] == _clear(made[1])[0]
             _checked(*_clear(made[0]), who)
         assert len(made[0]) == len(made[1])
+
+
+def test_what_is_announced() -> None:
+    """What is read here is announced, with what the key reads that others are to encrypt for; or nothing is."""
+    rsa, edwards = signer("RSA"), signer("Ed25519")
+    for who, oaep in ((rsa, True), (edwards, False), (replace(edwards, encryption_certificate=rsa.certificate), True)):
+        announced = _checked(*_clear(sign(LETTER, who)), who).capabilities or ()
+        assert (RSAES_OAEP_OID in [each.oid for each in announced]) is oaep
+    reader = SignedReader(blocks(_clear(sign(LETTER, replace(rsa, announce=False)))[1], 100))
+    (info,) = reader.trailer().signers
+    assert signed_attributes.decode(info.attributes).capabilities is None
 
 
 def test_nothing_is_signed_for_others() -> None:

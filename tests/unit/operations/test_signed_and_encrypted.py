@@ -13,6 +13,7 @@ from smime_session import (
     SignerError,
     TrustAnchors,
     decrypt,
+    decrypt_stream,
     encrypt,
     encrypt_by_address,
     encrypt_stream,
@@ -134,3 +135,53 @@ def test_what_is_signed_already_is_encrypted_as_it_is(alice: Person) -> None:
     who = signer()
     signed = sign(LETTER, who)
     assert _verified(decrypt(encrypt(signed, [alice.certificate]), [alice.identity]).message, who)
+
+
+# --- what decrypting says of signatures --------------------------------------------------------
+
+
+def _told(mail: bytes, person: Person, *roots: Signer) -> list[tuple[str, str]]:
+    trust = TrustAnchors([each.certificate for each in roots]) if roots else None
+    found = decrypt(mail, [person.identity], trust=trust)
+    target = io.BytesIO()
+    opened = decrypt_stream(io.BytesIO(mail), target, [person.identity], trust=trust)
+    assert (opened.signatures, target.getvalue()) == (found.signatures, found.message)
+    return [(each.part, each.verdict) for each in found.signatures]
+
+
+def test_decrypting_tells_of_signatures(alice: Person) -> None:
+    """Those inside are judged as by verify; one that is not there is never made up."""
+    who, other = signer(), signer("P-256", "bob")
+    assert _told(encrypt(LETTER, [alice.certificate]), alice, who) == []
+    mail = encrypt(LETTER, [alice.certificate], signer=who)
+    assert _told(mail, alice, who) == [("0/0", "trusted")]
+    assert _told(mail, alice, other) == [("0/0", "untrusted")]
+    assert _told(mail, alice) == [("0/0", "untrusted")]
+    for opaque in (False, True):
+        signed = sign(LETTER, who, opaque=opaque)
+        assert _told(encrypt(signed, [alice.certificate]), alice, who) == [("0/0", "trusted")]
+        mallory = signed.replace(b"From: Alice <alice@", b"From: Alice <mallory@")
+        assert _told(encrypt(mallory, [alice.certificate]), alice, who) == [("0/0", "mismatch")]
+    changed = sign(LETTER, who).replace(b"eight", b"seven")
+    assert _told(encrypt(changed, [alice.certificate]), alice, who) == [("0/0", "broken")]
+
+
+def test_decrypting_tells_of_every_layer(alice: Person) -> None:
+    """Of what is signed, encrypted and signed again, each signature is judged before anything in it is opened."""
+    who = signer()
+    mail = encrypt(LETTER, [alice.certificate], signer=who, triple=True)
+    assert _told(mail, alice, who) == [("0", "trusted"), ("1/0", "trusted")]
+    opaque = sign(encrypt(LETTER, [alice.certificate], signer=who), who, opaque=True)
+    assert _told(opaque, alice, who) == [("0", "trusted"), ("0/0/0", "trusted")]
+    forged = mail.replace(b"From: Alice <alice@", b"From: Alice <mallory@")
+    assert _told(forged, alice, who)[0] == ("0", "mismatch")
+
+
+def test_a_signed_part_beside_an_encrypted_one(alice: Person) -> None:
+    """Each is what it is: what is encrypted is not signed by that."""
+    who = signer()
+    encrypted = encrypt(LETTER, [alice.certificate]).partition(b"MIME-Version: 1.0\n")[2]
+    signed = sign(LETTER, who).partition(b"MIME-Version: 1.0\n")[2]
+    head = b"From: alice@example.org\nContent-Type: multipart/mixed; boundary=a\n\n"
+    mail = head + b"--a\n%s\n--a\n%s\n--a--\n" % (encrypted, signed)
+    assert _told(mail, alice, who) == [("2", "trusted")]
