@@ -46,7 +46,7 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load ends the process without a traceback
     gc.set_threshold(_GARBAGE_THRESHOLD)
-    from .root import run
+    from .root import run  # loads all the rest, which Ctrl-C may end from here on
 
     _end(run(sys.argv[1:]))
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import functools
 import io
-import os
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 import click
 
-import smime_session
 from smime_session.certificates.certificate import Certificate
 from smime_session.mail.entity import read_head, split_head
 
-from .console import emit, to_json
-from .credentials import certificates_in
 from .options import MisuseError, stores_option
 from .recipients import expiring, refuse_lookup
 
@@ -22,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from smime_session import CertificateSource, Profile, TrustAnchors
+    from smime_session import Profile, TrustAnchors
     from smime_session.mail.fields import Field
-    from smime_session.operations.addressees import Addressee, Envelope
+    from smime_session.operations.addressees import Envelope
 
+    from .lookup import Lookup
     from .recipients import Named
     from .streams import Source
 
@@ -76,18 +73,6 @@ class Addressing(NamedTuple):
         if not self.stores:
             refuse_lookup(self.more, "--certs FOLDER")
 
-    def addresses(self, fields: Sequence[Field]) -> tuple[list[str], list[str]]:
-        """Return whom a mail is for: those whom all may see, and blind recipients.
-
-        Raises:
-            MessageError: an address field holds what is no address.
-        """
-        from smime_session.operations.addressees import BLIND_FIELDS, VISIBLE_FIELDS, addresses_of_fields
-
-        if self.to or self.no_header_recipients or not self.stores:
-            return [*self.to, *self.more], []
-        return [*addresses_of_fields(fields, VISIBLE_FIELDS), *self.more], addresses_of_fields(fields, BLIND_FIELDS)
-
     def envelopes(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None = None) -> list[Envelope]:
         """Divide a mail into one message for all who may see each other and one for each blind recipient.
 
@@ -95,19 +80,16 @@ class Addressing(NamedTuple):
             RecipientError: an address has no certificate that can be used; it names every one.
             MessageError: an address field holds what is no address.
         """
-        if not self.stores:
-            return []
-        from smime_session.operations.addressees import envelopes
-
-        visible, blind = self.addresses(fields)
-        return envelopes(visible, blind, sources_in(self.stores), profile=profile, every=self.every, trust=trust)
+        return self._lookup(fields, profile, trust).envelopes() if self.stores else []
 
     def report(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None = None) -> bool:
         """Write the report; tell whether all have a certificate."""
-        visible, blind = self.addresses(fields)
-        found = choose([*visible, *blind], self.stores, profile, every=self.every, trust=trust)
-        report(found, as_json=self.as_json)
-        return bool(found) and all(each.certificates for each in found)
+        return self._lookup(fields, profile, trust).report()
+
+    def _lookup(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None) -> Lookup:
+        from .lookup import Lookup  # loads cryptography.x509, for recipients by address alone: 30 ms
+
+        return Lookup(self, fields, profile, trust)
 
 
 def addressing_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,56 +154,3 @@ class _Rejoined(io.RawIOBase):
             taken, self._start = (self._start, b"") if size < 0 else (self._start[:size], self._start[size:])
             return taken if size >= 0 else taken + self._source.read()
         return self._source.read(size)
-
-
-def sources_in(paths: Iterable[str]) -> list[CertificateSource]:
-    """Open each folder as a store, and each file as a bundle of certificates.
-
-    Raises:
-        CredentialError: a file holds no certificate.
-        OSError: it cannot be read.
-    """
-    return [
-        smime_session.CertificateStore(path)
-        if os.path.isdir(path)  # noqa: PTH112
-        else smime_session.CertificateBundle(certificates_in([path]))
-        for path in paths
-    ]
-
-
-def choose(
-    addresses: Iterable[str],
-    stores: Iterable[str],
-    profile: Profile,
-    *,
-    every: bool = False,
-    trust: TrustAnchors | None = None,
-) -> list[Addressee]:
-    """Choose the certificates for each address."""
-    from smime_session.operations.addressees import addressee_for
-
-    sources = sources_in(stores)
-    return [addressee_for(address, sources, profile=profile, every=every, trust=trust) for address in addresses]
-
-
-def report(addressees: Sequence[Addressee], *, as_json: bool) -> None:
-    """Write which certificates were chosen for each address, or why there is none."""
-    found = [
-        {
-            "address": each.address,
-            "certificates": [str(Certificate.of(certificate)) for certificate in each.certificates],
-            "valid_until": [f"{certificate.not_valid_after_utc:%Y-%m-%d}" for certificate in each.certificates],
-            "reasons": list(each.reasons),
-        }
-        for each in addressees
-    ]
-    if as_json:
-        emit(to_json(found).split("\n"))
-        return
-    lines = []
-    for each in found:
-        chosen = zip(each["certificates"], each["valid_until"], strict=True)
-        lines += [f"{each['address']}: {name}, valid until {until}" for name, until in chosen]
-        outcome = "passed over" if each["certificates"] else "no certificate can be used"
-        lines += [f"{each['address']}: {outcome}: {reason}" for reason in each["reasons"]]
-    emit(lines)

@@ -36,7 +36,7 @@ def say_wrapped(text: str) -> None:
     if (width := columns("stderr")) is None:
         say(before + text.strip())
         return
-    from textwrap import wrap
+    from textwrap import wrap  # few lines are that long: 1 ms
 
     for line in wrap(
         printable(text.strip()),

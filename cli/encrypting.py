@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -27,6 +28,7 @@ from .options import (
 from .passphrases import given_passphrases
 from .recipients import Named
 from .shared_secrets import shared_secret_options
+from .signers import SignerFile, lifted_guards
 from .trust import trust_options
 
 if TYPE_CHECKING:
@@ -189,8 +191,6 @@ class Encrypting(NamedTuple):
         }
         left_out = [*begun.left_out, *expiring_soon(divided)]
         if self.sign_with:
-            from .signers import SignerFile, lifted_guards  # most mails are not signed
-
             lifted = lifted_guards({**self.choices, "insecure_address": self.insecure_address})
             files, variables = self.passphrase_files, self.passphrase_envs
             treatment["signer"] = SignerFile(self.sign_with, files, variables, None, None, lifted).load()
@@ -259,8 +259,6 @@ class Work(NamedTuple):
             MisuseError: there are several, and the mail can be read only once.
             SmimeError: it cannot be encrypted.
         """
-        from dataclasses import replace
-
         begin = self.stream.tell() if self.stream.seekable() else None
         if begin is None and len(self.divided) > 1:
             raise MisuseError("the mail has blind recipients and comes from a pipe", "give it as a file")

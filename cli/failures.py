@@ -24,6 +24,7 @@ from smime_session import (
     SignerError,
     SmimeError,
 )
+from smime_session.errors import UnknownAddressError
 from smime_session.keys.private_key import UnsupportedLockError
 
 from .credentials import MisplacedKeyError, RefusedError
@@ -158,8 +159,6 @@ def _signature_hint(error: NotSignedError | SignerError) -> str | None:
 
 
 def _credential_hint(error: CredentialError | RecipientError, command: str | None) -> str | None:
-    from smime_session.operations.roster import UnknownAddressError
-
     match error:
         case PassphraseError(missing=True):
             return "it is asked for on a terminal; --passphrase-file or --passphrase-env gives it in a script"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -147,3 +148,17 @@ def write_text(formatter: click.HelpFormatter, text: str) -> None:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def write_help(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write how a command is called, what it does, its options in groups, and examples."""
+    command.format_usage(ctx, formatter)
+    formatter.write("\n")
+    with formatter.indentation():
+        write_text(formatter, cleandoc(command.help or ""))
+    for title, rows in sections(command, ctx):
+        with formatter.section(title):
+            write_rows(formatter, rows)
+    if command.epilog:
+        with formatter.section("Examples"):
+            formatter.write("".join(f"{'':{formatter.current_indent}}{line}\n" for line in command.epilog.split("\n")))

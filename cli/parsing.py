@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import cleandoc
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -53,29 +52,11 @@ class Command(click.Command):
         hint = f"{option} takes one value; for several, repeat it: {option} ONE {option} TWO" if option else None
         raise MisuseError(f"unexpected arguments: {' '.join(extra)}", hint)
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command does."""
-        from .help import write_text
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help."""
+        from .help import write_help  # one mail needs none: textwrap and tables, 2 ms
 
-        del ctx
-        formatter.write("\n")
-        with formatter.indentation():
-            write_text(formatter, cleandoc(self.help or ""))
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options in groups."""
-        from .help import sections, write_rows
-
-        for title, rows in sections(self, ctx):
-            with formatter.section(title):
-                write_rows(formatter, rows)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        del ctx
-        if self.epilog:
-            with formatter.section("Examples"):
-                formatter.write("".join(f"{'':{formatter.current_indent}}{line}\n" for line in self.epilog.split("\n")))
+        write_help(self, ctx, formatter)
 
     def _with_long_names(self, arguments: list[str]) -> list[str]:
         options = {name: each for each in self.params if isinstance(each, click.Option) for name in each.opts}

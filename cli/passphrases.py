@@ -97,7 +97,7 @@ def ask(question: str) -> bytes | None:
         )  # getpass would fall back to standard input
     except OSError:
         return None
-    from getpass import getpass
+    from getpass import getpass  # most keys are not locked
 
     try:
         return getpass(printable(question)).encode("utf-8", "surrogateescape")

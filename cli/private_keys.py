@@ -102,7 +102,7 @@ class _File(NamedTuple):
             raise
 
     def _locked(self, data: bytes, load: Callable[[bytes | None], list[Identity]], *, named: bool) -> list[Identity]:
-        from smime_session.recipients.locked import LockedIdentity, open_beside
+        from smime_session.recipients.locked import LockedIdentity, open_beside  # most keys are not
 
         if not self.ignore_certificates:
             keys = self._later(partial(load_private_keys, data))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from smime_session import MODERN, CredentialError
 from smime_session.operations.addressees import refuse_unreachable
 
-from .addressing import choose
 from .credentials import certificates_in, newcomers_in, recipients_in, session_keys_in
+from .lookup import choose
 from .options import MisuseError
 from .recipients import Named, looks_like_a_file, refuse_lookup
 

@@ -77,14 +77,8 @@ def passed_over(certificates: Iterable[tuple[Certificate, Recipient | RecipientE
         (usable if hasattr(made, "wrap") else refused).append(certificate)
     if not usable or not refused:
         return set()
-    reached = set().union(*map(_mailboxes, usable))
-    return {each for each in refused if (own := _mailboxes(each)) and own <= reached}
-
-
-def _mailboxes(certificate: Certificate) -> set[tuple[str, str]]:
-    from smime_session.certificates.names import mailbox_of
-
-    return {mailbox_of(address) for address in certificate.addresses}
+    reached = frozenset().union(*(each.mailboxes for each in usable))
+    return {each for each in refused if (own := each.mailboxes) and own <= reached}
 
 
 def expiring(certificates: Iterable[Certificate]) -> list[str]:

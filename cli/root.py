@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     with signals_raise():
         try:
             if instruction := os.environ.get(_COMPLETION):
-                from click.shell_completion import shell_complete
+                from click.shell_completion import shell_complete  # for shells alone
 
                 return shell_complete(group, {}, NAME, _COMPLETION, instruction)
             with group.make_context(NAME, list(arguments)) as context:
@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         except click.exceptions.Exit as end:
             return end.exit_code
         except BaseException as error:
-            from .failures import explain
+            from .failures import explain  # most commands do not fail
 
             silence_stdout()
             failure = explain(error, context.invoked_subcommand if context else None)

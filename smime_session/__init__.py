@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         SignerError,
         SmimeError,
         SubmissionError,
+        UnknownAddressError,
         UnsupportedAlgorithmError,
     )
     from smime_session.inspection.interoperability import ClientNote
@@ -169,6 +170,7 @@ __all__ = [
     "SplitPkcs12",
     "SubmissionError",
     "TrustAnchors",
+    "UnknownAddressError",
     "UnsupportedAlgorithmError",
     "Verdict",
     "Verification",
@@ -258,6 +260,7 @@ _MODULES: Final = {
         "SignerError",
         "SmimeError",
         "SubmissionError",
+        "UnknownAddressError",
         "UnsupportedAlgorithmError",
     ),
     "operations.inspect": ("Inspection", "inspect"),

@@ -6,6 +6,7 @@
     ├── CredentialError                 a certificate or private key file that cannot be used
     │   └── PassphraseError             the passphrase that unlocks it is missing or wrong
     ├── RecipientError                  encrypting was refused: every unusable recipient, with its reasons
+    │   └── UnknownAddressError         a mail address is in no certificate that is at hand
     ├── SignerError                     signing was refused: the certificate is not for it, with its reasons
     ├── MessageError                    the input cannot be read or written as a message
     │   ├── NotMailError                it is not a mail at all
@@ -75,6 +76,10 @@ class RecipientError(SmimeError):
     def __init__(self, refused: Sequence[str]) -> None:
         super().__init__("; ".join(refused) or "no recipient was given")
         self.refused = tuple(refused)
+
+
+class UnknownAddressError(RecipientError):
+    """A mail address is in no certificate that is at hand, so it names no recipient."""
 
 
 class SignerError(SmimeError):

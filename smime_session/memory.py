@@ -31,7 +31,7 @@ def _functions() -> _Functions | None:
     if sys.implementation.name != "cpython":
         return None
     try:
-        import ctypes
+        import ctypes  # not every Python has it
     except (ImportError, MemoryError):  # not built; or a hardened system grants it no memory to run code in
         return None
     # Numbers are passed as addresses are, which takes ctypes half as long; they have one size, or fit in it.

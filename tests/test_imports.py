@@ -7,6 +7,7 @@ of one folder that share a floor may import each other, as long as they do it in
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -55,6 +56,10 @@ DOORS: Final = {
 }
 """Dependencies that only these modules, or those of these folders, may import."""
 
+
+MOST_INSIDE: Final = 40  # imports inside functions
+REASON: Final = re.compile(r"#\s*(?!noqa|type:)[^#]*\w{3,}")
+"""A comment that says something."""
 
 HIDDEN: Final = {
     "smime_session.certificates.plain": "smime_session.certificates.certificate",
@@ -211,6 +216,34 @@ def test_a_guest_uses_public_names_alone(guest: str) -> None:
     assert own
     inside = [each for each in own if each.imported != LIBRARY and not f"{each.imported}.".startswith(f"{guest}.")]
     assert [str(each) for each in inside] == []
+
+
+def _inside_functions(node: ast.AST, *, inside: bool = False) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports that are carried out when a function is called."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            if inside:
+                yield child
+        else:
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _inside_functions(child, inside=inside or function)
+
+
+def test_imports_stand_at_the_top() -> None:
+    """One stands inside a function only where start-up needs it, and says why: on its line, or on the one above."""
+    found: list[str] = []
+    without_reason: list[str] = []
+    for module, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for node in _inside_functions(ast.parse(text)):
+            found.append(place := f"{module}, line {node.lineno}: {ast.unparse(node)}")
+            own = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+            above = lines[node.lineno - 2].strip()
+            if not (REASON.search(own) or (above.startswith("#") and REASON.match(above))):
+                without_reason.append(place)
+    assert without_reason == []
+    assert len(found) < MOST_INSIDE, "\n".join(found)
 
 
 def test_the_library_does_not_know_its_command() -> None:

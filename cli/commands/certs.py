@@ -14,10 +14,10 @@ from smime_session.certificates.names import describe
 from smime_session.certificates.trust import issuers_in
 from smime_session.operations.harvest import certificates_in_mail
 
-from ..addressing import choose, report
 from ..console import emit, say, to_json
 from ..credentials import load_file
 from ..files import Output
+from ..lookup import choose, report
 from ..options import PATH, chosen_profile, guard_options, stores_option
 from ..parsing import Command
 from ..recipients import SOON_DAYS

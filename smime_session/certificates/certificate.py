@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from smime_session.certificates.facts import Facts
     from smime_session.certificates.files import Piece
+    from smime_session.certificates.library import Library
     from smime_session.certificates.public_key import PublicKey
 
 _VERSION: Final = 0xA0  # of what stands before all other fields, if it does (RFC 5280, 4.1)
@@ -58,9 +59,7 @@ class Certificate:
         der = certificate.public_bytes(Encoding.DER)
         found = plain.read(der)
         if found is None:
-            from smime_session.certificates.library import facts_of  # loads cryptography.x509: 20 ms
-
-            found = facts_of(certificate)
+            found = _library().facts_of(certificate)
         return cls(der, found, certificate)
 
     @classmethod
@@ -70,13 +69,13 @@ class Certificate:
         Raises:
             ValueError: it is broken, or is none.
         """
-        return cls.plain(der) or cls.of(_load(der))
+        return cls.plain(der) or cls.of(_library().loaded(der))
 
     @property
     def whole(self) -> x509.Certificate:
         """The library's certificate: whatever is plain, the library loads."""
         if self._whole is None:
-            self._whole = _load(self.der)
+            self._whole = _library().loaded(self.der)
         return self._whole
 
     @property
@@ -95,11 +94,9 @@ class Certificate:
         return self.facts.public_key
 
     @property
-    def addresses(self) -> list[str]:
-        """Its mail addresses, as :func:`~smime_session.certificates.names.addresses_of` has them."""
-        from smime_session.certificates.names import addresses_of  # loads cryptography.x509: 20 ms
-
-        return addresses_of(self.whole)
+    def mailboxes(self) -> frozenset[tuple[str, str]]:
+        """Its mail addresses, as :func:`~smime_session.certificates.names.mailbox_of` has them."""
+        return _library().mailboxes_of(self.whole)
 
     @property
     def subject(self) -> bytes:
@@ -109,9 +106,7 @@ class Certificate:
 
     def __str__(self) -> str:
         """Name it in one printable line: its mail address, common name or subject, and its serial number."""
-        from smime_session.certificates.names import describe  # loads cryptography.x509: 20 ms
-
-        return describe(self.whole)
+        return _library().describe(self.whole)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
@@ -124,10 +119,10 @@ if TYPE_CHECKING:
     AnyCertificate = x509.Certificate | Certificate
 
 
-def _load(der: bytes) -> x509.Certificate:
-    from smime_session.certificates.library import loaded  # loads cryptography.x509: 20 ms
+def _library() -> type[Library]:
+    from smime_session.certificates.library import Library  # loads cryptography.x509, which plain ones need not: 20 ms
 
-    return loaded(der)
+    return Library
 
 
 def read_certificates(data: bytes) -> list[Certificate]:
@@ -145,9 +140,7 @@ def read_certificates(data: bytes) -> list[Certificate]:
         if certificate is not None:
             found.append(certificate)
             continue
-        from smime_session.certificates.load import load_part  # loads cryptography.x509: 20 ms
-
-        found += map(Certificate.of, load_part(der, data))
+        found += map(Certificate.of, _library().load_part(der, data))
     if len({certificate.der[-_DISTINCTIVE:] for certificate in found}) == len(found):
         return found
     return list(dict.fromkeys(found))
@@ -167,6 +160,4 @@ def certificates_beside(pieces: list[Piece]) -> list[Certificate]:
     read = [certificate for certificate in found if certificate is not None]
     if len(read) == len(holders):
         return read
-    from smime_session.certificates.load import certificates_in  # loads cryptography.x509: 20 ms
-
-    return list(map(Certificate.of, certificates_in(pieces)))
+    return list(map(Certificate.of, _library().certificates_in(pieces)))

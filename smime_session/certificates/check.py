@@ -114,7 +114,7 @@ def _is_only_authority(certificate: Certificate, use: Use) -> bool:
     """
     if not use.authority or use.key_usage is None or "key_cert_sign" not in use.key_usage:
         return False
-    return not certificate.addresses
+    return not certificate.mailboxes
 
 
 def _unfit_use(use: Use, demands: Demands | None, profile: Profile) -> Iterator[str]:

@@ -8,7 +8,15 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from smime_session.certificates.facts import KEY_USAGE, MAIL, Facts, Use, letters
-from smime_session.certificates.names import extension_among, extensions_of, issuer_of
+from smime_session.certificates.load import certificates_in, load_part
+from smime_session.certificates.names import (
+    addresses_of,
+    describe,
+    extension_among,
+    extensions_of,
+    issuer_of,
+    mailbox_of,
+)
 from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.quiet import quietly
 from smime_session.cms import capabilities
@@ -83,3 +91,19 @@ def _capabilities(extensions: x509.Extensions) -> tuple[AlgorithmIdentifier, ...
 def _is_set(usage: x509.KeyUsage, bit: str) -> bool:
     """Tell whether a bit is set; one that refines keyAgreement may be asked for only beside that."""
     return (bit != "encipher_only" or usage.key_agreement) and getattr(usage, bit)
+
+
+def mailboxes_of(certificate: x509.Certificate) -> frozenset[tuple[str, str]]:
+    """Return the mail addresses in a certificate, the same for all that are the same to those who write them."""
+    return frozenset(map(mailbox_of, addresses_of(certificate)))
+
+
+class Library:
+    """All that :class:`~smime_session.certificates.certificate.Certificate` asks for: one door to what loads slowly."""
+
+    certificates_in = staticmethod(certificates_in)
+    describe = staticmethod(describe)
+    facts_of = staticmethod(facts_of)
+    load_part = staticmethod(load_part)
+    loaded = staticmethod(loaded)
+    mailboxes_of = staticmethod(mailboxes_of)

@@ -234,7 +234,7 @@ def name_text(issuer: bytes) -> str:
 
 @lru_cache(maxsize=64)  # in a list of recipients, most have one issuer
 def _usual_name_text(issuer: bytes) -> str:
-    from asn1crypto import x509
+    from asn1crypto import x509  # only text for people needs it: 21 ms
 
     try:
         parts = [

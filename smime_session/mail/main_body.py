@@ -16,10 +16,12 @@ from smime_session.mail.fields import (
     parse_parameters,
     parse_token,
 )
-from smime_session.mail.legacy_display import AS_IT_IS, EditedPart, edited_part, remarked
+from smime_session.mail.legacy_display import AS_IT_IS, EditedPart, display_text, edited_part, remarked
 from smime_session.mail.protection import is_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from smime_session.mail.blocks import Block
     from smime_session.mail.fields import Field
 
@@ -54,6 +56,11 @@ class MainBody:
         self._in_head = False
         self._enter(b"", fields)
         self.changed: bool | None = None if self._part else False
+
+    @classmethod
+    def showing(cls, hidden: Sequence[Field], fields: tuple[Field, ...]) -> MainBody:
+        """Put in what shows hidden fields."""
+        return cls(fields, display_text(hidden))
 
     def fields(self, *, changed: bool) -> tuple[Field, ...]:
         """Return the fields of the mail's head, which say so if the mail itself is a part that was changed."""

@@ -24,12 +24,12 @@ class Payload(NamedTuple):
     Attributes:
         outer: what stands outside, before the fields of the envelope.
         fields: the fields inside.
-        display: what the body is to show of hidden fields.
+        hidden: the fields inside that the body is to show too.
     """
 
     outer: bytes
     fields: tuple[Field, ...]
-    display: str
+    hidden: tuple[Field, ...]
 
     def blocks(self, body: Iterable[Block]) -> Iterator[Block]:
         """Yield what goes inside: the fields, the blank line and the body.
@@ -37,13 +37,13 @@ class Payload(NamedTuple):
         Args:
             body: the mail's body in canonical form.
         """
-        if not self.display:
+        if not self.hidden:
             yield joined(self.fields) + CRLF
             yield from body
             return
         from smime_session.mail.main_body import MainBody  # loads legacy display elements, which few mails have: 7 ms
 
-        main_body = MainBody(self.fields, self.display)
+        main_body = MainBody.showing(self.hidden, self.fields)
         waiting = True
         for block in body:
             converted = main_body.convert(block)
@@ -73,12 +73,4 @@ def payload_of(head: MailHead, headers: HeaderPolicy) -> Payload:
     fields = head.fields if head.described else (*head.fields, *version, *head.content_fields)
     divided = protect(fields, headers, eol=head.eol, dropped=head.hidden)
     outer = (*divided.outer, *version) if head.described else divided.outer
-    return Payload(head.mbox_line + b"".join([raw for _, raw in outer]), divided.inner, _display(divided.hidden))
-
-
-def _display(hidden: tuple[Field, ...]) -> str:
-    if not hidden:
-        return ""
-    from smime_session.mail.legacy_display import display_text  # few mails have such elements: 6 ms
-
-    return display_text(hidden)
+    return Payload(head.mbox_line + b"".join([raw for _, raw in outer]), divided.inner, divided.hidden)

@@ -162,7 +162,7 @@ def _with_senders(identities: Sequence[Identity], originator_info: bytes) -> lis
 
 
 def _no_match(wrapped_keys: Sequence[WrappedKey], identities: Sequence[Identity]) -> NoMatchError:
-    from smime_session.inspection.explanation import closest
+    from smime_session.inspection.explanation import closest  # only a failure is explained: 20 ms
 
     given = [str(identity) for identity in identities]
     return NoMatchError(names_of(wrapped_keys), given, closest(wrapped_keys, identities))

@@ -39,7 +39,7 @@ from smime_session.profiles import AUTO, MAX_MAIL_HEADER_SIZE, MODERN, Profile
 from smime_session.recipients.from_certificates import recipients_for
 from smime_session.session_key import SessionKey
 from smime_session.streams.outlets import Outlet, Whole
-from smime_session.streams.sources import LARGE, is_seekable
+from smime_session.streams.sources import LARGE, is_seekable, private_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -264,11 +264,9 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
     if signer is None or not triple:
         return _encrypt_mail(source, target, ready, profile, treatment, transactional=transactional)
-    from tempfile import TemporaryFile
-
     from smime_session.operations.sign import sign_stream  # most mails are not
 
-    with TemporaryFile() as encrypted:  # which may lie on a disk: it is
+    with private_file()[0] as encrypted:  # which may lie on a disk: it is
         sealed = _encrypt_mail(source, encrypted, ready, profile, treatment, transactional=True)
         encrypted.seek(0)
         sign_stream(encrypted, target, signer)

@@ -114,7 +114,7 @@ def canonical_content(source: BinaryIO, on_end: ExitStack, treatment: Treatment)
     rest = Lookahead(replay.read_block, body)
     head = outgoing_head(raw_head, treatment, rest.peek, _measure_first)
     payload = payload_of(head, treatment.headers)
-    if size is None or size < len(raw_head) or (head.eol == LF and not head.binary) or payload.display:
+    if size is None or size < len(raw_head) or (head.eol == LF and not head.binary) or payload.hidden:
         raise MeasureFirstError
     blocks = payload.blocks(_unconverted_blocks(head, rest))
     whole = Content(blocks, _size_without_body(payload) + size - len(raw_head), head, payload)
@@ -155,7 +155,7 @@ def mail_content(source: BinaryIO, on_end: ExitStack, treatment: Treatment) -> C
     with Replay(source, replayable=False) as first:
         head, body = _split(first, treatment)
         payload = payload_of(head, treatment.headers)
-        measured = _Measured(head, body, convert=bool(payload.display) and not head.binary)
+        measured = _Measured(head, body, convert=bool(payload.hidden) and not head.binary)
         size = sum(map(len, payload.blocks(measured.blocks()))) + measured.bare - _size_without_body(payload)
     source.seek(begin)
     again = on_end.enter_context(Replay(source, replayable=False))

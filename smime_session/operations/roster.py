@@ -13,7 +13,7 @@ from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.names import addresses_of, describe, same_mailbox
 from smime_session.cms.revision import version_of
 from smime_session.cms.values import IssuerAndSerialNumber, SubjectKeyIdentifier
-from smime_session.errors import RecipientError
+from smime_session.errors import RecipientError, UnknownAddressError
 from smime_session.recipients.from_certificates import recipients_for
 from smime_session.recipients.naming import OwnNames
 from smime_session.recipients.registry import (
@@ -42,10 +42,6 @@ if TYPE_CHECKING:
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,200}")
 _PREFIXED: Final = re.compile(r"-?0[xX][0-9a-fA-F]{1,200}")
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}:?)+")
-
-
-class UnknownAddressError(RecipientError):
-    """A mail address is in no certificate that is at hand, so it names no recipient."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -326,7 +326,7 @@ class KeyTransportKind(KeyKind):
 
     def client_rules(self) -> Mapping[str, Sequence[KeyRule]]:
         """Return what mail programs open."""
-        from smime_session.recipients.client_rules import KeyRule
+        from smime_session.recipients.client_rules import KeyRule  # only messages that are inspected need it
 
         demanded = "S/MIME demands RSAES-PKCS1-v1_5 of its readers"
         pkcs1 = KeyRule(_is_pkcs1, "yes", demanded)

@@ -28,7 +28,7 @@ def in_parts(work: Callable[[Sequence[T]], list[R]], items: Sequence[T], most: i
     threads = min(most, len(items) // _LEAST, _processors())
     if threads <= 1:
         return work(items)
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor  # few messages have that many recipients: 6 ms
 
     size = -(-len(items) // threads)
     parts = [items[at : at + size] for at in range(0, len(items), size)]

@@ -162,6 +162,13 @@ class _BlockTags:
         return True
 
 
+def private_file() -> tuple[BinaryIO, str]:
+    """Open a new file that has no name; return it and the folder that it is in."""
+    from tempfile import TemporaryFile, gettempdir  # loads random and shutil, for large messages alone: 4 ms
+
+    return TemporaryFile(), gettempdir()
+
+
 class _Spool:
     """What a pipe delivered: in memory, then in a private file that has no name."""
 
@@ -205,12 +212,9 @@ class _Spool:
             self._file.close()
 
     def _move_to_disk(self) -> None:
-        from tempfile import TemporaryFile, gettempdir  # loads random and shutil, for large messages alone: 4 ms
-
-        self._folder = gettempdir()
         memory = self._file
         memory.seek(0)
-        self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
+        self._file, self._folder = private_file()  # close() closes it
         self._file.write(memory.read())
         self._in_memory = False
 

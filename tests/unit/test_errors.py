@@ -28,6 +28,7 @@ from smime_session.errors import (
     SignerError,
     SmimeError,
     SubmissionError,
+    UnknownAddressError,
     UnsupportedAlgorithmError,
 )
 
@@ -39,6 +40,7 @@ EXAMPLES = (
     (PassphraseError("the private key is locked", missing=True), "the private key is locked"),
     (RecipientError(["certificate of a expired", "b"]), "certificate of a expired; b"),
     (RecipientError(()), "no recipient was given"),
+    (UnknownAddressError(["a@example.org names no recipient"]), "a@example.org names no recipient"),
     (NotMailError("the input is empty"), "the input is empty"),
     (NotEnvelopeError("plain data"), "the message is not an S/MIME envelope: it is plain data"),
     (NotSignedError("plain data"), "the message is not signed with S/MIME: it is plain data"),
