@@ -15,11 +15,11 @@ from smime_session.certificates.names import addresses_of, alternative_addresses
 from smime_session.certificates.store import CertificateSource
 from smime_session.errors import RecipientError
 from smime_session.mail.addresses import addresses_in
-from smime_session.mail.entity import read_head, split_head
+from smime_session.mail.entity import read_head
 from smime_session.mail.header_policy import DEFAULT_HEADERS
 from smime_session.mail.objects import M, octets_of
 from smime_session.operations.encrypt import encrypt
-from smime_session.operations.outgoing import Treatment
+from smime_session.operations.outgoing import Treatment, outgoing_head
 from smime_session.profiles import AUTO
 from smime_session.recipients.from_certificates import distrust, reasons_against
 
@@ -237,15 +237,15 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
         AlreadyEncryptedError: it is encrypted already, and ``again`` is not set.
     """
     sources = [certificates] if isinstance(certificates, CertificateSource) else certificates
-    raw = octets_of(message)
-    fields = split_head(read_head(io.BytesIO(raw).read)[0]).fields
+    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
+    raw_head, body = read_head(io.BytesIO(octets_of(message)).read)
+    fields = outgoing_head(raw_head, treatment, lambda size: bytes(body[:size]), lambda: "us-ascii").fields
     visible = addresses_of_fields(fields, VISIBLE_FIELDS) if to is None else list(to)
     blind = addresses_of_fields(fields, BLIND_FIELDS) if to is None else ()
     divided = envelopes(visible, blind, sources, profile=profile, at=at, every=every, trust=trust)
     if not divided:
         raise RecipientError(())
     others: list[Recipient | x509.Certificate] = list(add)
-    treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
     if signer is not None:
         signer.check_mail(fields)
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.x509.oid import NameOID
 
 from smime_session import MODERN, CertificateBundle, RecipientError, decrypt, encrypt_by_address, inspect, new_identity
-from smime_session.errors import MessageError
+from smime_session.errors import AlreadyEncryptedError, MessageError
 from smime_session.mail.fields import parse_fields
 from smime_session.operations.addressees import addressee_for, addresses_of_fields
 from smime_session.recipients.identities import load_identities
@@ -135,6 +135,16 @@ def test_each_envelope_looks_at_its_own_readers() -> None:
             "old@example.org": "AES-256-CBC",
             "new@example.org": "AES-256-GCM",
         }
+
+
+def test_a_mail_that_is_encrypted_already_is_refused_before_anything_else() -> None:
+    """It is told at once, and not when the first message is asked for; where it is expected, it is encrypted again."""
+    source = CertificateBundle([_identity(f"{name}@x.org") for name in ("bob", "carol", "dana", "erin")])
+    (first, *_) = encrypt_by_address(MAIL, source)
+    with pytest.raises(AlreadyEncryptedError):
+        encrypt_by_address(first.message, source)
+    (again,) = encrypt_by_address(first.message, source, to=["bob@x.org"], again=True, headers="none", compress=True)
+    assert again.message.count(b"enveloped-data") == 1
 
 
 def test_nothing_is_encrypted_where_one_address_has_no_certificate() -> None:
