@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from smime_session.arguments import moment
 from smime_session.certificates.signatures import new_digest
 from smime_session.cms.signature_algorithm import digest_from
 from smime_session.cms.signed import SignedReader
@@ -16,7 +17,7 @@ from smime_session.mail.line_endings import Canonicaliser
 from smime_session.mail.parts import find_parts
 from smime_session.mail.signed_parts import is_signed, signed_parts
 from smime_session.mail.transfer import Base64Decoder, QuotedPrintableDecoder
-from smime_session.operations.signatures import Covered, judged, no_signature
+from smime_session.operations.signatures import Checks, Covered, judged, no_signature
 from smime_session.streams.sources import LARGE, Replay
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
 
     from smime_session.algorithms import DigestName
+    from smime_session.certificates.trust import TrustAnchors
     from smime_session.cms.signed import SignedTrailer
     from smime_session.cms.values import AlgorithmIdentifier
     from smime_session.mail.blocks import Block, NextBlock
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from smime_session.mail.fields import Field
     from smime_session.mail.parts import Part
     from smime_session.mail.signed_parts import SignedPart
-    from smime_session.operations.signatures import Checks, Signature
+    from smime_session.operations.signatures import Signature
+    from smime_session.profiles import Policy
 
 MAX_LAYERS: Final = 4  # signatures around signatures; a signed mail that a list signs again has two
 MAX_SIGNED_PARTS: Final = 32  # of one mail; a digest of signed mails has a dozen
@@ -57,27 +60,36 @@ class Layer:
         self.unsigned = unsigned
 
 
-def clear_signatures(mail: bytes, signed: SignedPart, number: str, checks: Checks) -> list[Signature]:
-    """Judge the signatures beside a part of a mail, and nothing inside it; none if it has none.
+class Judge:
+    """Judges single signatures in a mail that holds other things too.
 
     Args:
-        mail: the mail.
-        signed: the part.
-        number: what the part is called.
-        checks: what signatures are held against.
+        trust: the roots that are trusted; None if there are none.
+        policy: what is accepted.
     """
-    with Replay(mail) as replay:
-        reader = _Inner(checks, deep=False)
-        return _judged_or_broken(lambda: reader.clear(replay, signed, number, signed.fields), number, opaque=False)
 
+    def __init__(self, trust: TrustAnchors | None, policy: Policy) -> None:
+        self._checks = Checks(trust, (), moment(None), policy)
 
-def object_signatures(octets: bytes, number: str, fields: Sequence[Field] | None, checks: Checks) -> list[Signature]:
-    """Judge the signatures of a CMS object with its content inside, likewise."""
-    with Replay(octets) as replay:
-        reader = _Inner(checks, deep=False)
-        return _judged_or_broken(
-            lambda: reader.read(lambda: replay.read_block, replay, number, fields), number, opaque=True
-        )
+    def clear(self, mail: bytes, signed: SignedPart, number: str) -> list[Signature]:
+        """Judge the signatures beside a part of a mail, and nothing inside it; none if it has none.
+
+        Args:
+            mail: the mail.
+            signed: the part.
+            number: what the part is called.
+        """
+        with Replay(mail) as replay:
+            reader = _Inner(self._checks, deep=False)
+            return _judged_or_broken(lambda: reader.clear(replay, signed, number, signed.fields), number, opaque=False)
+
+    def object(self, octets: bytes, number: str, fields: Sequence[Field] | None) -> list[Signature]:
+        """Judge the signatures of a CMS object with its content inside, likewise."""
+        with Replay(octets) as replay:
+            reader = _Inner(self._checks, deep=False)
+            return _judged_or_broken(
+                lambda: reader.read(lambda: replay.read_block, replay, number, fields), number, opaque=True
+            )
 
 
 def _judged_or_broken(read: Callable[[], Layer], number: str, *, opaque: bool) -> list[Signature]:
