@@ -11,6 +11,7 @@ import click
 import smime_session
 from smime_session import CredentialError, PassphraseError
 from smime_session.keys.load import load_private_keys
+from smime_session.recipients.locked import LockedIdentity, open_beside
 from smime_session.session_key import FORMAT
 
 from .credentials import MisplacedKeyError, is_pkcs12, load_file, naming_file
@@ -102,8 +103,6 @@ class _File(NamedTuple):
             raise
 
     def _locked(self, data: bytes, load: Callable[[bytes | None], list[Identity]], *, named: bool) -> list[Identity]:
-        from smime_session.recipients.locked import LockedIdentity, open_beside  # most keys are not
-
         if not self.ignore_certificates:
             keys = self._later(partial(load_private_keys, data))
             if found := open_beside(data, lambda: [each.private_key for each in keys()]):

@@ -18,7 +18,7 @@ from pathlib import Path
 from smime_session import SmimeError, addresses_of, encrypt, load_certificates, recipient_for
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
-HERE = {"localhost", "127.0.0.1", "::1"}  # nobody listens on the way to this machine
+HERE = {"localhost", "127.0.0.1", "::1"}  # what is sent there does not leave this machine
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from smime_session.arguments import check_identities
 from smime_session.cms.pbkdf2 import too_many_iterations
 from smime_session.errors import DecryptionError, LimitError, MessageError, NoMatchError, PolicyError
+from smime_session.recipients.locked import unlocked_if_needed
 from smime_session.recipients.registry import (
     NamedIdentity,
     is_laborious,
@@ -62,8 +63,6 @@ class Candidates:
     def __init__(self, header: EnvelopeHeader, identities: Sequence[Identity], policy: Policy) -> None:
         check_identities(identities)
         if any(map(is_locked, identities)):
-            from smime_session.recipients.locked import unlocked_if_needed  # few are
-
             identities = unlocked_if_needed(identities, header.wrapped_keys)
         self._header = header
         self._identities = identities

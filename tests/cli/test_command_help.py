@@ -72,7 +72,7 @@ def test_help_fits_a_terminal(path: tuple[str, ...]) -> None:
 
 
 def test_the_longest_helps_are_short() -> None:
-    """Whoever wants to change recipients reads one page and no more."""
+    """What ``rewrap`` can do takes a page, and no more."""
     assert len(_help(("rewrap",)).splitlines()) <= 60
     assert len(_help(("decrypt",)).splitlines()) <= 45
 

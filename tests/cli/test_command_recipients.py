@@ -64,7 +64,7 @@ PASSED_OVER: Final = (
 
 
 def test_what_cannot_be_used_is_passed_over_beside_what_can() -> None:
-    """An expired and a signing certificate block nobody if the file has a usable one of the same address."""
+    """An expired and a signing certificate block no recipient if the file has a usable one of the same address."""
     status, _, said = _run("encrypt", "-r", "bobs.pem", "letter.eml", "-o", "out.eml")
     assert status == 0
     assert re.fullmatch(PASSED_OVER, said), said
@@ -84,7 +84,7 @@ def test_what_cannot_be_used_is_passed_over_by_rewrap() -> None:
 
 @pytest.mark.parametrize("files", [["old.pem"], ["old.pem", "bob.pem"], ["mixed.pem"]])
 def test_what_cannot_be_used_is_refused_where_its_address_has_nothing_better(files: list[str]) -> None:
-    """Alone, or beside a certificate of somebody else, or of another file, it stops everything."""
+    """Alone, or beside a certificate of another address or in another file, it stops everything."""
     arguments = [each for file in files for each in ("-r", file)]
     status, _, said = _run("encrypt", *arguments, "letter.eml")
     assert status == 1
@@ -192,7 +192,7 @@ def test_an_argument_too_many_is_misuse() -> None:
 
 
 def test_a_certificate_that_soon_expires_is_named(folder: Path) -> None:
-    """Whoever encrypts for it learns of it in time, wherever it was found; ``--quiet`` says nothing."""
+    """The sender learns of it in time, wherever it was found; ``--quiet`` says nothing."""
     soon = new_identity("dana@example.org", key_type="p256", days=29)
     (folder / "soon.pem").write_bytes(soon.certificate_pem)
     (folder / "store" / "dana.pem").write_bytes(soon.certificate_pem)

@@ -91,17 +91,17 @@ def test_no_more_is_unlocked_than_a_message_needs() -> None:
     sealed = encrypt(MAIL, [each.certificate for each in (bob, carol)])
     first, second, other, closed = Safe(bob), Safe(carol), Safe(dana), Safe(carol)
     ready = load_identities(carol.private_key_pem + carol.certificate_pem, PASSPHRASE)
-    everybody = [*closed.closed(), *other.beside(), *first.beside(), *second.beside()]
-    assert decrypt(sealed, [*everybody, *ready]).message == MAIL
+    everyone = [*closed.closed(), *other.beside(), *first.beside(), *second.beside()]
+    assert decrypt(sealed, [*everyone, *ready]).message == MAIL
     assert [each.opened for each in (first, second, other, closed)] == [0, 0, 0, 0]
-    assert decrypt(sealed, everybody).message == MAIL
+    assert decrypt(sealed, everyone).message == MAIL
     assert [bool(each.opened) for each in (first, second, other, closed)] == [True, False, False, False]
     assert decrypt(sealed, [*closed.closed(), *other.beside()]).message == MAIL
     assert [bool(each.opened) for each in (other, closed)] == [False, True]
 
 
 def test_a_key_that_may_not_be_meant_leaves_no_other_locked() -> None:
-    """A key without its certificate, or a password, may be for anybody: what is locked is tried as well."""
+    """A key without its certificate, or a password, may be for any recipient: what is locked is tried as well."""
     bob = _made("bob", "rsa2048")
     bare = load_identities(_made("eve", "rsa2048").private_key_pem, PASSPHRASE)
     sealed = encrypt(MAIL, [bob.certificate, Password("the right one")])
@@ -111,7 +111,7 @@ def test_a_key_that_may_not_be_meant_leaves_no_other_locked() -> None:
 
 
 def test_who_is_not_addressed_is_not_unlocked() -> None:
-    """A message for somebody else asks for no passphrase; a file that says nothing is unlocked to know."""
+    """A message for another recipient asks for no passphrase; a file that says nothing is unlocked to know."""
     bob, carol = _made("bob"), _made("carol")
     sealed = encrypt(MAIL, [bob.certificate])
     safe, closed = Safe(carol), Safe(carol)
@@ -136,7 +136,7 @@ def test_what_stays_locked_is_told() -> None:
 
 
 def test_a_closed_identity_unwraps_by_itself() -> None:
-    """Whoever asks it directly gets what the identities in the file answer."""
+    """A caller that asks it directly gets what the identities in the file answer."""
     (closed,) = Safe(_made("carol")).closed()
     with pytest.raises(NoMatchError, match="given: the locked key"):
         closed.unwrap([])
