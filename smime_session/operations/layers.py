@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 MAX_LAYERS: Final = 8  # of objects in one another; signed, encrypted and signed again are three
 MAX_OBJECTS: Final = 32  # in one mail: each costs private-key operations; a digest of encrypted mails has a dozen
 
-_MARKS: Final = (b"pkcs7-", b".p7m", b"message/rfc822")
-"""What stands in the head of a part that is an S/MIME object, or may hold one that is encoded."""
+_SPENT: Final = frozenset({"max_trials", "max_password_iterations"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +81,20 @@ class FirstOpened(NamedTuple):
 def may_hold_objects(beginning: bytes) -> bool:
     """Tell by the head of a mail or an entity whether there may be S/MIME objects in it; most have none."""
     head = beginning[: find_body(beginning) or MAX_MAIL_HEADER_SIZE].lower()
-    return any(mark in head for mark in (b"multipart/", b"message/", *_MARKS))
+    return b"multipart/" in head or b"pkcs7-" in head or b"message/" in head or b".p7m" in head
 
 
 def mentions_objects(entity: bytes) -> bool:
-    """Tell whether an entity that is in memory may have S/MIME objects in it; nothing is parsed."""
+    """Tell whether an entity that is in memory may have S/MIME objects in it; nothing is parsed.
+
+    They say so in the heads of their parts, which stand in clear; a forwarded mail may be encoded.
+    """
     return may_hold_objects(entity) and _mentions(entity)
 
 
 def _mentions(octets: bytes) -> bool:
     lower = octets.lower()
-    return any(mark in lower for mark in _MARKS)
+    return b"pkcs7-" in lower or b".p7m" in lower or b"message/rfc822" in lower
 
 
 class Layers:
@@ -255,7 +257,7 @@ class Layers:
                 winner, content = open_whole_content(reader, candidates.all)
         except SmimeError as error:
             self.failure = self.failure or error
-            self._tell(place, kind, str(error))
+            self._tell(place, kind, self._words(error))
             return None
         self.repairs |= dict.fromkeys(repairs.told(reader.end, followed=reader.followed))
         algorithm = reader.parameters.algorithm
@@ -309,6 +311,12 @@ class Layers:
             max_trials=policy.max_trials - len(candidates.all),
             max_password_iterations=policy.max_password_iterations - candidates.iterations,
         )
+
+    def _words(self, error: SmimeError) -> str:
+        """Return what is wrong; of a limit that others have used up, that it is for all of them together."""
+        if isinstance(error, LimitError) and error.option in _SPENT and self.first is not None:
+            return f"all objects of the mail together take more work than {error.option} allows"
+        return str(error)
 
     def _tell(self, place: Place, kind: str, problem: str) -> None:
         self.parts.append(OpenedPart(place.number, kind, opened=False, problem=problem))
