@@ -124,6 +124,7 @@ class Layers:
         self.repairs: dict[str, None] = {}
         self.identities = identities
         self.policy = policy
+        self._spent = False
         self._left = MAX_OBJECTS
         self._room = MAX_EXPANDED_SIZE
 
@@ -306,6 +307,7 @@ class Layers:
     def spend(self, candidates: Candidates) -> None:
         """Take what trying some candidates cost off the limits of work."""
         policy = self.policy
+        self._spent = True
         self.policy = replace(
             policy,
             max_trials=policy.max_trials - len(candidates.all),
@@ -314,7 +316,7 @@ class Layers:
 
     def _words(self, error: SmimeError) -> str:
         """Return what is wrong; of a limit that others have used up, that it is for all of them together."""
-        if isinstance(error, LimitError) and error.option in _SPENT and self.first is not None:
+        if isinstance(error, LimitError) and error.option in _SPENT and self._spent:
             return f"all objects of the mail together take more work than {error.option} allows"
         return str(error)
 
