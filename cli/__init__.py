@@ -9,6 +9,8 @@
 ``passphrases``           what unlocks: from files, the environment, or typed
 ``recipients``            what ``-r`` names
 ``private_keys``          ``-i`` and what unlocks it
+``encrypting``            what encrypt and send share: recipients, algorithms, and encrypting with them
+``submitting``            the submission server, and handing mails to it
 ``shared_secrets``        passwords and shared keys, likewise
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced

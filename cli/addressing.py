@@ -101,7 +101,7 @@ def addressing_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*arguments, addressing=addressing, **options)
 
     options: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
-        click.option("--json", "as_json", is_flag=True, help="Write that report as JSON."),
+        click.option("--json", "as_json", is_flag=True, help="Write the report as JSON."),
         click.option("--dry-run", is_flag=True, help="Only say which certificate is chosen for each address."),
         click.option("--all-certs", "every", is_flag=True, help="Take all usable certificates of an address."),
         click.option("--no-header-recipients", is_flag=True, help="Do not read addresses from the mail."),

@@ -23,6 +23,7 @@ from smime_session import (
     RecipientError,
     SignerError,
     SmimeError,
+    SubmissionError,
 )
 from smime_session.errors import UnknownAddressError
 from smime_session.keys.private_key import UnsupportedLockError
@@ -124,7 +125,15 @@ _WAYS_ON: Final = {
 """What makes something readable of what is none, by its kind."""
 
 
-def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR0911  # one for each kind
+_SERVERS: Final = {
+    "insecure_certificate": "--smtp-ca FILE says whom to trust; --insecure-smtp-certificate takes any certificate",
+    "insecure_name": "it may be another server; --insecure-smtp-name takes its certificate all the same",
+    "security": "--security plaintext sends without TLS within this machine",
+}
+"""What accepts a submission server all the same, by the field of its value."""
+
+
+def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: C901, PLR0911  # one for each kind
     match error:
         case NotEnvelopeError(kind=str(kind)):
             return _WAYS_ON[kind]
@@ -144,6 +153,8 @@ def _hint(error: SmimeError, command: str | None) -> str | None:  # noqa: PLR091
             return f"--{option.replace('_', '-')} N accepts more"
         case NotSignedError() | SignerError():
             return _signature_hint(error)
+        case SubmissionError(option=str(option)):
+            return _SERVERS[option]
         case CredentialError() | RecipientError():
             return _credential_hint(error, command)
     return None

@@ -23,12 +23,16 @@ GROUPS: Final = {
         *("--strip-dkim", "--cipher", "--derive-content-key", "--rsa", "--identifier", "--opaque", "--type", "--days"),
         *("--signature", "--hash", "--sign-with", "--triple"),
     ),
+    "How it is sent": (
+        *("--smtp", "--security", "--user", "--smtp-password-file", "--smtp-token-command", "--smtp-ca", "--from"),
+        *("--notify", "--attempts", "--pause", "--timeout"),
+    ),
     "Keys": (
         *("--identity", "--passphrase", "--passphrase-file", "--ignore-certificates", "--password", "--shared-key"),
         "--session-key",
     ),
     "Limits": (
-        *("--ca", "--crl"),
+        *("--insecure-smtp-certificate", "--ca", "--crl"),
         *("--require-authenticated", "--insecure-legacy", "--insecure-expired", "--insecure-address"),
         *("--insecure-untrusted", "--max-recipients"),
     ),
@@ -80,6 +84,14 @@ FAMILIES: Final = (
     Family(
         ("--insecure-expired", "--insecure-key-usage", "--insecure-extended-key-usage", "--insecure-key-size"),
         "Accept certificates that are not valid now, not for this, not for mail, or have small RSA keys.",
+    ),
+    Family(
+        ("--smtp-password-file", "--smtp-password-env"),
+        "Where the user's password is, instead of asking for it.",
+    ),
+    Family(
+        ("--insecure-smtp-certificate", "--insecure-smtp-name"),
+        "Accept any certificate of the server, or one for another name.",
     ),
     Family(
         ("--max-recipients", "--max-trials", "--max-password-iterations"),

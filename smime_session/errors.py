@@ -19,7 +19,7 @@
     │   └── LimitError                  it exceeds a named limit
     ├── NoMatchError                    it is addressed to none of the identities
     ├── OtherMessageError               the session key that was saved belongs to another message
-    ├── SubmissionError                 a mail could not be handed to its server: nothing was sent
+    ├── SubmissionError                 a mail could not be handed to its server, or not for all
     └── DecryptionError                 it did not open: the one failure of all that depends on a private key
 
 Each message is a lower-case sentence without a full stop that names the thing; the facts in it
@@ -224,7 +224,7 @@ class OtherMessageError(SmimeError):
 
 
 class SubmissionError(SmimeError):
-    """A mail cannot be handed to a submission server: nothing was sent.
+    """A mail cannot be handed to a submission server, or not to all of its recipients.
 
     Attributes:
         temporary: whether it may work later.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from smime_session import AES_128_GCM, MODERN, decrypt, encrypt, load_certificates, load_identities
+from tests.support.mail_server import HOST, mail_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+REMOTE = "mail.example.com --user alice"  # in its place, the commands take a server on this machine
 PAGES = [path for path in DOCUMENTS if path != README and re.search("^```(sh|python)$", path.read_text(), re.MULTILINE)]
 
 
@@ -33,10 +35,14 @@ def blocks(document: Path, language: str) -> list[str]:
 
 def run_commands(document: Path, folder: Path) -> None:
     """Run a document's command-line examples in a folder, one after the other."""
-    script = "\n".join(["set -eu", *blocks(document, "sh")])
+    with mail_server() as (_, port):
+        _run_script("\n".join(blocks(document, "sh")).replace(REMOTE, f"{HOST}:{port} --security plaintext"), folder)
+
+
+def _run_script(script: str, folder: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
-        ["sh", "-c", script],
+        ["sh", "-c", f"set -eu\n{script}"],
         cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,

@@ -84,7 +84,8 @@ def _start_tls(smtp: smtplib.SMTP, server: Server) -> None:
         SubmissionError: the server does not offer TLS, or someone on the way took the offer out.
     """
     if not smtp.has_extn("starttls"):
-        raise SubmissionError(f"{server} offers no STARTTLS, or it was taken out on the way: nothing was sent")
+        words = f"{server} offers no STARTTLS, or it was taken out on the way: nothing was sent"
+        raise SubmissionError(words, option="security" if server.is_loopback else None)
     code, text = smtp.starttls(context=tls_context(server))
     if code != 220:  # noqa: PLR2004  # "ready to start TLS"
         raise SubmissionError(f"{server} refuses STARTTLS: {reply(code, text).words}: nothing was sent")

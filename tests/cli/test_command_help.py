@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cli.help import FAMILIES, GROUPS
 from cli.root import SUBCOMMANDS, run
+from tests.support.mail_server import HOST, mail_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ def test_groups_and_families_name_what_is_there() -> None:
     there = {name for command in COMMANDS.values() for each in command.params for name in each.opts}
     assert {name for names in GROUPS.values() for name in names} <= there
     assert {name for family in FAMILIES for name in family.options} <= there
-    assert list(GROUPS) == [line[:-1] for line in _help(("rewrap",)).splitlines() if line[:-1] in GROUPS]
+    assert list(GROUPS) == [line[:-1] for line in _help(("send",)).splitlines() if line[:-1] in GROUPS]
 
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +95,12 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "certificates" / "bob.pem").write_bytes((tmp_path / "bob.pem").read_bytes())
     (tmp_path / "letter.eml").write_text("From: alice@example.com\nTo: bob@example.com\nSubject: Lunch\n\nAt noon?\n")
     shown = 0
-    for path in COMMANDS:
-        for line in re.findall(r"(?m)^  smime-session (.*)$", _help(path)):
-            shown += 1
-            status, _, said = _run(*shlex.split(line))
-            assert status == 0, (line, said)
+    remote = "mail.example.com --user alice"
+    with mail_server() as (behaviour, port):
+        for path in COMMANDS:
+            for line in re.findall(r"(?m)^  smime-session (.*)$", _help(path)):
+                shown += 1
+                status, _, said = _run(*shlex.split(line.replace(remote, f"{HOST}:{port} --security plaintext")))
+                assert status == 0, (line, said)
+    assert len(behaviour.received) == 1
     assert shown > len(COMMANDS) / 2
