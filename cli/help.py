@@ -21,7 +21,7 @@ GROUPS: Final = {
     "What is written": (
         *("--output", "--reseal", "--profile", "--hide-subject", "--headers", "--format", "--again", "--compress"),
         *("--strip-dkim", "--cipher", "--derive-content-key", "--rsa", "--identifier", "--opaque", "--type", "--days"),
-        *("--signature", "--hash", "--sign-with", "--triple"),
+        *("--signature", "--hash", "--announce", "--sign-with", "--triple"),
     ),
     "How it is sent": (
         *("--smtp", "--security", "--user", "--smtp-password-file", "--smtp-token-command", "--smtp-ca", "--from"),
@@ -29,7 +29,7 @@ GROUPS: Final = {
     ),
     "Keys": (
         *("--identity", "--passphrase", "--passphrase-file", "--ignore-certificates", "--password", "--shared-key"),
-        "--session-key",
+        *("--session-key", "--ca-key", "--ca-passphrase-file", "--unlocked"),
     ),
     "Limits": (
         *("--insecure-smtp-certificate", "--ca", "--crl"),
@@ -74,7 +74,7 @@ FAMILIES: Final = (
     ),
     Family(
         ("--shared-key", "--shared-key-id"),
-        "A shared key (16, 24 or 32 bytes, or as hexadecimal digits), and its identifier.",
+        "A shared key of 16, 24 or 32 bytes, and its name.",
     ),
     Family(
         ("--add-password", "--add-password-file", "--add-password-env"),
@@ -83,7 +83,7 @@ FAMILIES: Final = (
     Family(("--add-shared-key", "--add-shared-key-id"), "Add a recipient by a shared key."),
     Family(
         ("--insecure-expired", "--insecure-key-usage", "--insecure-extended-key-usage", "--insecure-key-size"),
-        "Accept certificates that are not valid now, not for this, not for mail, or have small RSA keys.",
+        "Accept what one check of certificates refuses.",
     ),
     Family(
         ("--smtp-password-file", "--smtp-password-env"),

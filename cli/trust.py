@@ -71,7 +71,7 @@ def signer_trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def trust_options(
     function: Callable[..., Any],
-    words: str = "Accept only certificates with a chain to those in this file or folder; repeat it for more.",
+    words: str = "Accept only certificates with a chain to these.",
 ) -> Callable[..., Any]:
     """Add ``--ca``, ``--crl`` and ``--ocsp``; the function gets them as one argument, ``trust``."""
 

@@ -130,8 +130,7 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
 
     Adding one needs a key that reads the message, removing one needs none. The encrypted content stays as it is, byte
     for byte. A removed recipient may have kept the message and its key: --reseal gives it a new one, and needs the
-    certificate, password or shared key of every recipient. With --ca, certificates of new recipients must have a
-    chain to one of ROOTS.
+    certificate, password or shared key of every recipient.
     """
     destination = Output(output)
     coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
