@@ -157,7 +157,7 @@ def _preparing(
     check_trust(trust)
     at = moment(at)
     now = letters(at)
-    issuers = _issuers_in(beside) if trust is not None else []
+    issuers = [each.whole for each in beside if trust is not None and (use := each.facts.use) and use.authority]
     by_key_identifier = profile.identifier == "key-identifier"
     kinds: dict[str, KeyKind | None] = {}  # looking there takes a fifth of the time that a company's certificates take
 
@@ -177,12 +177,6 @@ def _preparing(
         return kind.recipient(key, name, profile, use.capabilities if use else ())
 
     return prepare
-
-
-def _issuers_in(certificates: Iterable[Certificate]) -> list[x509.Certificate]:
-    from smime_session.certificates.trust import issuers_in  # for those who say whom to trust
-
-    return issuers_in(each.whole for each in certificates)
 
 
 def distrust(  # noqa: PLR0913  # what a verdict depends on
