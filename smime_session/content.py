@@ -345,4 +345,4 @@ class _ChaCha20Poly1305Opener(_ChaCha20Poly1305):
 
 def _check_size(name: str, size: int, limit: int) -> None:
     if size > limit:
-        raise LimitError(f"the size of the content of an {name} message", limit, "octets")
+        raise LimitError(f"the size of the content of an {name} message", limit, "bytes")

@@ -151,7 +151,7 @@ class MalformedError(MessageError):
     """
 
     def __init__(self, problem: str, offset: int | None = None) -> None:
-        super().__init__(problem if offset is None else f"{problem} (at octet {offset} of the CMS object)")
+        super().__init__(problem if offset is None else f"{problem} (at byte {offset} of the CMS object)")
         self.offset = offset
 
 

@@ -128,7 +128,7 @@ def _direct_parameters(identifier: AlgorithmIdentifier) -> ContentParameters:
         return _gcm_parameters(algorithm, parameters)
     vector = _rc2_vector(parameters) if algorithm is algorithms.RC2_CBC else parameters.octets()
     if len(vector) != algorithm.nonce_size:
-        raise MalformedError(f"the initialisation vector of {algorithm.name} has {len(vector)} octets")
+        raise MalformedError(f"the initialisation vector of {algorithm.name} has {len(vector)} bytes")
     return ContentParameters(algorithm, vector, algorithm.tag_size)
 
 
@@ -157,7 +157,7 @@ def _gcm_parameters(algorithm: ContentEncryption, parameters: asn1.Element) -> C
     nonce = children[0].octets()
     tag_size = children[1].integer() if len(children) > 1 else _DEFAULT_TAG_SIZE
     if len(nonce) not in _GCM_NONCE_SIZES:
-        raise MalformedError(f"the nonce of {algorithm.name} has {len(nonce)} octets")
+        raise MalformedError(f"the nonce of {algorithm.name} has {len(nonce)} bytes")
     if not MIN_TAG_SIZE <= tag_size <= algorithm.tag_size:
-        raise MalformedError(f"a tag of {tag_size} octets is not allowed for {algorithm.name}")
+        raise MalformedError(f"a tag of {tag_size} bytes is not allowed for {algorithm.name}")
     return ContentParameters(algorithm, nonce, tag_size)

@@ -69,7 +69,7 @@ def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str, limit:
         raise MalformedError("the parameters of PBKDF2 are malformed")
     salt, iterations, *rest = children
     if rest and rest[0].tag == asn1.INTEGER and (stated := rest.pop(0).integer()) != size:
-        raise MalformedError(f"PBKDF2 is to make a key of {stated} octets for {purpose}")
+        raise MalformedError(f"PBKDF2 is to make a key of {stated} bytes for {purpose}")
     if len(rest) > 1:
         raise MalformedError("the parameters of PBKDF2 are malformed")
     prf = _prf_from(codec.algorithm_identifier_from(rest[0])) if rest else _DEFAULT_PRF
@@ -79,7 +79,7 @@ def pbkdf2_from(identifier: AlgorithmIdentifier, size: int, purpose: str, limit:
 def _salt_from(element: asn1.Element) -> bytes:
     salt = element.octets()  # a salt source in its place was never specified (RFC 8018, A.2)
     if len(salt) > MAX_SALT_SIZE:
-        raise MalformedError(f"the salt of PBKDF2 has {len(salt)} octets")
+        raise MalformedError(f"the salt of PBKDF2 has {len(salt)} bytes")
     return salt
 
 

@@ -154,7 +154,7 @@ class Stream:
             return self.element(limit, what).expect(tag).contents
         _, size = self._header()
         if size is None or self._before + self._at + size > limit:  # the former only if ``tag`` is a constructed one
-            raise LimitError(what, limit, "octets")
+            raise LimitError(what, limit, "bytes")
         return self._take(size)
 
     def _collect(self, octets: list[bytes], limit: int, what: str, depth: int) -> None:
@@ -166,14 +166,14 @@ class Stream:
         tag, size = self._header()
         if size is not None:
             if self._before + self._at + size > limit:
-                raise LimitError(what, limit, "octets")
+                raise LimitError(what, limit, "bytes")
             octets.append(b"".join((OCTETS[tag], length(size), self._take(size))))
             return
         octets += OCTETS[tag], INDEFINITE
         self.indefinite = True
         while self._look(2) != END_OF_CONTENTS:
             if self.offset > limit:
-                raise LimitError(what, limit, "octets")
+                raise LimitError(what, limit, "bytes")
             self._collect(octets, limit, what, depth + 1)
         octets.append(self._take(len(END_OF_CONTENTS)))
 

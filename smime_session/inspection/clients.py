@@ -158,8 +158,8 @@ GPGSM: Final = Client(
     (
         Rule(_derived, "no", _NO_DERIVATION),
         Rule(_aes_cbc, "yes", _AES_CBC),
-        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message leaves its size out"),
-        Rule(_gcm, "no", "it opens AES-GCM only with a tag of 12 octets"),
+        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 bytes only if the message leaves its size out"),
+        Rule(_gcm, "no", "it opens AES-GCM only with a tag of 12 bytes"),
         Rule(_chacha20, "no", "it does not know ChaCha20-Poly1305"),
         Rule(_triple_des, "yes", _TRIPLE_DES),
         Rule(_rc2, "no", "it does not know RC2"),
@@ -171,7 +171,7 @@ OPENSSL: Final = Client(
     (
         Rule(_derived, "no", _NO_DERIVATION),
         Rule(_aes_cbc, "yes", _AES_CBC),
-        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 octets only if the message writes its size out"),
+        Rule(_gcm_with_default_tag, "unknown", "it opens a tag of 12 bytes only if the message writes its size out"),
         Rule(_gcm, "yes", "its cms command opens AES-GCM, its smime command does not"),
         Rule(_chacha20, "no", "it does not know ChaCha20-Poly1305 in messages"),
         Rule(_triple_des, "yes", _TRIPLE_DES),

@@ -58,7 +58,7 @@ def _load(oid: str, encoded: bytes, name: str) -> PrivateKey:
             words = f"the {name} private key lacks its seed: export it again with the seed"
             raise UnusableKeyError(words, name=name, use="not usable: lacks its seed")
         if len(seed) != _SEED_SIZE:
-            raise CredentialError(f"the {name} private key is broken: its seed has {len(seed)} octets")
+            raise CredentialError(f"the {name} private key is broken: its seed has {len(seed)} bytes")
         key = _from_seed(oid, seed)
         if expanded is not None and not _belongs(expanded, key, seed):
             what = "its seed and its expanded key contradict each other"

@@ -188,7 +188,7 @@ def read_head(
         if (end or len(read)) > limit:
             if not begins_like_mail(read):
                 raise no_mail(read)
-            raise LimitError("the size of the mail header", limit, "octets")
+            raise LimitError("the size of the mail header", limit, "bytes")
         if end:
             return read[:end], memoryview(read)[end:]
     if not read:

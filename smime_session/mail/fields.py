@@ -105,7 +105,7 @@ def parse_fields(head: bytes, *, first_line: int = 1) -> tuple[Field, ...]:
         line = first_line + head.count(b"\n", 0, position)
         if line == 1 and not begins_like_mail(head):
             raise no_mail(head)
-        raise NotMailError(f"line {line} is not a line of a mail header: it holds a NUL octet")
+        raise NotMailError(f"line {line} is not a line of a mail header: it holds a NUL byte")
     found = _FIELD_OR_REST.findall(head)
     rest = found.pop()[2] if found and found[-1][2] else b""
     if not found or rest not in (b"", b"\n", b"\r\n"):

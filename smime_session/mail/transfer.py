@@ -281,7 +281,7 @@ def _explain(characters: bytes) -> str:
 
 def _kind_of(character: bytes) -> str:
     if not character.isascii():
-        return "an octet outside ASCII"
+        return "a byte outside ASCII"
     if not character.decode("ascii").isprintable():
         return "a control character"
     return f"the character {character.decode('ascii')}"
@@ -354,7 +354,7 @@ class QuotedPrintableDecoder:
             end = len(text) if self._at_end else text.rfind(b"\n") + 1
             self._rest = text[end:]
             if len(self._rest) > MAX_QUOTED_LINE:
-                raise LimitError("the length of a line of the quoted-printable text", MAX_QUOTED_LINE, "octets")
+                raise LimitError("the length of a line of the quoted-printable text", MAX_QUOTED_LINE, "bytes")
             if decoded := self._decode(text[:end]):
                 return decoded
         return b""

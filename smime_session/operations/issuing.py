@@ -67,7 +67,7 @@ def check_choices(days: int, passphrase: bytes | None) -> None:
     if not 1 <= days <= MAX_DAYS:
         raise CredentialError(f"a certificate is valid for 1 to {MAX_DAYS:,} days, not {days:,}")
     if passphrase is not None and not 1 <= len(passphrase) <= MAX_PASSPHRASE_SIZE:
-        raise CredentialError(f"a passphrase has 1 to {MAX_PASSPHRASE_SIZE:,} octets, not {len(passphrase):,}")
+        raise CredentialError(f"a passphrase has 1 to {MAX_PASSPHRASE_SIZE:,} bytes, not {len(passphrase):,}")
 
 
 def validity_from(at: datetime | None, days: int) -> tuple[datetime, datetime]:

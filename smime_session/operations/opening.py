@@ -234,7 +234,7 @@ def read_trailer(reader: EnvelopeReader) -> EnvelopeTrailer:
     trailer = reader.trailer()
     found, announced = len(trailer.tag), reader.parameters.tag_size
     if found != announced:
-        raise MalformedError(f"the tag has {found} octets, not the {announced} announced")
+        raise MalformedError(f"the tag has {found} bytes, not the {announced} announced")
     if reader.authenticated:
         check_content_type(reader.header.inner_content_type, trailer.authenticated_attributes)
     return trailer

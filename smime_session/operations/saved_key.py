@@ -158,7 +158,7 @@ def _read(data: bytes) -> SavedSessionKey | str:
         return f"the fingerprint of the message is not {2 * _FINGERPRINT_SIZE} hexadecimal digits"
     key = _decoded(values["key"], a2b_base64, lambda octets: b2a_base64(octets, newline=False).decode())
     if key is None or len(key) != algorithm.key_size:
-        return f"the saved session key is not {algorithm.key_size} octets in base64, as {algorithm.name} takes"
+        return f"the saved session key is not {algorithm.key_size} bytes in base64, as {algorithm.name} takes"
     return SavedSessionKey(SessionKey.adopt(key), algorithm, fingerprint)
 
 

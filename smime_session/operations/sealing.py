@@ -155,7 +155,7 @@ def refuse_unreadable(header: EnvelopeHeader, recipients: int, policy: Policy = 
         raise LimitError("the number of recipients", policy.max_recipients, option="max_recipients")
     room = policy.max_header_size - _ALL_BUT_RECIPIENTS - len(header.originator_info or b"")
     if sum([len(wrapped.encoded) for wrapped in header.wrapped_keys]) > room:
-        raise LimitError("the size of the keys encrypted for all recipients", room, "octets")
+        raise LimitError("the size of the keys encrypted for all recipients", room, "bytes")
     check_limits(header.wrapped_keys, policy)
 
 

@@ -70,7 +70,7 @@ def test_a_recipient_info_that_cannot_be_used_hides_no_other(alice: Person, orde
 def test_nonces_of_wrong_sizes_are_malformed(alice: Person, size: int) -> None:
     """A nonce that the cipher would not take, or that is there to overflow something, is measured first."""
     words = assert_refused(Forgery(recipient_info(alice), parameters=_gcm(bytes(size))).encoded, [alice.identity])
-    assert words == f"the nonce of AES-256-GCM has {size} octets"
+    assert words == f"the nonce of AES-256-GCM has {size} bytes"
 
 
 @pytest.mark.parametrize("size", [8, 11, 12, 13, 16, 128])

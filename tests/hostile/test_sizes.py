@@ -270,7 +270,7 @@ def test_an_endless_header_is_not_read_to_its_end(alice: Person) -> None:
             return (b"Subject: x\n" * (size // 11 + 1))[:size]
 
     source = Endless()
-    with pytest.raises(LimitError, match=r"^the size of the mail header exceeds the limit of [0-9,]+ octets$"):
+    with pytest.raises(LimitError, match=r"^the size of the mail header exceeds the limit of [0-9,]+ bytes$"):
         inspect(source, [alice.identity])  # type: ignore[arg-type]  # it has what is needed of a binary file
     assert source.served < 2 * MAX_MAIL_HEADER_SIZE
 

@@ -58,7 +58,7 @@ HEADS: Final[dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]]] = {
     "name outside ASCII": (_second("X-Größe: foo".encode()), (LINE_2,)),
     "zero": (
         _second(b"X-A: a\0b"),
-        ("line 2 is not a line of a mail header: it holds a NUL octet, and was passed over",),
+        ("line 2 is not a line of a mail header: it holds a NUL byte, and was passed over",),
     ),
     "no colon first": (_first(b"MIME nonsense"), (LINE_1,)),
     "blank in the name first": (_first(b"Bad Header: 1"), (LINE_1,)),

@@ -48,7 +48,7 @@ EXAMPLES = (
     (SubmissionError("the name is not found", temporary=True), "the name is not found"),
     (AlreadyEncryptedError("PGP/MIME"), "the mail is encrypted already (PGP/MIME)"),
     (MalformedError("a value is cut off"), "a value is cut off"),
-    (MalformedError("a value is cut off", 7), "a value is cut off (at octet 7 of the CMS object)"),
+    (MalformedError("a value is cut off", 7), "a value is cut off (at byte 7 of the CMS object)"),
     (UnsupportedAlgorithmError("hash function", "1.2.3"), "the hash function (1.2.3) is not supported"),
     (UnsupportedAlgorithmError("cipher", "1.2.3", "RC4"), "the cipher RC4 (1.2.3) is not supported"),
     (PolicyError("it is not authenticated", option="require_authenticated"), "it is not authenticated"),

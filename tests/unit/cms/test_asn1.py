@@ -324,7 +324,7 @@ def test_leaving_before_the_end_is_malformed() -> None:
     """What is left in a value is never passed over in silence."""
     stream = Stream(blocks(b"\x30\x03\x02\x01\x05", 2))
     stream.enter(asn1.SEQUENCE)
-    with pytest.raises(MalformedError, match=r"at octet 2 of the CMS object"):
+    with pytest.raises(MalformedError, match=r"at byte 2 of the CMS object"):
         stream.leave()
 
 

@@ -124,7 +124,7 @@ def test_nonces_of_other_sizes_are_read(size: int) -> None:
 @pytest.mark.parametrize("size", [0, 1, 7, 129, 65536])
 def test_nonces_that_no_cipher_takes_are_malformed(size: int) -> None:
     """A nonce is measured before a cipher sees it."""
-    with pytest.raises(MalformedError, match=f"the nonce of AES-256-GCM has {size} octets"):
+    with pytest.raises(MalformedError, match=f"the nonce of AES-256-GCM has {size} bytes"):
         content_algorithm.parameters_from(_gcm(bytes(size), 16))
 
 
@@ -142,7 +142,7 @@ def test_an_absent_tag_size_is_the_default() -> None:
 @pytest.mark.parametrize("size", [-16, -1, 0, 1, 4, 8, 11, 17, 32, 1 << 64])
 def test_other_tag_sizes_are_malformed(size: int) -> None:
     """A tag that is too short to prove anything, or longer than any, is refused by its announcement."""
-    with pytest.raises(MalformedError, match=f"a tag of {size} octets is not allowed"):
+    with pytest.raises(MalformedError, match=f"a tag of {size} bytes is not allowed"):
         content_algorithm.parameters_from(_gcm(NONCE, size))
 
 

@@ -135,7 +135,7 @@ def test_what_is_no_ml_kem_key_is_broken(private_key: bytes) -> None:
 @pytest.mark.parametrize("size", [0, 1, 32, 63, 65, 128])
 def test_a_seed_of_another_size_is_refused(size: int) -> None:
     """A seed has 64 octets."""
-    problem = f"the ML-KEM-768 private key is broken: its seed has {size} octets"
+    problem = f"the ML-KEM-768 private key is broken: its seed has {size} bytes"
     assert refusal(pkcs8(seed_form(bytes(size)))) == problem
     assert refusal(pkcs8(both_form(bytes(size), expanded(KEY)))) == problem
 

@@ -86,7 +86,7 @@ def test_a_head_is_limited() -> None:
     """A head of the limit is read, one octet more is refused."""
     head = b"X: " + b"a" * 93 + b"\r\n\r\n"
     assert read_head(blocks(head + b"body", 7), limit=100)[0] == head
-    with pytest.raises(LimitError, match=r"^the size of the mail header exceeds the limit of 99 octets$"):
+    with pytest.raises(LimitError, match=r"^the size of the mail header exceeds the limit of 99 bytes$"):
         read_head(blocks(head + b"body", 7), limit=99)
     with pytest.raises(LimitError):
         read_head(lambda: b"X: no end\n")

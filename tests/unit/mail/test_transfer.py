@@ -129,7 +129,7 @@ def test_a_text_that_is_cut_off_is_refused(rows: int, lost: int) -> None:
         (b"-", "the character -"),
         (b"\x1b", "a control character"),
         (b"\0", "a control character"),
-        (b"\xff", "an octet outside ASCII"),
+        (b"\xff", "a byte outside ASCII"),
     ],
 )
 @pytest.mark.parametrize("place", [0, 30, 78 * 500 + 3, 78 * 999 + 75, 78 * 999 + 76, 78 * 999 + 77])

@@ -110,7 +110,7 @@ def test_what_no_reader_would_trust_is_not_issued(ca: NewAuthority) -> None:
         ("a\nb", {}, "the name of an authority is printable"),
         ("CA", {"key_type": "x25519"}, "an authority has no key of type 'x25519': choose one of rsa2048, "),
         ("CA", {"days": 0}, "a certificate is valid for 1 to 36,525 days, not 0"),
-        ("CA", {"passphrase": b""}, "a passphrase has 1 to 1,023 octets, not 0"),
+        ("CA", {"passphrase": b""}, "a passphrase has 1 to 1,023 bytes, not 0"),
     ],
 )
 def test_what_an_authority_cannot_have(name: str, options: dict[str, object], words: str) -> None:

@@ -298,7 +298,7 @@ def test_a_year_past_the_calendar_is_refused() -> None:
 @pytest.mark.parametrize("passphrase", [b"", b"x" * 1024])
 def test_a_passphrase_that_cannot_lock_is_refused(passphrase: bytes) -> None:
     """An empty passphrase does not mean an unlocked key, and the passphrase is not repeated."""
-    with pytest.raises(CredentialError, match=r"^a passphrase has 1 to 1,023 octets, not") as caught:
+    with pytest.raises(CredentialError, match=r"^a passphrase has 1 to 1,023 bytes, not") as caught:
         new_identity("alice@example.org", passphrase=passphrase)
     assert "xx" not in str(caught.value)
 

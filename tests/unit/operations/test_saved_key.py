@@ -295,7 +295,7 @@ NOT_ONE = "the file holds no saved session key"
 VERSION = "in a version of the format that is not supported: only version 1 is"
 FIELDS = "does not have the fields format, version, .*, each once and no others"
 ALGORITHM = "names a content-encryption algorithm that is not known here"
-NOT_A_KEY = "is not 32 octets in base64, as AES-256-GCM takes"
+NOT_A_KEY = "is not 32 bytes in base64, as AES-256-GCM takes"
 NOT_A_FINGERPRINT = "the fingerprint of the message is not 64 hexadecimal digits"
 
 

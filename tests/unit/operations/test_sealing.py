@@ -100,7 +100,7 @@ def test_a_header_that_is_too_large_to_read_is_not_written() -> None:
     refuse_unreadable(_header(room), 1)
     refuse_unreadable(_header(room - 5, b"\xa0\x03\x30\x01\x00"), 1)
     for header in (_header(room + 1), _header(room - 4, b"\xa0\x03\x30\x01\x00")):
-        with pytest.raises(LimitError, match=r"^the size of the keys encrypted for all recipients exceeds .* octets$"):
+        with pytest.raises(LimitError, match=r"^the size of the keys encrypted for all recipients exceeds .* bytes$"):
             refuse_unreadable(header, 1)
     refuse_unreadable(_header(room + 1), 1, replace(DEFAULT, max_header_size=MAX_HEADER_SIZE + 1))
 

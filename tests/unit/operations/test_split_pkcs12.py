@@ -69,7 +69,7 @@ def test_what_cannot_be_split() -> None:
         split_pkcs12(_file(None, ALICE), PASSPHRASE)
     with pytest.raises(CredentialError, match="the PKCS#12 file holds a private key without its certificate"):
         split_pkcs12(_file(KEY, None), PASSPHRASE)
-    with pytest.raises(CredentialError, match="a passphrase has 1 to 1,023 octets, not 0"):
+    with pytest.raises(CredentialError, match="a passphrase has 1 to 1,023 bytes, not 0"):
         split_pkcs12(_file(), PASSPHRASE, lock=b"")
     made = new_authority("CA", key_type="p256", at=NOW)
     with pytest.raises(CredentialError, match="this is a private key, not a PKCS#12 file"):
