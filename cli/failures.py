@@ -25,6 +25,7 @@ from smime_session import (
     SmimeError,
     SubmissionError,
 )
+from smime_session.certificates.files import Kind
 from smime_session.errors import UnknownAddressError
 from smime_session.keys.private_key import UnsupportedLockError
 
@@ -169,7 +170,9 @@ def _signature_hint(error: NotSignedError | SignerError) -> str | None:
     return None
 
 
-def _credential_hint(error: CredentialError | RecipientError, command: str | None) -> str | None:
+def _credential_hint(  # noqa: PLR0911  # one for each kind
+    error: CredentialError | RecipientError, command: str | None
+) -> str | None:
     match error:
         case PassphraseError(missing=True):
             return "it is asked for on a terminal; --passphrase-file or --passphrase-env gives it in a script"
@@ -177,6 +180,10 @@ def _credential_hint(error: CredentialError | RecipientError, command: str | Non
             return "--session-key takes it"
         case CredentialError(__cause__=UnsupportedLockError(container=str(container))):
             return f"{_CONVERSIONS[container]} makes a file of it that opens, if OpenSSL reads it"
+        case CredentialError() if str(error).endswith(f"this is {Kind.CERTIFICATE}, not a private key"):
+            return "the private key that belongs to it is in another file, mostly .key or .p12"
+        case CredentialError() if str(error).endswith(f"this is {Kind.PRIVATE_KEY}, not a certificate"):
+            return "the certificate that belongs to it is in another file, mostly .pem or .crt; never give the key away"
         case UnknownAddressError():
             return "--certificates FILE names a file with the certificate of that address"
         case RefusedError(guard=str(guard)):
