@@ -58,7 +58,9 @@ def contains_object(encoded: bytes) -> bool:
     if len(encoded) < 2 or encoded[0] != 0x30:  # noqa: PLR2004  # a SEQUENCE and its length
         return False
     inside = encoded[2 + max(0, encoded[1] - 0x80) :]  # long lengths count their octets (X.690, 8.1.3.5)
-    return inside[:1] == b"\x06" and inside[2:].startswith(_CMS)
+    if inside[:1] != b"\x06" or not inside[2:].startswith(_CMS):
+        return False
+    return inside[2 + inside[1] :][:1] in {b"", b"\xa0"}  # what stands inside of an envelope has no such content
 
 
 def find_object_line(text: bytes) -> int:

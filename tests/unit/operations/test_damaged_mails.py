@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from smime_session import (
@@ -173,6 +173,9 @@ def test_repairing_weakens_no_check(alice: Person, sent: dict[str, bytes], place
 
 @SETTINGS
 @given(st.lists(st.tuples(st.integers(0, 4000), st.sampled_from([b"!", b"\0", b"> ", b"\xff", b"*-.\r\n", b"\r"]))))
+@example(
+    [*[(0, b"!")] * 2, (0, b"> "), *[(0, b"*-.\r\n")] * 2, (498, b"*-.\r\n")]
+)  # the envelope's content begins a line
 def test_what_is_no_base64_may_stand_anywhere(
     alice: Person, sent: dict[str, bytes], strange: list[tuple[int, bytes]]
 ) -> None:
