@@ -107,6 +107,11 @@ class TrustAnchors:
         self._revocation = Revocation(crls, responder)
         self._store: Store | None = None
 
+    @property
+    def roots(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that are trusted."""
+        return self._roots
+
     @classmethod
     def load(
         cls,

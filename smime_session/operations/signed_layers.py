@@ -69,7 +69,7 @@ class Judge:
     """
 
     def __init__(self, trust: TrustAnchors | None, policy: Policy) -> None:
-        self._checks = Checks(trust, (), moment(None), policy)
+        self._checks = Checks(trust, getattr(trust, "roots", ()), moment(None), policy)
 
     def clear(self, mail: bytes, signed: SignedPart, number: str) -> list[Signature]:
         """Judge the signatures beside a part of a mail, and nothing inside it; none if it has none.

@@ -76,7 +76,7 @@ def verify(  # noqa: PLR0913  # most leave most of them as they are
     Args:
         message: a mail, or (as bytes, or octets in another buffer) a bare CMS object in DER, BER, PEM or base64.
         trust: the roots that are trusted; without one, nothing is.
-        certificates: those of signers whose certificate is not in the message.
+        certificates: those of signers whose certificate is not in the message; roots need not be given again.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
         policy: what is accepted; ``insecure_legacy`` accepts SHA-1 and MD5.
         accept: the verdicts with which the content is returned.
@@ -139,7 +139,7 @@ def _checks(
     for each in known:
         check_certificate(each)
     check_trust(trust)
-    return Checks(trust, known, moment(at), policy)
+    return Checks(trust, (*known, *getattr(trust, "roots", ())), moment(at), policy)
 
 
 def _verify(

@@ -36,6 +36,8 @@ import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x509.AlgorithmIdentifier;
 import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.SubjectKeyIdentifier;
+import org.bouncycastle.cert.X509CertificateHolder;
+import org.bouncycastle.cert.jcajce.JcaX509CertificateHolder;
 import org.bouncycastle.cms.CMSAlgorithm;
 import org.bouncycastle.cms.CMSAuthEnvelopedData;
 import org.bouncycastle.cms.CMSAuthEnvelopedDataGenerator;
@@ -44,6 +46,8 @@ import org.bouncycastle.cms.CMSEnvelopedDataParser;
 import org.bouncycastle.cms.CMSEnvelopedDataStreamGenerator;
 import org.bouncycastle.cms.CMSException;
 import org.bouncycastle.cms.CMSProcessableByteArray;
+import org.bouncycastle.cms.CMSSignedData;
+import org.bouncycastle.cms.CMSSignedDataGenerator;
 import org.bouncycastle.cms.KeyAgreeRecipientId;
 import org.bouncycastle.cms.KEKRecipientId;
 import org.bouncycastle.cms.KeyTransRecipientId;
@@ -54,6 +58,9 @@ import org.bouncycastle.cms.RecipientId;
 import org.bouncycastle.cms.RecipientInfoGenerator;
 import org.bouncycastle.cms.RecipientInformation;
 import org.bouncycastle.cms.RecipientInformationStore;
+import org.bouncycastle.cms.SignerInformation;
+import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoGeneratorBuilder;
+import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoVerifierBuilder;
 import org.bouncycastle.cms.jcajce.JceCMSContentEncryptorBuilder;
 import org.bouncycastle.cms.jcajce.JceKeyAgreeEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyAgreeRecipient;
@@ -88,6 +95,8 @@ import org.bouncycastle.operator.jcajce.JcaAlgorithmParametersConverter;
  *             shared=KEY, after  name=…
  *             password=…, after  prf=SHA-256  iterations=…  kek=AES-256-CBC
  * do=decrypt  envelope=…  and one of  certificate=… with key=PKCS#8,  shared=KEY with name=…,  password=…
+ * do=sign     data=…  key=PKCS#8  certificate=…  algorithm=SHA256withRSA  attached=yes|no
+ * do=verify   signed=…  and the data=… where they are beside it; the answer is the data
  * do=version
  * </pre>
  */
@@ -155,11 +164,45 @@ public final class BouncyCastle {
             case "encrypt":
                 return AUTHENTICATED.containsKey(request.one("content"))
                     ? encryptAuthenticated(request) : encrypt(request);
+            case "sign":
+                return sign(request);
+            case "verify":
+                return verify(request);
             case "decrypt":
                 return decrypt(request);
             default:
                 return new BouncyCastleProvider().getInfo().getBytes(StandardCharsets.UTF_8);
         }
+    }
+
+    private static byte[] sign(Request request) throws Exception {
+        X509Certificate certificate = certificate(request.bytes("certificate"));
+        PrivateKey key = privateKey(request.bytes("key"));
+        CMSSignedDataGenerator generator = new CMSSignedDataGenerator();
+        generator.addSignerInfoGenerator(new JcaSimpleSignerInfoGeneratorBuilder().setProvider("BC")
+            .build(request.one("algorithm"), key, certificate));
+        generator.addCertificate(new JcaX509CertificateHolder(certificate));
+        CMSProcessableByteArray data = new CMSProcessableByteArray(request.bytes("data"));
+        return generator.generate(data, request.one("attached").equals("yes")).getEncoded();
+    }
+
+    private static byte[] verify(Request request) throws Exception {
+        byte[] octets = request.bytes("signed");
+        byte[] beside = !request.all("data").isEmpty() ? request.bytes("data") : null;
+        CMSSignedData signed = beside == null
+            ? new CMSSignedData(octets) : new CMSSignedData(new CMSProcessableByteArray(beside), octets);
+        if (signed.getSignerInfos().size() == 0) {
+            throw new CMSException("no signer");
+        }
+        for (SignerInformation signer : signed.getSignerInfos()) {
+            @SuppressWarnings("unchecked")
+            X509CertificateHolder holder =
+                (X509CertificateHolder) signed.getCertificates().getMatches(signer.getSID()).iterator().next();
+            if (!signer.verify(new JcaSimpleSignerInfoVerifierBuilder().setProvider("BC").build(holder))) {
+                throw new CMSException("a signature does not hold");
+            }
+        }
+        return (byte[]) signed.getSignedContent().getContent();
     }
 
     private static byte[] encrypt(Request request) throws Exception {

@@ -32,7 +32,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | x25519.X25519Priva
 PASSPHRASE: Final = b"interoperability"
 """Of every PKCS#12 file here."""
 _KEY_USAGE: Final = x509.KeyUsage(
-    digital_signature=False,
+    digital_signature=True,
     content_commitment=False,
     key_encipherment=True,
     data_encipherment=False,

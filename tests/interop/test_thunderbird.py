@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from email.message import EmailMessage
+from email.utils import localtime
 from fcntl import LOCK_EX, flock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, load_pem_private_key, pkcs12
 
 import smime_session
 from tests.interop import messages, ours
@@ -19,10 +20,13 @@ from tests.interop.peers.base import program, run
 from tests.interop.peers.everyone import OPENSSL, require
 from tests.interop.peers.thunderbird import PROGRAMS, Seen, Thunderbird, running
 from tests.interop.spec import ALGORITHMS, COMPAT, ODD_OAEP, WEAK, Spec
+from tests.support.signing import issued, signer, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from cryptography import x509
 
     from smime_session import Profile
     from smime_session.mail.header_policy import HeaderPolicy
@@ -272,3 +276,56 @@ def test_mail_for_others(thunderbird: Thunderbird, keypairs: tuple[Keypair, ...]
     """Without the key it says that it cannot decrypt."""
     mail = smime_session.encrypt(ours.FIELDS + ours.ENTITY, [keypairs[1].certificate], profile=smime_session.COMPAT)
     assert thunderbird.open(mail) == REFUSED
+
+
+SIGNED: Final = Seen("Grüße", "greetings", seal="ok")
+
+
+@pytest.fixture(scope="module")
+def root(thunderbird: Thunderbird) -> x509.Certificate:
+    """A root that Thunderbird trusts."""
+    made = issued(signing_key("RSA", "root"), "Root", authority=True)
+    thunderbird.trusts(made.public_bytes(Encoding.DER))
+    return made
+
+
+def _signer(kind: str, **choices: Any) -> smime_session.Signer:  # noqa: ANN401  # as Signer has them
+    issuer = ("Root", signing_key("RSA", "root"))
+    return signer(kind, certificate=issued(signing_key(kind), issuer=issuer), **choices)
+
+
+def _to_sign() -> bytes:
+    """Return a mail of today: of one without Date, or with another one than the signing time, it shows no seal."""
+    mail = EmailMessage()
+    mail["Date"] = localtime()
+    mail["From"], mail["To"], mail["Subject"] = "alice@example.org", "bob@example.org", "greetings"
+    mail.set_content("Grüße")
+    return bytes(mail)
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("opaque", [False, True])
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521"])
+def test_it_seals_what_we_sign(thunderbird: Thunderbird, kind: str, *, opaque: bool) -> None:
+    """A reader sees the seal of a mail that was signed, and that of one that was changed is broken."""
+    assert thunderbird.open(smime_session.sign(_to_sign(), _signer(kind), opaque=opaque)) == SIGNED
+    other = _to_sign().replace(b"alice@", b"mallory@")
+    forged = smime_session.sign(other, _signer(kind, insecure_address=True), opaque=opaque)
+    assert thunderbird.open(forged).seal != "ok"
+
+
+@pytest.mark.usefixtures("root")
+def test_it_seals_pss_and_no_changed_mail(thunderbird: Thunderbird) -> None:
+    """RSASSA-PSS is read; of a mail that was changed the seal is broken."""
+    pss = smime_session.SignatureAlgorithm("RSASSA-PSS", "SHA-256")
+    mail = smime_session.sign(_to_sign().replace("Grüße".encode(), b"Hello"), _signer("RSA", algorithm=pss))
+    assert thunderbird.open(mail).seal == "ok"
+    assert thunderbird.open(mail.replace(b"SGVsbG8", b"SGVsbG9").replace(b"Hello", b"Hallo")).seal != "ok"
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("triple", [False, True])
+def test_it_seals_what_we_sign_and_encrypt(thunderbird: Thunderbird, alice: Keypair, *, triple: bool) -> None:
+    """Signed inside encrypted, and signed once more, there are a lock and a seal."""
+    mail = smime_session.encrypt(_to_sign(), [alice.certificate], signer=_signer("RSA"), triple=triple)
+    assert thunderbird.open(mail) == replace(SIGNED, lock="ok")

@@ -70,6 +70,27 @@ class Peer(ABC):
         """Return the content of an envelope as ``keypair`` opens it."""
 
 
+class SigningPeer(ABC):
+    """A peer that signs and verifies, as bare CMS objects in DER."""
+
+    @abstractmethod
+    def sign(self, content: bytes, keypair: Keypair, *, attached: bool) -> bytes:
+        """Return a signature of ``content``, which is inside it or not."""
+
+    @abstractmethod
+    def verify(self, signed: bytes, content: bytes | None, keypair: Keypair) -> bytes:
+        """Check a signature with the certificate of ``keypair`` as a root; return what is signed.
+
+        Args:
+            signed: the object.
+            content: what is signed, if it is not inside.
+            keypair: whose it is.
+
+        Raises:
+            PeerError: it does not hold.
+        """
+
+
 def program(name: str, generation: Generation) -> Path | str:
     """Return where a program is, or its bare name if it is not on the PATH."""
     if generation == "system":

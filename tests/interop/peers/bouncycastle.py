@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from smime_session.algorithms import CHACHA20_POLY1305
-from tests.interop.peers.base import Generation, Peer, PeerError, program, unstable
+from tests.interop.peers.base import Generation, Peer, PeerError, SigningPeer, program, unstable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ PROGRAM: Final = Path(__file__).parent.parent / "BouncyCastle.java"
 JARS: Final = ("bcmail", "bcpkix", "bcprov", "bcutil")
 
 
-class BouncyCastle(Peer):
+class BouncyCastle(Peer, SigningPeer):
     """Writes and reads all there is, as bare CMS objects; 1.72 reads ChaCha20-Poly1305 but cannot write it."""
 
     name = "bouncycastle"
@@ -93,6 +93,17 @@ class BouncyCastle(Peer):
         key = keypair.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         request = [("do", "decrypt"), ("certificate", _certificate(keypair)), ("key", _base64(key))]
         return self._ask([*request, ("envelope", _base64(envelope))])
+
+    def sign(self, content: bytes, keypair: Keypair, *, attached: bool) -> bytes:
+        key = keypair.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        request = [("do", "sign"), ("data", _base64(content)), ("certificate", _certificate(keypair))]
+        request += [("key", _base64(key)), ("algorithm", "SHA256withRSA"), ("attached", "yes" if attached else "no")]
+        return self._ask(request)
+
+    def verify(self, signed: bytes, content: bytes | None, keypair: Keypair) -> bytes:
+        del keypair  # it takes the certificate in the message
+        beside = [] if content is None else [("data", _base64(content))]
+        return self._ask([("do", "verify"), ("signed", _base64(signed)), *beside])
 
     def _ask(self, request: Sequence[tuple[str, str]]) -> bytes:
         if not self._process or not self._process.stdin or not self._process.stdout:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
 from smime_session.algorithms import DES_EDE3_CBC, RC2_CBC
 from tests.interop.keypair import PASSPHRASE
-from tests.interop.peers.base import Generation, Peer, PeerError, attempt, checked, described, program
+from tests.interop.peers.base import Generation, Peer, PeerError, SigningPeer, attempt, checked, described, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ IMPORTS: Final = 8  # attempts: gpgsm derives a wrong key from one PKCS#12 salt 
 ENDING: Final = 10  # seconds that its agent may take to end
 
 
-class Gpgsm(Peer):
+class Gpgsm(Peer, SigningPeer):
     """Writes CBC with RSAES-PKCS1-v1_5, always in indefinite lengths; reads no OAEP and no key identifier.
 
     It reads AES-GCM with a tag of 12 octets only, which nobody writes: libksba takes a nonce out of the
@@ -77,6 +77,29 @@ class Gpgsm(Peer):
         if done.returncode and b"[GNUPG:] DECRYPTION_OKAY" not in done.stderr:
             raise PeerError(described(done))
         return done.stdout
+
+    def sign(self, content: bytes, keypair: Keypair, *, attached: bool) -> bytes:
+        file = self.workspace / "content"
+        file.write_bytes(content)
+        action = "--sign" if attached else "--detach-sign"
+        arguments = ["--passphrase-fd", "0", "--local-user", f"{keypair.name}@example.org", action, str(file)]
+        return checked(self._gpgsm(keypair, arguments, PASSPHRASE))
+
+    def verify(self, signed: bytes, content: bytes | None, keypair: Keypair) -> bytes:
+        file, beside, out = (self.workspace / name for name in ("signed", "content", "out"))
+        file.write_bytes(signed)
+        out.unlink(missing_ok=True)
+        arguments = ["--status-fd", "2"]
+        if content is None:
+            arguments += ["--output", str(out), "--verify", str(file)]
+        else:
+            beside.write_bytes(content)
+            arguments += ["--verify", str(file), str(beside)]
+        done = self._gpgsm(keypair, arguments, b"")
+        checked(done)
+        if b"[GNUPG:] GOODSIG" not in done.stderr or b"[GNUPG:] TRUST_FULLY" not in done.stderr:
+            raise PeerError(described(done))
+        return out.read_bytes() if content is None else content
 
     def stop(self) -> None:
         for home in self._homes.values():

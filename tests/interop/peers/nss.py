@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from smime_session.algorithms import AES_128_CBC, CHACHA20_POLY1305
 from tests.interop.keypair import PASSPHRASE
-from tests.interop.peers.base import Peer, program, run
+from tests.interop.peers.base import Peer, PeerError, SigningPeer, program, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.interop.spec import Spec
 
 
-class NSS(Peer):
+class NSS(Peer, SigningPeer):
     """Writes AES-128-CBC in indefinite lengths and nothing else; reads more with each generation."""
 
     name = "nss"
@@ -44,6 +44,20 @@ class NSS(Peer):
         del spec  # it looks for itself
         return self._cmsutil(keypair, ["-D"], envelope)
 
+    def sign(self, content: bytes, keypair: Keypair, *, attached: bool) -> bytes:
+        arguments = ["-S", "-G", "-P", "-N", keypair.name, "-H", "SHA256", *([] if attached else ["-T"])]
+        return self._cmsutil(keypair, arguments, content)
+
+    def verify(self, signed: bytes, content: bytes | None, keypair: Keypair) -> bytes:
+        if content is None:
+            return self._cmsutil(keypair, ["-D"], signed)
+        beside = self.workspace / "content"
+        beside.write_bytes(content)
+        out = self._cmsutil(keypair, ["-D", "-c", str(beside)], signed)
+        if out not in {b"", content}:
+            raise PeerError("cmsutil shows something else")
+        return content
+
     def _cmsutil(self, keypair: Keypair, arguments: Sequence[str], stdin: bytes) -> bytes:
         """Run it with a database that holds one private key, so that no other can open the message."""
         folder = self.workspace / keypair.name
@@ -58,4 +72,4 @@ class NSS(Peer):
         pk12util = [program("pk12util", self.generation), "-d", f"sql:{folder}"]
         run([*pk12util, "-i", keypair.pkcs12_file, "-W", PASSPHRASE.decode()])
         for known in self.keypairs:
-            run([*certutil, "-A", "-n", known.name, "-t", "C,C,C", "-a", "-i", known.certificate_file])
+            run([*certutil, "-A", "-n", known.name, "-t", "CP,CP,CP", "-a", "-i", known.certificate_file])

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from smime_session.algorithms import CHACHA20_POLY1305, RC2_CBC
-from tests.interop.peers.base import Peer, program, run
+from tests.interop.peers.base import Peer, SigningPeer, program, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ FORMS: Final = {"der": "DER", "pem": "PEM", "mail": "SMIME"}
 RC2_PROVIDERS: Final = ["-provider", "legacy", "-provider", "default"]
 
 
-class OpenSSL(Peer):
+class OpenSSL(Peer, SigningPeer):
     """Writes and reads all there is but ChaCha20-Poly1305."""
 
     name = "openssl"
@@ -50,6 +50,19 @@ class OpenSSL(Peer):
         command = [program("openssl", self.generation), "cms", "-decrypt", "-binary", "-inform", FORMS[spec.form]]
         command += RC2_PROVIDERS if spec.content == RC2_CBC else []
         return run([*command, "-recip", keypair.certificate_file, "-inkey", keypair.key_file], envelope)
+
+    def sign(self, content: bytes, keypair: Keypair, *, attached: bool) -> bytes:
+        command = [program("openssl", self.generation), "cms", "-sign", "-binary", "-outform", "DER"]
+        command += ["-nodetach"] if attached else []
+        return run([*command, "-signer", keypair.certificate_file, "-inkey", keypair.key_file], content)
+
+    def verify(self, signed: bytes, content: bytes | None, keypair: Keypair) -> bytes:
+        command: list[str | Path] = [program("openssl", self.generation), "cms", "-verify", "-binary", "-inform", "DER"]
+        if content is not None:
+            beside = self.workspace / "content"
+            beside.write_bytes(content)
+            command += ["-content", beside]
+        return run([*command, "-CAfile", keypair.certificate_file], signed)
 
 
 def _key_options(transport: KeyTransport) -> list[str]:

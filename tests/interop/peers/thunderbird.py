@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from base64 import b64encode
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -45,6 +46,9 @@ const [path, passphrase] = arguments;
 const file = Cc["@mozilla.org/file/local;1"].createInstance(Ci.nsIFile);
 file.initWithPath(path);
 return Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB).importPKCS12File(file, passphrase);
+"""
+_TRUST: Final = """
+Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB).addCertFromBase64(arguments[0], "CT,C,");
 """
 # It ends when a page with the mail is complete and a signature is checked, or an error stands in the page's place; a
 # signed mail is loaded twice, first without any content.
@@ -123,6 +127,10 @@ class Thunderbird:
         Once a mail has named a recipient by key identifier, it finds no key by identifier that is imported later.
         """
         return bool(self._marionette.run(_IMPORT, str(pkcs12_file), passphrase.decode()) == 0)
+
+    def trusts(self, root: bytes) -> None:
+        """Take a root certificate in DER as one that is trusted for mail."""
+        self._marionette.run(_TRUST, b64encode(root).decode())
 
     def open(self, mail: bytes) -> Seen:
         """Open a mail and tell what its reader sees.
