@@ -136,10 +136,11 @@ def decrypt(
     layers = Layers(tuple(identities), policy, trust)
     with Candidates(reader.header, layers.identities, policy) as candidates:
         winner, content = open_whole_content(reader, candidates.all)
-        if mentions_objects(content):
+        more = mentions_objects(content)
+        if more:
             layers.spend(candidates)
     whole, altered = reunite(head, content)
-    if mentions_objects(content):
+    if more:
         whole = layers.open_inside(whole)
     return Decrypted(*_findings(reader, "mail", winner, altered, Repairs(), layers), message=like(message, whole))
 
@@ -161,8 +162,10 @@ def _findings(  # noqa: PLR0913, PLR0917  # an attribute each
     reader: EnvelopeReader, form: str, winner: Candidate, altered: tuple[str, ...], repairs: Repairs, layers: Layers
 ) -> _Findings:
     algorithm = reader.parameters.algorithm
-    altered = tuple(dict.fromkeys((*altered, *layers.altered)))
-    told = tuple(dict.fromkeys((*repairs.told(reader.end, followed=reader.followed), *layers.repairs)))
+    told = repairs.told(reader.end, followed=reader.followed)
+    if layers.parts:
+        altered = tuple(dict.fromkeys((*altered, *layers.altered)))
+        told = tuple(dict.fromkeys((*told, *layers.repairs)))
     return (
         algorithm.authenticated,
         algorithm.name,
