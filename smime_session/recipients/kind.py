@@ -7,7 +7,7 @@ Each kind has a file in this folder, which holds everything of it, and a row in 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 from smime_session.algorithms import CONTENT_ENCRYPTION
 from smime_session.errors import NoMatchError
@@ -272,6 +272,15 @@ class KeyIdentity(KindIdentity[Info]):
     def locked(self) -> bool:
         """Whether a passphrase may be wanted before its private key computes."""
         return getattr(self._private_key, "locked", False)
+
+    def unlock(self) -> None:
+        """Unlock the private key now, if it is locked.
+
+        Raises:
+            CredentialError: it stays locked.
+        """
+        if self.locked:
+            cast("Any", self._private_key).unlock()
 
     @property
     def names(self) -> OwnNames:

@@ -6,16 +6,18 @@ key that is to compute, and not for one of several that happens to be there.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from smime_session.certificates.certificate import read_certificates
 from smime_session.certificates.check import without_issuers
-from smime_session.errors import CredentialError, MessageError, NoMatchError
+from smime_session.errors import CredentialError, MessageError, NoMatchError, PassphraseError
 from smime_session.recipients.identities import identity_for
+from smime_session.recipients.kind import KeyIdentity
 from smime_session.recipients.registry import NamedIdentity, is_locked, is_selective, kind_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from smime_session.algorithms import KeyTransport, SignatureAlgorithm
     from smime_session.certificates.public_key import PublicKey
@@ -49,25 +51,25 @@ class LockedKey:
 
     def decrypt(self, ciphertext: bytes, algorithm: KeyTransport, /) -> bytes | None:
         """Decrypt with RSA, as :meth:`~smime_session.keys.private_key.PrivateKey.decrypt` does."""
-        return self._key().decrypt(ciphertext, algorithm)
+        return self.unlock().decrypt(ciphertext, algorithm)
 
     def decoy_secret(self) -> bytes:
         """Return what decoys are made with."""
-        return self._key().decoy_secret()
+        return self.unlock().decoy_secret()
 
     def exchange(self, point: bytes, /) -> bytes:
         """Agree on a secret."""
-        return self._key().exchange(point)
+        return self.unlock().exchange(point)
 
     def decapsulate(self, ciphertext: bytes, /) -> bytes:
         """Return the secret in a KEM's ciphertext."""
-        return self._key().decapsulate(ciphertext)
+        return self.unlock().decapsulate(ciphertext)
 
     def sign(self, data: bytes, algorithm: SignatureAlgorithm, /) -> bytes:
         """Sign ``data``."""
-        return self._key().sign(data, algorithm)
+        return self.unlock().sign(data, algorithm)
 
-    def _key(self) -> PrivateKey:
+    def unlock(self) -> PrivateKey:
         """Return the key itself.
 
         Raises:
@@ -145,25 +147,53 @@ def unlocked_if_needed(identities: Sequence[Identity], wrapped: Sequence[Wrapped
     """Return who may read a message, as few locked ones among them as will do.
 
     If the message names the certificate of an identity that is not locked, that is none; else it is the first one whose
-    certificate is named; else all of those that have to be unlocked to say whose they are.
+    certificate is named and that can be unlocked; else all of those that have to be unlocked to say whose they are.
 
     Args:
         identities: all that are given.
         wrapped: the recipient infos of the message.
 
     Raises:
-        CredentialError: a file is needed and stays locked.
+        CredentialError: what is needed stays locked.
     """
     locked = [each for each in identities if is_locked(each)]
     if not locked:
         return identities
-    ready = [each for each in identities if not is_locked(each)]
-    if any(_is_named(each, wrapped) for each in ready):
-        return ready
-    if named := next((each for each in locked if _is_named(each, wrapped)), None):
-        return [*ready, named]
-    opened = (each.unlocked() if isinstance(each, LockedIdentity) else (each,) for each in locked)
-    return [*ready, *(identity for some in opened for identity in some)]
+    found = [each for each in identities if not is_locked(each)]
+    if any(_is_named(each, wrapped) for each in found):
+        return found
+    failures: list[PassphraseError] = []
+    for each in locked:
+        if isinstance(each, KeyIdentity) and _is_named(each, wrapped):
+            with _kept(failures):
+                each.unlock()
+                return [*found, each]
+    for each in locked:
+        if isinstance(each, LockedIdentity):
+            with _kept(failures):
+                found += each.unlocked()
+        elif not _is_named(each, wrapped):
+            found.append(each)
+    if failures and not any(_may_read(each, wrapped) for each in found):
+        raise failures[0]
+    return found
+
+
+@contextmanager
+def _kept(failures: list[PassphraseError]) -> Iterator[None]:
+    """Go on if something stays locked: something else may open."""
+    try:
+        yield
+    except PassphraseError as error:
+        failures.append(error)
+
+
+def _may_read(identity: Identity, wrapped: Sequence[WrappedKey]) -> bool:
+    """Tell whether a message may be for an identity, for all that its public fields say."""
+    try:
+        return not is_selective(identity) or bool(identity.matching(wrapped))
+    except MessageError:
+        return True
 
 
 def _is_named(identity: Identity, wrapped: Sequence[WrappedKey]) -> bool:

@@ -100,6 +100,18 @@ def test_no_more_is_unlocked_than_a_message_needs() -> None:
     assert [bool(each.opened) for each in (other, closed)] == [False, True]
 
 
+def test_what_stays_locked_hides_no_other() -> None:
+    """Of several keys that the message names one whose passphrase is known will do; so will any that says nothing."""
+    bob, carol = _made("bob"), _made("carol", "rsa2048")
+    sealed = encrypt(MAIL, [bob.certificate, carol.certificate])
+    for stays in (Safe(bob, passphrase=b"wrong").beside(), Safe(bob, passphrase=b"wrong").closed()):
+        for opens in (Safe(carol).beside(), Safe(carol).closed(), load_identities(carol.private_key_pem, PASSPHRASE)):
+            assert decrypt(sealed, [*stays, *opens]).message == MAIL
+        for others in ([], Safe(_made("dana")).beside(), Safe(_made("dana")).closed()):
+            with pytest.raises(PassphraseError, match="does not unlock"):
+                decrypt(sealed, [*stays, *others])
+
+
 def test_a_key_that_may_not_be_meant_leaves_no_other_locked() -> None:
     """A key without its certificate, or a password, may be for any recipient: what is locked is tried as well."""
     bob = _made("bob", "rsa2048")
