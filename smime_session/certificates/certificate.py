@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smime_session.certificates import plain
 from smime_session.certificates.files import Kind, certificates_alone
 from smime_session.cms import asn1
 from smime_session.cms.values import IssuerAndSerialNumber
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography import x509
 
     from smime_session.certificates.facts import Facts
@@ -48,7 +50,7 @@ class Certificate:
     @classmethod
     def plain(cls, der: bytes) -> Certificate | None:
         """Read a certificate without the library; None if that takes the library, or it is none."""
-        found = plain.read(der)
+        found = _reader()(der)
         return None if found is None else cls(der, found)
 
     @classmethod
@@ -57,7 +59,7 @@ class Certificate:
         if isinstance(certificate, Certificate):
             return certificate
         der = certificate.public_bytes(Encoding.DER)
-        found = plain.read(der)
+        found = _reader()(der)
         if found is None:
             found = _library().facts_of(certificate)
         return cls(der, found, certificate)
@@ -117,6 +119,13 @@ class Certificate:
 
 if TYPE_CHECKING:
     AnyCertificate = x509.Certificate | Certificate
+
+
+@cache
+def _reader() -> Callable[[bytes], Facts | None]:
+    from smime_session.certificates.plain import read  # a private key alone needs none: 1 ms
+
+    return read
 
 
 def _library() -> type[Library]:

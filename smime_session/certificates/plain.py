@@ -70,7 +70,8 @@ def _certificate(der: bytes) -> Facts:
     not_before, not_after = _time(der[at + 4 : at + 16]), _time(der[at + 19 : at + 31])
     at = _after_name(der, at + 32)
     key = _key_at(der, at)
-    public_key = PublicKey(key.kind, key.bits, der[at : at + key.size])
+    stop = at + key.size
+    public_key = PublicKey(key.kind, key.bits, der[at:stop], None if key.bits else der[at + len(key.header) - 1 : stop])
     key_identifier, use = _extensions(der, at + key.size, end)
     _check_signature(der, end, algorithm)
     return Facts(issuer, serial_number, not_before, not_after, key.algorithm, public_key, key_identifier, use)

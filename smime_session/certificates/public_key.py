@@ -48,6 +48,7 @@ class PublicKey:
         kind: see below.
         bits: see below.
         info: see below.
+        octets: see below, if they are at hand.
         loaded: the library's object, if it is at hand.
         canonical: whether ``info`` is what the library would write of the key.
 
@@ -58,14 +59,22 @@ class PublicKey:
         info: the SubjectPublicKeyInfo in DER (RFC 5280, 4.1).
     """
 
-    __slots__ = ("_canonical", "_loaded", "bits", "info", "kind")
+    __slots__ = ("_canonical", "_loaded", "_octets", "bits", "info", "kind")
 
-    def __init__(
-        self, kind: str, bits: int, info: bytes, *, loaded: PublicKeyTypes | None = None, canonical: bool = False
+    def __init__(  # noqa: PLR0913  # what is at hand of it
+        self,
+        kind: str,
+        bits: int,
+        info: bytes,
+        octets: bytes | None = None,
+        *,
+        loaded: PublicKeyTypes | None = None,
+        canonical: bool = False,
     ) -> None:
         self.kind = kind
         self.bits = bits
         self.info = info
+        self._octets = octets
         self._loaded = loaded
         self._canonical = info if canonical else None
 
@@ -114,7 +123,9 @@ class PublicKey:
     @property
     def octets(self) -> bytes:
         """The key itself without its algorithm: an EC key's point, the numbers of an RSA key."""
-        return _parts(self.info)[2]
+        if self._octets is None:
+            self._octets = _parts(self.info)[2]
+        return self._octets
 
     @property
     def only_signs(self) -> bool:

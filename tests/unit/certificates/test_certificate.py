@@ -20,6 +20,7 @@ from smime_session.certificates.library import facts_of
 from smime_session.certificates.load import certificates_in
 from smime_session.certificates.names import key_of
 from smime_session.certificates.plain import read
+from smime_session.certificates.public_key import PublicKey
 from smime_session.cms import asn1
 from smime_session.errors import SmimeError
 from tests.support.making import certificate, der, key_usage, rsa_key
@@ -140,6 +141,7 @@ def assert_agrees(plain: Facts, octets: bytes) -> None:
     assert plain.use is not None
     assert plain.public_key is not None
     assert plain.public_key.info == key_of(found)
+    assert plain.public_key.octets == PublicKey.from_info(key_of(found)).octets
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -75,7 +75,7 @@ def made_of(recipients: Sequence[Recipient]) -> list[object]:
 def in_three(data: bytes, profile: Profile, at: datetime | None = NOW) -> list[object]:
     """Load, check and prepare, the library's way: nothing is plain to it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("smime_session.certificates.plain.read", lambda _: None)
+        patch.setattr("smime_session.certificates.certificate._reader", lambda: lambda _: None)
         return made_of(recipients_for(load_certificates(data), profile=profile, at=at))
 
 
