@@ -18,29 +18,27 @@ from smime_session.algorithms import (
     AES_128_CBC,
     AES_192_CBC,
     AES_256_CBC,
-    DATA,
     DES_EDE3_CBC,
-    ENVELOPED_DATA,
     PASSWORD_CIPHERS,
     PRF_OIDS,
 )
 from smime_session.cms import asn1, codec
 from smime_session.cms.pbkdf2 import Pbkdf2
-from smime_session.cms.values import AlgorithmIdentifier, EnvelopeHeader, WrappedKey
-from smime_session.errors import CredentialError, DecryptionError, LimitError, MalformedError, NoMatchError, PolicyError
+from smime_session.cms.values import AlgorithmIdentifier, WrappedKey
+from smime_session.errors import CredentialError, DecryptionError, MalformedError, NoMatchError, PolicyError
 from smime_session.keys.passwords import block_context, derive
-from smime_session.operations.candidates import Candidates
-from smime_session.profiles import DEFAULT, MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
+from smime_session.profiles import MAX_PBKDF2_ITERATIONS, PBKDF2_ITERATIONS
 from smime_session.recipients import password
 from smime_session.recipients.password import PasswordRecipientInfo
 from smime_session.recipients.registry import legacy_algorithm, summarize
+from tests.support.passwords import QUICK, quick
+from tests.support.passwords import wrapped as wrapped_info
 from tests.support.refusing import refusal
 
 if TYPE_CHECKING:
     from smime_session.algorithms import ContentEncryption, HashName
 
 MAIL: Final = b"Subject: Friday\r\n\r\nAt eight?\r\n"
-QUICK: Final = Pbkdf2(bytes(8), 1, "SHA-256")
 CIPHERS: Final = tuple(PASSWORD_CIPHERS.values())
 
 
@@ -94,18 +92,6 @@ def _key(octets: bytes) -> SessionKey:
     return SessionKey(bytearray(octets))
 
 
-def _wrapped(info: PasswordRecipientInfo, key_size: int = 32) -> WrappedKey:
-    return WrappedKey(password.encode(info).encoded, 0, key_size)
-
-
-def _quick(word: bytes, key: SessionKey, cipher: ContentEncryption = AES_256_CBC) -> WrappedKey:
-    """Wrap with one iteration, as nobody should."""
-    vector = os.urandom(cipher.nonce_size)
-    kek = derive(bytearray(word), QUICK, cipher.key_size)
-    encrypted = password.encrypt_key(key, kek, cipher, vector)
-    return _wrapped(PasswordRecipientInfo(QUICK, cipher, vector, encrypted), len(key))
-
-
 @examples
 def test_examples_of_rfc_3211_derive(example: Example) -> None:
     """The standard's passwords become its keys."""
@@ -133,8 +119,8 @@ def test_examples_of_rfc_3211_decrypt(example: Example) -> None:
 def test_example_of_rfc_3211_through_the_identity() -> None:
     """A password alone opens the standard's example with Triple DES."""
     example = EXAMPLES[1]
-    assert Password(example.password).unwrap([_wrapped(example.info)]).material.hex() == example.session_key
-    assert legacy_algorithm(_wrapped(example.info)) == "DES-EDE3-CBC"
+    assert Password(example.password).unwrap([wrapped_info(example.info)]).material.hex() == example.session_key
+    assert legacy_algorithm(wrapped_info(example.info)) == "DES-EDE3-CBC"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +166,7 @@ def test_every_key_size(cipher: ContentEncryption, key: bytes) -> None:
 @given(key=st.binary(min_size=16, max_size=32), word=st.binary(min_size=1), other=st.binary(min_size=1))
 def test_wrong_password_gives_a_decoy(key: bytes, word: bytes, other: bytes) -> None:
     """A wrong password gives no error but another key of the right size, the same one each time."""
-    wrapped = _quick(word, _key(key))
+    wrapped = quick(word, _key(key))
     opened = [Password(other).unwrap([wrapped]) for _ in range(2)]
     assert opened[0] == opened[1]
     assert len(opened[0]) == len(key)
@@ -192,10 +178,10 @@ def test_wrong_password_gives_a_decoy(key: bytes, word: bytes, other: bytes) -> 
 def test_any_octet_changed_gives_a_decoy(at: int) -> None:
     """Every octet of the encrypted key counts, wherever it stands."""
     key = SessionKey.generate(32)
-    info = password.decode(_quick(b"word", key))
+    info = password.decode(quick(b"word", key))
     changed = bytearray(info.encrypted_key)
     changed[at] ^= 1
-    opened = Password(b"word").unwrap([_wrapped(info._replace(encrypted_key=bytes(changed)))])
+    opened = Password(b"word").unwrap([wrapped_info(info._replace(encrypted_key=bytes(changed)))])
     assert len(opened) == 32
     assert opened != key
 
@@ -207,7 +193,7 @@ def test_another_count_gives_a_decoy(size: int) -> None:
     plain = bytes((size,)) + bytes.fromhex("fffefd") + bytes(range(32)) + bytes(12)
     context = block_context(kek, AES_256_CBC, vector, decrypt=False)
     info = PasswordRecipientInfo(QUICK, AES_256_CBC, vector, context.update(context.update(plain)))
-    opened = Password(b"word").unwrap([_wrapped(info)])
+    opened = Password(b"word").unwrap([wrapped_info(info)])
     assert len(opened) == 32
     assert opened.material != bytes(range(32))
 
@@ -238,8 +224,8 @@ def test_octets_are_taken_as_they_are() -> None:
     """Octets are no text: neither brought into a form nor asked to be UTF-8."""
     key = SessionKey.generate(32)
     for word in (b"\xff\xfe", "gru\u0308\u00dfe".encode()):
-        assert Password(word).unwrap([_quick(word, key)]) == key
-    assert Password("gru\u0308\u00dfe").unwrap([_quick("gr\u00fc\u00dfe".encode(), key)]) == key
+        assert Password(word).unwrap([quick(word, key)]) == key
+    assert Password("gru\u0308\u00dfe").unwrap([quick("gr\u00fc\u00dfe".encode(), key)]) == key
 
 
 def test_what_is_written() -> None:
@@ -281,28 +267,10 @@ def test_text_that_is_none() -> None:
         Password("\udcff")
 
 
-def test_endless_work_is_refused_at_once() -> None:
-    """A count above the limit, which would take a month, is refused before anything is derived."""
-    info = password.decode(_quick(b"word", SessionKey.generate(32)))._replace(
-        derivation=Pbkdf2(b"", 1 << 40, "SHA-512")
-    )
-    with pytest.raises(LimitError):
-        Password("word").unwrap([_wrapped(info)])
-
-
-def test_work_of_all_recipients_together_is_limited() -> None:
-    """Many counts under the limit may not add up to more than it."""
-    info = password.decode(_quick(b"word", SessionKey.generate(32)))
-    half = _wrapped(info._replace(derivation=Pbkdf2(b"", MAX_PBKDF2_ITERATIONS // 2, "SHA-512")))
-    assert Password("word").matching([half, half]) == [half, half]
-    with pytest.raises(LimitError, match="all passwords together"):
-        Password("word").matching([half, half, _wrapped(info)])
-
-
 def test_one_that_cannot_be_used_hides_no_other() -> None:
     """A broken recipient info is passed over if there is another, and is the error if there is none."""
     key = SessionKey.generate(32)
-    broken, good = WrappedKey(asn1.encode(password.TAG, asn1.integer(0)), 0, 32), _quick(b"word", key)
+    broken, good = WrappedKey(asn1.encode(password.TAG, asn1.integer(0)), 0, 32), quick(b"word", key)
     assert Password("word").matching([broken, good]) == [good]
     assert Password("word").unwrap([broken, good]) == key
     with pytest.raises(MalformedError):
@@ -322,7 +290,7 @@ def test_not_addressed() -> None:
 def test_triple_des_is_asked_for_by_name() -> None:
     """A session key under Triple DES is opened with ``insecure_legacy`` only."""
     key = SessionKey.generate(32)
-    wrapped = _quick(b"word", key, DES_EDE3_CBC)
+    wrapped = quick(b"word", key, DES_EDE3_CBC)
     sealed = encrypt(MAIL, [_Fixed(wrapped)])
     with pytest.raises(PolicyError, match="DES-EDE3-CBC") as caught:
         decrypt(sealed, [Password("word")])
@@ -346,7 +314,7 @@ class _Fixed:
 def test_every_aes_is_read(cipher: ContentEncryption) -> None:
     """Each size of AES underneath is read and is not legacy."""
     key = SessionKey.generate(32)
-    wrapped = _quick(b"word", key, cipher)
+    wrapped = quick(b"word", key, cipher)
     assert Password("word").unwrap([wrapped]) == key
     assert legacy_algorithm(wrapped) is None
 
@@ -370,7 +338,7 @@ def test_summary() -> None:
 def test_summary_of_what_is_not_spoken() -> None:
     """The summary tells as much as can be told, and the problem."""
     info = AlgorithmIdentifier("1.2.3")
-    encoded = asn1.parse(_quick(b"word", _key(bytes(32))).encoded).children()
+    encoded = asn1.parse(quick(b"word", _key(bytes(32))).encoded).children()
     odd = [each.encoded for each in encoded[:2]] + [codec.algorithm_identifier(info), encoded[3].encoded]
     (found,) = summarize(WrappedKey(asn1.encode(password.TAG, *odd), 0, 32))
     assert (found.technique, found.algorithm, found.algorithm_oid) == ("password", "1.2.3", "1.2.3")
@@ -404,54 +372,3 @@ def test_key_encryption_key_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
         wrapped = Password("word", iterations=1000).wrap(key)
         Password("word").unwrap([wrapped])
     assert made == [bytearray(32), bytearray(32)]
-
-
-@pytest.mark.parametrize("count", [2, 16, 255, 600])
-def test_work_for_all_recipients_together_is_refused_before_any_is_done(
-    count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Reading holds the limit for the whole message: it is not asked again for each recipient info."""
-    derivation = Pbkdf2(bytes(8), MAX_PBKDF2_ITERATIONS, "SHA-256")
-    info = PasswordRecipientInfo(derivation, AES_256_CBC, bytes(16), bytes(48))
-    header = EnvelopeHeader(ENVELOPED_DATA, 3, (password.encode(info, 32),) * count, DATA, AlgorithmIdentifier("1.2"))
-    monkeypatch.setattr(password, "derive", lambda *_: pytest.fail("work was done"))
-    with pytest.raises(LimitError, match="for all passwords together"):
-        Candidates(header, [Password("a password")], DEFAULT)
-
-
-@pytest.mark.parametrize(("passwords", "infos"), [(1, 4), (2, 2), (4, 1), (3, 2), (5, 5)])
-def test_one_budget_of_work_is_for_all_passwords(passwords: int, infos: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are, and however many are tried, all together take no more than the policy allows."""
-    spent: list[int] = []
-
-    def noting(_octets: bytearray, derivation: Pbkdf2, size: int) -> SessionKey:
-        spent.append(derivation.iterations)
-        return SessionKey(bytearray(size))
-
-    monkeypatch.setattr(password, "derive", noting)
-    info = PasswordRecipientInfo(Pbkdf2(bytes(8), 1000, "SHA-256"), AES_256_CBC, bytes(16), bytes(48))
-    header = EnvelopeHeader(ENVELOPED_DATA, 3, (password.encode(info, 32),) * infos, DATA, AlgorithmIdentifier("1.2"))
-    given = [Password(f"number {number}") for number in range(passwords)]
-    needed = 1000 * passwords * infos
-    with pytest.raises(LimitError) as refused:
-        Candidates(header, given, Policy(max_password_iterations=needed - 1))
-    words = "the number of PBKDF2's iterations for all passwords together exceeds the limit of"
-    assert str(refused.value) == f"{words} {needed - 1:,} (max_password_iterations raises it)"
-    assert (refused.value.limit, refused.value.option) == (needed - 1, "max_password_iterations")
-    assert not spent
-    with Candidates(header, given, Policy(max_password_iterations=needed)) as candidates:
-        assert len(candidates.all) == passwords * infos
-    assert sum(spent) == needed
-
-
-def test_a_policy_allows_more_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message that takes more than the default opens if its reader asks for it, and the password stays as it was."""
-    word, more = Password("word"), MAX_PBKDF2_ITERATIONS + 1
-    monkeypatch.setattr(password, "derive", lambda *_: SessionKey(bytearray(32)))
-    info = PasswordRecipientInfo(Pbkdf2(bytes(8), more, "SHA-256"), AES_256_CBC, bytes(16), bytes(48))
-    header = EnvelopeHeader(ENVELOPED_DATA, 3, (password.encode(info, 32),), DATA, AlgorithmIdentifier("1.2"))
-    with Candidates(header, [word], Policy(max_password_iterations=more)) as candidates:
-        assert len(candidates.all) == 1
-    with pytest.raises(LimitError) as refused:
-        Candidates(header, [word], DEFAULT)
-    assert refused.value.option == "max_password_iterations"
