@@ -114,8 +114,8 @@ def _described(certificate: x509.Certificate) -> dict[str, Any]:
 def add(folder: str, files: tuple[str, ...]) -> None:
     """Add the certificates in each FILE to FOLDER, once each.
 
-    FILE holds certificates (PEM, DER, PKCS#7) or is a signed mail, of which the certificates are taken that came
-    with it; its signature is not checked.
+    FILE holds certificates (PEM, DER, PKCS#7) or is a signed mail, of which the signer's are taken: the signature must
+    hold, and the mail be from an address in the certificate.
     """
     store = smime_session.CertificateStore(folder)
     for name in store.add([certificate for path in files for certificate in _certificates_or_mail(path)]):

@@ -41,7 +41,7 @@ _QUOTED_FROM: Final = b"=46rom=20=\r\n"  # a soft line break, so that no line gr
 _ENCODINGS: Final = frozenset({"7bit", "quoted-printable", "base64"})
 _REPAIRED: Final = {"quoted-printable": "requote", "base64": "rebase64"}
 _PLAIN: Final = frozenset({"7bit", "8bit", "binary"})
-_MOSTLY_TEXT: Final = 4  # of so many bytes one may be quoted: base64 would be shorter, but nobody reads it
+_MOSTLY_TEXT: Final = 4  # of so many bytes one may be quoted: base64 would be shorter, but is not readable
 
 
 class Survey:

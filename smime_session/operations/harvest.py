@@ -2,55 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from smime_session.certificates.load import load_certificates
-from smime_session.cms import asn1
+from smime_session.arguments import moment
 from smime_session.errors import CredentialError, MessageError
-from smime_session.mail.parts import find_parts
-from smime_session.mail.transfer import Base64Decoder
+from smime_session.operations.signatures import Checks
+from smime_session.operations.signer import chain_of
+from smime_session.operations.verify import signatures_in
+from smime_session.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from smime_session.mail.parts import Part
-
-MAX_SIGNATURE_SIZE: Final = 16 << 20  # bytes of a part that is looked into; certificates come in thousands
-_TYPES: Final = frozenset(
-    f"application/{prefix}pkcs7-{kind}" for prefix in ("", "x-") for kind in ("mime", "signature")
-)
+    from smime_session.operations.signatures import Signature
 
 
 def certificates_in_mail(mail: bytes) -> list[x509.Certificate]:
-    """Return the certificates that came with the signatures of a mail, once each; nothing is verified.
+    """Return the certificates of those who signed a mail: the ones to encrypt for, and those of their issuers.
+
+    The signature must hold, and its signer have the address that the mail is from; or every sender could say whose
+    certificate a mail brings. Whether an issuer vouches for the signer is another question, and not asked here.
 
     Args:
         mail: the mail; multipart/signed, or with an application/pkcs7-mime part that is signed.
 
     Raises:
-        CredentialError: there are none, or they cannot be read.
-        MessageError: the mail cannot be read.
+        CredentialError: it is not signed, or a signature does not hold or is another one's than the mail's author.
     """
+    try:
+        signatures, _ = signatures_in(mail, Checks(None, (), moment(None), DEFAULT))
+    except MessageError as error:
+        raise CredentialError(f"the mail has no signature to take certificates from: {error}") from error
     found: dict[x509.Certificate, None] = {}
-    problem: Exception | None = None
-    for part in find_parts(iter([mail, b""]).__next__):
-        if part.content_type in _TYPES and part.end - part.body <= MAX_SIGNATURE_SIZE:
-            try:
-                found |= dict.fromkeys(load_certificates(_object_in(part, mail)))
-            except (CredentialError, MessageError) as error:
-                problem = error
-    if not found:
-        raise CredentialError("the mail has no signature with certificates that can be read") from problem
+    for each in signatures:
+        if not each.holds or each.from_matches is False:
+            raise CredentialError(f"the mail's signature is {each.verdict}, so nothing is taken from it: {each.reason}")
+        found |= dict.fromkeys(_wanted(each))
     return list(found)
 
 
-def _object_in(part: Part, mail: bytes) -> bytes:
-    """Return the CMS object in a part, in DER.
-
-    Raises:
-        MessageError: it is none.
-    """
-    body = mail[part.body : part.end]
-    if part.transfer_encoding == "base64":
-        body = b"".join(iter(Base64Decoder(iter([body, b""]).__next__), b""))
-    return asn1.parse(body).definite()
+def _wanted(signature: Signature) -> list[x509.Certificate]:
+    """Return the certificate to encrypt for, the signer's own and those of their issuers, as far as they came along."""
+    own = [each for each in (signature.encryption_certificate, signature.certificate) if each is not None]
+    return [*own, *(issuer for each in own for issuer in chain_of(each, signature.others))]

@@ -63,10 +63,11 @@ class Signature:
         from_matches: whether all addresses in From are among them; None if there is no From.
         sender_matches: whether that in Sender is; None if there is no Sender.
         algorithm: the signature algorithm's name.
-        signing_time: when the signer claims to have signed; nobody else vouches for it.
+        signing_time: when the signer claims to have signed; nothing else proves it.
         opaque: whether the content is inside the signature.
         certificate: the signer's certificate; None if it is not known.
         chain: that certificate, its issuers and a trusted root; empty if there is no chain.
+        others: the certificates that came with the signature, the signer's among them.
         capabilities: what the signer's program reads, the best first; None if that is not said.
         encryption_certificate: the certificate that the signer wants others to encrypt for, if it is another one and
             came with the message.
@@ -84,12 +85,13 @@ class Signature:
     opaque: bool = False
     certificate: x509.Certificate | None = field(default=None, repr=False)
     chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)
+    others: tuple[x509.Certificate, ...] = field(default=(), repr=False)
     capabilities: tuple[AlgorithmIdentifier, ...] | None = field(default=None, repr=False)
     encryption_certificate: x509.Certificate | None = field(default=None, repr=False)
 
     @property
     def holds(self) -> bool:
-        """Whether the signature is one of the content by the key in the certificate, whoever that is."""
+        """Whether the signature is one of the content by the key in the certificate, its owner known or not."""
         return self.verdict != "broken"
 
 
@@ -198,6 +200,7 @@ class _Judgement:
             opaque=self._covered.opaque,
             certificate=whole,
             chain=chain,
+            others=tuple(each.whole for each in self._others),
             capabilities=self._attributes.capabilities if self._attributes else None,
             encryption_certificate=None if problem else self._encryption_certificate(),
         )

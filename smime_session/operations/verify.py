@@ -1,6 +1,6 @@
 """Verifying: who signed a mail, whether that is who it says it is from, and what of it they signed.
 
-A signature proves that a key signed these bytes. That the key is somebody's, its certificate says; that this can be
+A signature proves that a key signed these bytes. Whose key it is, its certificate says; that this can be
 believed, a root says that the caller trusts; and that the mail is theirs, the comparison with From. All of that must
 hold, and for every signature: one that does not is never made good by another.
 """

@@ -55,7 +55,7 @@ KEYS: Final[dict[str, Callable[[], CertificateIssuerPrivateKeyTypes]]] = {
 
 
 def signing_key(kind: str = "RSA", owner: str = "alice") -> CertificateIssuerPrivateKeyTypes:
-    """Return the key of a kind that somebody has, always the same in one test run."""
+    """Return the key of a kind that a person has, always the same in one test run."""
     return _key(kind, owner)
 
 

@@ -133,7 +133,7 @@ def test_several_objections_have_no_single_remedy() -> None:
 
 
 def test_a_small_key_is_refused() -> None:
-    """RSA keys under 2048 bits sign for anybody who can afford it."""
+    """RSA keys under 2048 bits can be broken."""
     key = rsa.generate_private_key(65537, 1024)  # noqa: S505  # that is the point
     weak = Signer(private_key=private_key(key), certificate=issued(key))
     with pytest.raises(SignerError, match="has an RSA key of 1024 bits, less than 2048"):
