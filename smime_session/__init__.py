@@ -19,6 +19,7 @@ A map of the package, each room built on those below it:
 - :mod:`~smime_session.cms`: the envelope as values, as bytes and as a stream.
 - :mod:`~smime_session.streams`: sources, outlets and threads.
 - :mod:`~smime_session.submission`: beside these and on top of the public names: mail handed to its server.
+- :mod:`~smime_session.contrib`, :mod:`~smime_session.aio`: likewise, for Django, :mod:`logging` and :mod:`asyncio`.
 - :mod:`~smime_session.content`, :mod:`~smime_session.session_key`: the sealed content, and the key of one message.
 - :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what is supported,
   what is chosen and allowed, what can go wrong.
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from smime_session.recipients.registry import Identity, Recipient
     from smime_session.recipients.shared_key import PresharedKey
     from smime_session.session_key import SessionKey
+    from smime_session.smtp import EncryptingSMTP, EncryptingSMTP_SSL
 
 __all__ = [
     "AES_128_CBC",
@@ -122,6 +124,8 @@ __all__ = [
     "DEFAULT",
     "Decrypted",
     "DecryptionError",
+    "EncryptingSMTP",
+    "EncryptingSMTP_SSL",
     "Identity",
     "Inspection",
     "Issuer",
@@ -276,6 +280,7 @@ _MODULES: Final = {
     "operations.verify": ("Verification", "Verified", "verify", "verify_stream"),
     "operations.signer": ("Signer", "load_signer"),
     "session_key": ("SessionKey",),
+    "smtp": ("EncryptingSMTP", "EncryptingSMTP_SSL"),
 }
 _HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
 

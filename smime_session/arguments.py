@@ -6,14 +6,19 @@ for its letters, a word for true.
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from smime_session.errors import CredentialError
 from smime_session.profiles import Policy, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MAX_FILE_SIZE: Final = 1 << 28  # bytes of a file of certificates or keys: 100,000 certificates have 200 million
+_PEM: Final = "-----BEGIN "
 
 
 def wrong_kind(wanted: str, found: object) -> TypeError:
@@ -38,6 +43,46 @@ def check_octets(value: object, what: str) -> None:
     """
     if not isinstance(value, bytes | bytearray | memoryview):
         raise wrong_kind(f"{what} is bytes", value)
+
+
+def octets_in(source: bytes | str | os.PathLike[str], what: str = "what a file holds") -> bytes:
+    """Return what is to be read: the octets themselves, PEM as text, or what a file holds.
+
+    A path is an object of :mod:`pathlib`, and text is never one: ``"bob.pem"`` is a mistake, and told as one.
+
+    Args:
+        source: octets in a buffer, text, or a path.
+        what: what it is called, for errors.
+
+    Raises:
+        CredentialError: the text is not PEM, or the file is too large.
+        OSError: the file cannot be read.
+        TypeError: it is something else.
+    """
+    if isinstance(source, str):
+        if _PEM not in source:
+            raise CredentialError("this text is not PEM; the path of a file is a pathlib.Path")
+        return source.encode()
+    if isinstance(source, os.PathLike):
+        with open(source, "rb") as file:  # noqa: PTH123  # whatever path it is
+            data = file.read(MAX_FILE_SIZE + 1)
+        if len(data) > MAX_FILE_SIZE:
+            raise CredentialError(f"{os.fspath(source)}: a file of more than {MAX_FILE_SIZE:,} bytes is too large")
+        return data
+    check_octets(source, what)
+    return bytes(source)
+
+
+def passphrase_octets(passphrase: bytes | str | None) -> bytes | None:
+    """Return a passphrase as octets: text in UTF-8, as all that lock keys take it.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(passphrase, str):
+        return passphrase.encode("utf-8", "surrogateescape")
+    check_passphrase(passphrase)
+    return passphrase
 
 
 def check_passphrase(passphrase: object) -> None:
@@ -112,7 +157,7 @@ def check_recipient(recipient: object) -> None:
     Raises:
         TypeError: it is something else.
     """
-    if not (hasattr(recipient, "wrap") or _is_certificate(recipient)):
+    if not is_recipient(recipient):
         wanted = "a certificate, what recipient_for() returns, or an object with a method wrap"
         raise wrong_kind(f"a recipient is {wanted}", recipient)
 
@@ -139,6 +184,11 @@ def check_several(several: object, what: str) -> None:
     """
     if isinstance(several, str | bytes | bytearray) or not hasattr(several, "__iter__"):
         raise wrong_kind(f"{what} are given in a list, even if there is one", several)
+
+
+def is_recipient(value: object) -> bool:
+    """Tell whether this is one recipient, or one certificate, and not several."""
+    return hasattr(value, "wrap") or _is_certificate(value)
 
 
 def moment(at: datetime | None) -> datetime:

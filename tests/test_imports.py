@@ -40,10 +40,13 @@ FLOORS: Final = {
     "smime_session.recipients": 6,
     "smime_session.inspection": 7,
     "smime_session.operations": 8,
-    "smime_session": 9,
-    "smime_session.submission": 10,
-    "cli": 11,
-    "cli.commands": 12,
+    "smime_session.smtp": 9,
+    "smime_session": 10,
+    "smime_session.aio": 11,
+    "smime_session.contrib": 11,
+    "smime_session.submission": 11,
+    "cli": 12,
+    "cli.commands": 13,
 }
 """The floor of a module, or of all modules of a folder that have no row of their own."""
 
@@ -68,7 +71,7 @@ HIDDEN: Final = {
 """Modules that only one other knows: how a certificate is read quickly is no matter of those that use it."""
 
 
-GUESTS: Final = ("smime_session.submission",)
+GUESTS: Final = ("smime_session.aio", "smime_session.contrib", "smime_session.submission")
 """Rooms that stand on the library's public names alone, as a program of its users does."""
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from smime_session.arguments import octets_in
 from smime_session.certificates.files import Kind, Piece, certificate_piece, read
 from smime_session.certificates.quiet import quietly
 from smime_session.errors import CredentialError
 
+if TYPE_CHECKING:
+    import os
 
-def load_certificates(data: bytes) -> list[x509.Certificate]:
+
+def load_certificates(data: bytes | str | os.PathLike[str]) -> list[x509.Certificate]:
     """Return the certificates in a file, in their order; whatever else a PEM file holds is left alone.
 
     Args:
-        data: PEM, DER or PKCS#7.
+        data: PEM, DER or PKCS#7 as bytes; PEM as text; or a path (:class:`pathlib.Path`) of a file that holds one.
 
     Raises:
         CredentialError: there is none, and the error says what there is instead; or one is broken.
+        OSError: the file cannot be read.
     """
-    pieces = read(data)
+    pieces = read(octets_in(data))
     certificates = certificates_in(pieces)
     if not certificates:
         raise CredentialError(f"this is {pieces[0].kind}, not a certificate")

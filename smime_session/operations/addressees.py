@@ -8,11 +8,11 @@ no other message shows them.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, cast
 
-from smime_session.arguments import check_trust, moment
+from smime_session.arguments import check_certificate, check_several, check_trust, is_recipient, moment
 from smime_session.certificates.names import addresses_of, alternative_addresses, mailbox_of
-from smime_session.certificates.store import CertificateSource
+from smime_session.certificates.store import CertificateBundle, CertificateSource
 from smime_session.errors import RecipientError
 from smime_session.mail.addresses import addresses_in
 from smime_session.mail.entity import read_head
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from smime_session.operations.signer import Signer
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Recipient
+
+    Certificates = CertificateSource | x509.Certificate | Iterable[CertificateSource | x509.Certificate]
 
 VISIBLE_FIELDS: Final = ("to", "cc")
 BLIND_FIELDS: Final = ("bcc",)
@@ -189,12 +191,38 @@ def refuse_unreachable(addressees: Iterable[Addressee]) -> None:
         raise RecipientError(refused)
 
 
+def certificate_sources(certificates: Certificates) -> tuple[CertificateSource, ...]:
+    """Return where certificates are found: certificates themselves become a source.
+
+    Raises:
+        TypeError: something else was given.
+    """
+    if _is_source(certificates):
+        return (cast("CertificateSource", certificates),)
+    several = cast("Iterable[object]", [certificates] if is_recipient(certificates) else certificates)
+    check_several(several, "certificates")
+    sources: list[CertificateSource] = []
+    alone: list[x509.Certificate] = []
+    for each in several:
+        if _is_source(each):
+            sources.append(cast("CertificateSource", each))
+        else:
+            check_certificate(each)
+            alone.append(cast("x509.Certificate", each))
+    return (*sources, *([CertificateBundle(alone)] if alone else []))
+
+
+def _is_source(value: object) -> bool:
+    return isinstance(value, CertificateSource) and not isinstance(value, str | bytes | bytearray)  # which find too
+
+
 def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
     message: M,
-    certificates: CertificateSource | Iterable[CertificateSource],
+    certificates: Certificates,
     *,
     add: Iterable[Recipient | x509.Certificate] = (),
     to: Iterable[str] | None = None,
+    bcc: Iterable[str] | None = None,
     profile: Profile = AUTO,
     headers: HeaderPolicy = DEFAULT_HEADERS,
     again: bool = False,
@@ -212,9 +240,10 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
 
     Args:
         message: the mail; as bytes, or as a message object.
-        certificates: where certificates are found by address: one source or several.
+        certificates: where certificates are found by address: one source or several; or certificates, one or several.
         add: further recipients of the first message, such as the sender.
         to: the addresses that take the place of those in the header.
+        bcc: blind recipients that take the place of those in ``Bcc``; with ``to`` alone there are none.
         profile: the algorithms, and what is asked of a certificate.
         headers: as for :func:`~smime_session.operations.encrypt.encrypt`.
         again: as for ``encrypt``.
@@ -236,12 +265,12 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
         NotMailError: the message does not begin with a mail header.
         AlreadyEncryptedError: it is encrypted already, and ``again`` is not set.
     """
-    sources = [certificates] if isinstance(certificates, CertificateSource) else certificates
+    sources = certificate_sources(certificates)
     treatment = Treatment(headers, again=again, compress=compress, strip_dkim=strip_dkim, signer=signer)
     raw_head, body = read_head(io.BytesIO(octets_of(message)).read)
     fields = outgoing_head(raw_head, treatment, lambda size: bytes(body[:size]), lambda: "us-ascii").fields
     visible = addresses_of_fields(fields, VISIBLE_FIELDS) if to is None else list(to)
-    blind = addresses_of_fields(fields, BLIND_FIELDS) if to is None else ()
+    blind = list(bcc or ()) if to is not None or bcc is not None else addresses_of_fields(fields, BLIND_FIELDS)
     divided = envelopes(visible, blind, sources, profile=profile, at=at, every=every, trust=trust)
     if not divided:
         raise RecipientError(())

@@ -95,7 +95,7 @@ class Sealed:
 
 def encrypt(  # noqa: PLR0913  # most leave most of them as they are
     message: M,
-    recipients: Iterable[Recipient | x509.Certificate],
+    recipients: Recipient | x509.Certificate | Iterable[Recipient | x509.Certificate],
     *,
     profile: Profile = AUTO,
     headers: HeaderPolicy = DEFAULT_HEADERS,
@@ -113,7 +113,7 @@ def encrypt(  # noqa: PLR0913  # most leave most of them as they are
 
     Args:
         message: the mail; as bytes, or octets in another buffer, with line endings of either kind.
-        recipients: certificates, which are checked, or prepared recipients.
+        recipients: certificates, which are checked, or prepared recipients; or one of them.
         profile: the algorithms, and what is asked of a certificate.
         headers: which header fields are readable outside, as a policy of RFC 9788; ``none`` seals none.
         again: whether to encrypt once more what is encrypted already, with S/MIME or PGP/MIME.
@@ -198,7 +198,7 @@ def _encrypt_unusual(mail: bytes, ready: Sequence[Recipient], profile: Profile, 
 def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
     source: BinaryIO,
     target: BinaryIO,
-    recipients: Iterable[Recipient | x509.Certificate],
+    recipients: Recipient | x509.Certificate | Iterable[Recipient | x509.Certificate],
     *,
     profile: Profile | None = None,
     headers: HeaderPolicy = DEFAULT_HEADERS,
@@ -220,7 +220,7 @@ def encrypt_stream(  # noqa: PLR0913  # most leave most of them as they are
         source: a mail; for the other forms, any octets, which are sealed as they are. If it can seek,
             the envelope is DER; otherwise, as from a pipe, it is indefinite-length BER.
         target: where the result goes; after an exception it has no complete message.
-        recipients: certificates, which are checked, or prepared recipients.
+        recipients: certificates, which are checked, or prepared recipients; or one of them.
         profile: the algorithms, and what is asked of a certificate; None is
             :data:`~smime_session.profiles.AUTO` for a mail and :data:`~smime_session.profiles.MODERN` for the other
             forms, which are for programs.

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smime_session.algorithms import RSASSA_PSS_OID, SignatureAlgorithm
-from smime_session.arguments import check_certificate, moment, wrong_kind
+from smime_session.arguments import check_certificate, moment, octets_in, passphrase_octets, wrong_kind
 from smime_session.certificates.library import public_key_in
 from smime_session.certificates.names import (
     addresses_of,
@@ -31,6 +31,7 @@ from smime_session.recipients.from_certificates import recipient_for
 from smime_session.text import excerpt
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
@@ -213,15 +214,17 @@ def _objections(certificate: x509.Certificate) -> Iterator[Reason]:
         yield "insecure_extended_key_usage", "is not for mail: its extended key usage lacks emailProtection"
 
 
-def load_signer(data: bytes, passphrase: bytes | None = None, *, at: datetime | None = None) -> Signer:
+def load_signer(
+    data: bytes | str | os.PathLike[str], passphrase: bytes | str | None = None, *, at: datetime | None = None
+) -> Signer:
     """Return who signs with a file: a private key in it with its certificate, and the certificates of its issuers.
 
     Of several key pairs, the one whose certificate is for signing is taken; of several such, the newest. Where its
     certificate is not for encryption and that of another key pair in the file is, others are told to encrypt for that.
 
     Args:
-        data: PEM, DER or PKCS#12.
-        passphrase: unlocks private keys and PKCS#12; None if there is none.
+        data: PEM, DER or PKCS#12 as bytes; PEM as text; or a path (:class:`pathlib.Path`) of a file that holds one.
+        passphrase: unlocks private keys and PKCS#12, as text or in UTF-8; None if there is none.
         at: the moment at which the certificate must be valid, with its time zone; now if not given.
 
     Raises:
@@ -230,7 +233,7 @@ def load_signer(data: bytes, passphrase: bytes | None = None, *, at: datetime | 
         TypeError: an argument is of a kind that is not accepted.
     """
     at = moment(at)
-    keys = load_private_keys(data, passphrase)
+    keys = load_private_keys(octets_in(data), passphrase_octets(passphrase))
     pairs = [(key, certificate.whole) for key in keys for certificate in key.certificates]
     if not pairs:
         raise CredentialError("the private key has no certificate beside it, without which it cannot sign mail")

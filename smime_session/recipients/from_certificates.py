@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from smime_session.arguments import check_octets, check_profile, check_recipient, check_several, check_trust, moment
+from smime_session.arguments import (
+    check_octets,
+    check_profile,
+    check_recipient,
+    check_several,
+    check_trust,
+    is_recipient,
+    moment,
+    octets_in,
+)
 from smime_session.certificates import check
 from smime_session.certificates.certificate import Certificate, read_certificates
 from smime_session.certificates.facts import letters
@@ -14,6 +23,7 @@ from smime_session.profiles import AUTO, Profile
 from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def recipients_for(
-    recipients: Iterable[Recipient | x509.Certificate],
+    recipients: Recipient | x509.Certificate | Iterable[Recipient | x509.Certificate],
     *,
     profile: Profile = AUTO,
     at: datetime | None = None,
@@ -34,7 +44,7 @@ def recipients_for(
     """Make recipients of certificates, once each; what is a recipient already passes through.
 
     Args:
-        recipients: certificates and recipients, in any mixture.
+        recipients: certificates and recipients, in any mixture; or one.
         profile: what may be used, and how.
         at: the moment at which certificates must be valid, with its time zone; now if not given.
         trust: checks the chain of each certificate; without it, none is checked.
@@ -44,13 +54,14 @@ def recipients_for(
         TypeError: something else was given as a recipient or as the profile.
     """
     check_profile(profile)
-    check_several(recipients, "recipients")
+    several = cast("Iterable[Recipient | x509.Certificate]", [recipients] if is_recipient(recipients) else recipients)
+    check_several(several, "recipients")
     ready: list[Recipient] = []
     seen: set[x509.Certificate] = set()
     usable: list[Certificate] = []
     refused: list[str] = []
     prepare: Callable[[Certificate], Recipient] | None = None
-    for recipient in recipients:
+    for recipient in several:
         if hasattr(recipient, "wrap"):
             ready.append(recipient)
             continue
@@ -99,7 +110,11 @@ def recipient_for(
 
 
 def load_recipients(
-    data: bytes, *, profile: Profile = AUTO, at: datetime | None = None, trust: TrustAnchors | None = None
+    data: bytes | str | os.PathLike[str],
+    *,
+    profile: Profile = AUTO,
+    at: datetime | None = None,
+    trust: TrustAnchors | None = None,
 ) -> list[Recipient]:
     """Load the certificates in a file, check them and make recipients of them, once each, in their order.
 
@@ -107,7 +122,7 @@ def load_recipients(
     The certificate of an issuer that lies in the file beside one that it issued is left out.
 
     Args:
-        data: PEM, DER or PKCS#7.
+        data: PEM, DER or PKCS#7 as bytes; PEM as text; or a path (:class:`pathlib.Path`) of a file that holds one.
         profile: what may be used, and how.
         at: the moment at which the certificates must be valid, with its time zone; now if not given.
         trust: checks the chain of each; without it, none is checked.
@@ -117,7 +132,7 @@ def load_recipients(
         RecipientError: at least one cannot be used; it names every one that cannot, with every reason.
         TypeError: something else was given as the profile.
     """
-    made, _ = made_of(data, profile=profile, at=at, trust=trust)
+    made, _ = made_of(octets_in(data), profile=profile, at=at, trust=trust)
     recipients = [each for _, each in made]
     refused = [sentence for each in recipients if isinstance(each, RecipientError) for sentence in each.refused]
     if refused:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smime_session.arguments import octets_in, passphrase_octets
 from smime_session.errors import CredentialError
 from smime_session.keys.load import load_private_keys
 from smime_session.recipients.registry import kind_for
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Sequence
 
     from smime_session.certificates.certificate import AnyCertificate
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def load_identities(
-    data: bytes, passphrase: bytes | None = None, *, ignore_certificates: bool = False
+    data: bytes | str | os.PathLike[str],
+    passphrase: bytes | str | None = None,
+    *,
+    ignore_certificates: bool = False,
 ) -> list[Identity]:
     """Return an identity for each private key in a file and each certificate there that belongs to it.
 
@@ -26,8 +31,8 @@ def load_identities(
     not needed is ignored.
 
     Args:
-        data: PEM, DER or PKCS#12.
-        passphrase: unlocks private keys and PKCS#12, where it is text in UTF-8; None if there is none.
+        data: PEM, DER or PKCS#12 as bytes; PEM as text; or a path (:class:`pathlib.Path`) of a file that holds one.
+        passphrase: unlocks private keys and PKCS#12, as text or in UTF-8; None if there is none.
         ignore_certificates: make identities of the keys alone, which are tried on every recipient: for a message
             to a certificate that is not at hand any more, or not in the file.
 
@@ -35,9 +40,11 @@ def load_identities(
         PassphraseError: a private key is locked and the passphrase is missing or wrong.
         CredentialError: there is no private key, and the error says what there is instead; or it is
             broken or of a kind that is not supported.
-        TypeError: an argument is not octets.
+        OSError: the file cannot be read.
+        TypeError: an argument is of a kind that is not accepted.
     """
-    keys = [each for each in load_private_keys(data, passphrase) if not each.private_key.only_signs]
+    passphrase = passphrase_octets(passphrase)
+    keys = [each for each in load_private_keys(octets_in(data), passphrase) if not each.private_key.only_signs]
     if not keys:
         raise CredentialError("this private key cannot decrypt mail: it is only for signing (RSASSA-PSS)")
     identities: list[Identity] = []

@@ -115,7 +115,7 @@ def test_starttls_and_login(folder: Path) -> None:
     authorities = make_authorities(folder)
     (folder / "password").write_text(f"{PASSWORD}\n")
     (folder / "wrong").write_text("hush\n")
-    with mail_server(starttls=authorities.context("localhost"), login=True) as (behaviour, port):
+    with mail_server(starttls=authorities.context("localhost"), login=PASSWORD) as (behaviour, port):
         common = ["--smtp", f"localhost:{port}", "--smtp-ca", "roots.pem", "--user", USER, "--certs", "certs"]
         assert send(*common, "--smtp-password-file", "password", "letter.eml")[0] == 0
         assert send(*common, "--smtp-password-env", "PW", "letter.eml", env={"PW": PASSWORD})[0] == 0

@@ -8,6 +8,7 @@ import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -138,7 +139,7 @@ def mail_server(
     *,
     starttls: ssl.SSLContext | None = None,
     tls: ssl.SSLContext | None = None,
-    login: bool = False,
+    login: str | None = None,
     **options: Any,  # noqa: ANN401  # they go to the server
 ) -> Iterator[tuple[Behaviour, int]]:
     """Run a server; yield what it does and its port.
@@ -147,14 +148,18 @@ def mail_server(
         behaviour: what it does.
         starttls: offers TLS with this, and takes no mail without.
         tls: speaks TLS from the start with this.
-        login: takes mail only from :data:`USER` with :data:`PASSWORD`.
+        login: takes mail only from :data:`USER` with this password.
         options: of aiosmtpd's server.
     """
     behaviour = behaviour or Behaviour()
     if starttls:
         options |= {"tls_context": starttls, "require_starttls": True}
     if login:
-        options |= {"authenticator": _authenticate, "auth_required": True, "auth_require_tls": starttls is not None}
+        options |= {
+            "authenticator": partial(_authenticate, login),
+            "auth_required": True,
+            "auth_require_tls": starttls is not None,
+        }
     with socket.create_server((HOST, 0)) as listening:
         server = Mailhost(behaviour, listening, tls, **options)
         server.start()  # which connects once by itself
@@ -165,10 +170,10 @@ def mail_server(
             server.stop()
 
 
-def _authenticate(_server: Any, _session: Any, _envelope: Any, mechanism: str, data: Any) -> AuthResult:  # noqa: ANN401  # untyped
+def _authenticate(password: str, _server: Any, _session: Any, _envelope: Any, mechanism: str, data: Any) -> AuthResult:  # noqa: ANN401  # untyped
     assert mechanism in {"PLAIN", "LOGIN"}
     assert isinstance(data, LoginPassword)
-    good = (data.login.decode(), data.password.decode()) == (USER, PASSWORD)
+    good = (data.login.decode(), data.password.decode()) == (USER, password)
     return AuthResult(success=good, handled=False)
 
 

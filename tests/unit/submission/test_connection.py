@@ -24,7 +24,7 @@ TOKEN = "t"  # noqa: S105  # of no account
 def test_starttls_and_login(authorities: Authorities, tmp_path: Path) -> None:
     """A mail is handed over TLS that was asked for, after a login with a password from a file."""
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
-    with mail_server(starttls=authorities.context(HOST), login=True) as (behaviour, port):
+    with mail_server(starttls=authorities.context(HOST), login=PASSWORD) as (behaviour, port):
         server = Server(
             HOST, port, user=USER, password=FromFile(tmp_path / "password"), ca_file=authorities.roots, timeout=20
         )
@@ -112,7 +112,7 @@ def test_what_was_said_before_tls_counts_for_nothing(authorities: Authorities) -
 
 def test_a_wrong_password_is_told_without_being_repeated(authorities: Authorities) -> None:
     """The error has the server's answer and the user, and never the secret, even where the server repeats it."""
-    with mail_server(starttls=authorities.context(HOST), login=True) as (_, port):
+    with mail_server(starttls=authorities.context(HOST), login=PASSWORD) as (_, port):
         server = Server(HOST, port, user=USER, password=WRONG, ca_file=authorities.roots, timeout=20)
         with pytest.raises(SubmissionError, match=f"refuses the login of {USER}: 535") as caught:
             send(server, BOB)

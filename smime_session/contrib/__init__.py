@@ -1,0 +1,1 @@
+"""Encryption for what other packages send: built on the public names alone."""
