@@ -283,8 +283,9 @@ def remove_parameter(field: Field, name: bytes) -> Field:
 
 
 def _split_type(raw: bytes) -> tuple[bytes, bytes]:
-    """Split a Content-Type field behind the media type."""
-    end = match.end() if (match := re.match(_MEDIA_TYPE, raw)) else len(raw)
+    """Split a Content-Type field behind the media type, or where one would end, before the end of its line."""
+    value = raw.removesuffix(LF).removesuffix(b"\r")
+    end = match.end() if (match := re.match(_MEDIA_TYPE, value)) else len(value)
     return raw[:end], raw[end:]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from smime_session import (
     MessageError,
@@ -34,6 +36,13 @@ LETTER = (
     b"From: Alice <alice@example.org>\r\nTo: Bob <bob@example.org>\r\nSubject: Lunch\r\nMIME-Version: 1.0\r\n"
     b"Content-Type: text/plain; charset=us-ascii\r\nX-After: all\r\n\r\nAt noon.\r\n"
 )
+
+
+CONTENT_TYPES = (
+    *("text/plain", "multipart/mixed", "text", "/", "x", ";", "=", '"', "(", ")", "\\", " ", "\t", "\r\n ", "\r\n\t"),
+    *("charset=utf-8", "boundary=b", 'hp="cipher"', "hp=clear", "hp-legacy-display=1"),
+)
+"""Of what Content-Type fields are made, in any order."""
 
 
 class Pipe(BytesIO):
@@ -97,6 +106,29 @@ def test_a_mail_comes_back_byte_for_byte(name: str, headers: HeaderPolicy, way: 
         assert whole.message == MAILS[name]
     assert target.getvalue() == whole.message
     assert whole.altered_headers == opened.altered_headers == ()
+
+
+@given(
+    value=st.lists(
+        st.sampled_from(CONTENT_TYPES),
+        max_size=8,
+    ),
+    headers=st.sampled_from(["hcp_no_confidentiality", "hcp_baseline"]),
+    ending=st.sampled_from([b"\r\n", b"\n"]),
+)
+@example(value=[], headers="hcp_no_confidentiality", ending=b"\r\n")
+@example(value=["("], headers="hcp_baseline", ending=b"\r\n")
+@settings(deadline=None)
+def test_any_content_type_comes_back(value: list[str], headers: HeaderPolicy, ending: bytes) -> None:
+    """Empty, folded, broken, or one that says of itself that it protects: the mail is the same afterwards."""
+    content_type = b"Content-Type:" + "".join(value).encode() + b"\r\n"
+    mail = LETTER.replace(b"Content-Type: text/plain; charset=us-ascii\r\n", content_type).replace(b"\r\n", ending)
+    envelope = encrypt(mail, [READER], headers=headers)
+    opened = decrypt(envelope, [READER])
+    expected = mail if "hp" not in "".join(value) else opened.message  # a parameter that protection owns is dropped
+    assert opened.message == expected
+    assert opened.message.endswith(b"At noon." + ending)
+    assert opened.altered_headers == ()
 
 
 def test_a_subject_changed_on_the_way_is_named() -> None:
