@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.scale import Scale
     from benchmarks.stages import Profile
 
-GROUPS: Final = ("encrypt", "recipients", "decrypt", "many", "process", "large", "stages")
+GROUPS: Final = ("encrypt", "recipients", "decrypt", "signing", "many", "process", "large", "stages")
 
 
 def main() -> None:
@@ -90,15 +90,18 @@ class Bench:
     def contests(self) -> Iterator[Contest]:
         """Yield all contests of the groups that are wanted; note what is left out."""
         from benchmarks.peers.libcrypto import Libcrypto
-        from benchmarks.rows import in_process, large, many, processes
+        from benchmarks.rows import in_process, large, many, processes, signing
 
-        in_loop = {"encrypt", "recipients", "decrypt"}
+        in_loop = {"encrypt", "recipients", "decrypt", "signing"}
         if in_loop & set(self._wanted):
             libcrypto = Libcrypto(self._folder)
             if libcrypto.absent:
                 self.left_out[libcrypto.name] = libcrypto.absent
             contests = in_process.contests(self._groups, self._mail, self._scale, libcrypto)
             yield from (contest for contest in contests if contest.group in self._wanted)
+            if "signing" in self._wanted:
+                yield from signing.contests(self._groups, self._mail, self._scale, libcrypto)
+                yield from signing.large(self._folder, self._scale)
         if not {"process", "large", "many"} & set(self._wanted):
             return
         programs, absent = processes.start(self._groups["rsa2048"], self._new("peers"), self._ends)

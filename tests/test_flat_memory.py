@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from smime_session import new_identity
+
 if TYPE_CHECKING:
     from tests.conftest import Person
 
@@ -160,3 +162,26 @@ def test_a_large_mail_that_was_damaged_takes_little_memory(alice: Person, tmp_pa
     assert opened.stat().st_size > SIZE // 2
     with mail.open("rb") as one, opened.open("rb") as other:
         assert one.read()[-SIZE // 2 :] == other.read()[-SIZE // 2 :]
+
+
+@ON_LINUX
+@pytest.mark.parametrize("opaque", [False, True], ids=["clear", "opaque"])
+@pytest.mark.parametrize("piped", [False, True], ids=["file", "pipe"])
+def test_signing_takes_little_memory(tmp_path: Path, *, opaque: bool, piped: bool) -> None:
+    """A large mail is signed, verified and given out in memory far below its size, encrypted or not."""
+    key, certificate = tmp_path / "alice.key", tmp_path / "alice.pem"
+    made = new_identity("a@example.org", key_type="p256")
+    key.write_bytes(made.private_key_pem + made.certificate_pem)
+    certificate.write_bytes(made.certificate_pem)
+    mail, signed, content, sealed, told = (tmp_path / str(number) for number in range(5))
+    _write_mail(mail)
+
+    def peak(source: Path, target: Path, *arguments: object) -> int:
+        if piped:
+            return _peak_of_command(*arguments, "-o", "-", stdout=target, piped=source)
+        return _peak_of_command(*arguments, source, "-o", target, stdout=told)
+
+    assert peak(mail, signed, "sign", "-i", key, *(["--opaque"] if opaque else [])) < LIMIT
+    assert peak(signed, content, "verify", "-q", "--ca", certificate) < LIMIT
+    assert content.stat().st_size > SIZE // 2
+    assert peak(mail, sealed, "encrypt", "-r", certificate, "--sign-with", key) < LIMIT

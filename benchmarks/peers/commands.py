@@ -33,6 +33,11 @@ class Ours(Program):
     def absent(self) -> str | None:
         return None if self._program else "smime-session is not installed"
 
+    @property
+    def path(self) -> str:
+        """Where the command is."""
+        return str(self._program)
+
     def encrypt(self, suite: Suite, mail: Path, out: Path, certificates: Sequence[Path]) -> Command:
         recipients = [word for path in certificates for word in ("-r", path)]
         return Command((str(self._program), "encrypt", "-q", *suite.ours, *recipients, "-o", out, mail), out)

@@ -48,11 +48,20 @@ class Libcrypto:
         """Decrypt a mail again and again with a file of key and certificate."""
         return self._run("dec", mail, suite, ("--key", key_file, "--cert", key_file), seconds)
 
+    def sign(self, mail: Path, key_file: Path, seconds: float) -> Spent:
+        """Sign a mail again and again with a file of key and certificate."""
+        return self._run("sig", mail, None, ("--key", key_file, "--cert", key_file), seconds)
+
+    def verify(self, mail: Path, key_file: Path, seconds: float) -> Spent:
+        """Verify a mail again and again; the certificate in the file is trusted."""
+        return self._run("ver", mail, None, ("--key", key_file, "--cert", key_file), seconds)
+
     def _run(
-        self, operation: str, mail: Path, suite: Suite, credentials: tuple[str | Path, ...], seconds: float
+        self, operation: str, mail: Path, suite: Suite | None, credentials: tuple[str | Path, ...], seconds: float
     ) -> Spent:
         times = ("--warm", str(seconds * _WARMING), "--secs", str(seconds))
-        command = (self._program, operation, "--in", mail, *suite.libcrypto, *credentials, *times)
+        algorithms = suite.libcrypto if suite else ()
+        command = (self._program, operation, "--in", mail, *algorithms, *credentials, *times)
         answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         return Spent(answer["cpu"], answer["cpu"], times=answer["n"])
 

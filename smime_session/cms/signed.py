@@ -214,6 +214,12 @@ def _few(signers: asn1.Element) -> Sequence[asn1.Element]:
     return list(signers)
 
 
+def _definite(value: asn1.Element) -> bytes:
+    """Return a value whose lengths are definite; most are so already, and are kept as they are."""
+    encoded = value.encoded
+    return value.definite() if asn1.INDEFINITE in encoded else encoded
+
+
 def _signer_from(element: asn1.Element) -> SignerInfo:
     """Decode a SignerInfo.
 
@@ -225,7 +231,7 @@ def _signer_from(element: asn1.Element) -> SignerInfo:
     if len(fields) < _FIELDS or [field.tag for field in fields[_FIELDS:]] not in ([], [_CONTEXT_1_CONSTRUCTED]):
         raise MalformedError("a signer info is malformed")
     fields[0].integer()
-    attributes = b"" if covered is None else asn1.encode(asn1.SET, *(child.definite() for child in covered))
+    attributes = b"" if covered is None else asn1.encode(asn1.SET, *map(_definite, covered))
     return SignerInfo(
         codec.recipient_identifier_from(fields[1]),
         codec.algorithm_identifier_from(fields[2]),

@@ -56,20 +56,31 @@ class SignedAttributes(NamedTuple):
         encryption_key: which certificate of the signer to encrypt for, if it is named.
     """
 
-    content_type: str
-    message_digest: bytes
+    content_type: str = ""
+    message_digest: bytes = b""
     signing_time: datetime | None = None
     certificates: tuple[CertificateHash, ...] = ()
     capabilities: tuple[AlgorithmIdentifier, ...] | None = None
     encryption_key: RecipientIdentifier | None = None
 
 
-def encode(attributes: SignedAttributes) -> bytes:
-    """Encode signed attributes as the SET OF in DER that is signed."""
-    found = [
-        _attribute(CONTENT_TYPE, asn1.object_identifier(attributes.content_type)),
-        _attribute(MESSAGE_DIGEST, asn1.encode(asn1.OCTET_STRING, attributes.message_digest)),
-    ]
+def encode(attributes: SignedAttributes, others: Iterable[bytes] = ()) -> bytes:
+    """Encode signed attributes as the SET OF in DER that is signed.
+
+    Args:
+        attributes: what they say.
+        others: further ones, encoded.
+    """
+    return asn1.encode(asn1.SET, *sorted((*encoded(attributes), *others)))
+
+
+def encoded(attributes: SignedAttributes) -> tuple[bytes, ...]:
+    """Encode each attribute for itself; of what is not said there is none."""
+    found: list[bytes] = []
+    if attributes.content_type:
+        found.append(_attribute(CONTENT_TYPE, asn1.object_identifier(attributes.content_type)))
+    if attributes.message_digest:
+        found.append(_attribute(MESSAGE_DIGEST, asn1.encode(asn1.OCTET_STRING, attributes.message_digest)))
     if attributes.signing_time is not None:
         found.append(_attribute(SIGNING_TIME, _encoded_time(attributes.signing_time)))
     if attributes.certificates:
@@ -79,7 +90,7 @@ def encode(attributes: SignedAttributes) -> bytes:
         found.append(_attribute(capabilities.SMIME_CAPABILITIES_OID, announced))
     if attributes.encryption_key is not None:
         found.append(_attribute(ENCRYPTION_KEY_PREFERENCE, _encoded_preference(attributes.encryption_key)))
-    return asn1.encode(asn1.SET, *sorted(found))
+    return tuple(found)
 
 
 def _attribute(oid: str, value: bytes) -> bytes:
@@ -206,7 +217,7 @@ def _first(element: asn1.Element) -> asn1.Element:
 def _capabilities_from(value: asn1.Element) -> tuple[AlgorithmIdentifier, ...] | None:
     """Decode capabilities; what is broken in them is the announcer's loss, and says nothing of the signature."""
     try:
-        return capabilities.decode(value.definite())
+        return capabilities.decode(value.encoded)
     except MessageError:
         return None
 

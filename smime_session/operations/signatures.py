@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from smime_session.algorithms import BROKEN_DIGESTS, DATA, name_of
@@ -133,7 +134,9 @@ class Covered(NamedTuple):
 
 def judged(trailer: SignedTrailer, covered: Covered, checks: Checks) -> list[Signature]:
     """Judge every signature of a CMS object."""
-    others = [*_loaded(trailer.certificates), *(Certificate.of(each) for each in checks.known)]
+    others = _loaded(trailer.certificates)
+    if not all(any(_is_named(each, info.identifier) for each in others) for info in trailer.signers):
+        others += map(Certificate.of, checks.known)
     return [_Judgement(info, others, covered, checks).signature() for info in trailer.signers]
 
 
@@ -148,10 +151,20 @@ def _loaded(encoded: Sequence[bytes]) -> list[Certificate]:
     found: list[Certificate] = []
     for der in encoded:
         try:
-            found.append(Certificate.load(der))
+            found.append(_certificate(der))
         except ValueError:  # of no signer that can be told
             continue
     return found
+
+
+@lru_cache(maxsize=64)  # correspondents write more than once
+def _certificate(der: bytes) -> Certificate:
+    """Load a certificate.
+
+    Raises:
+        ValueError: it is broken, or is none.
+    """
+    return Certificate.load(der)
 
 
 class _BrokenError(Exception):
@@ -279,7 +292,7 @@ class _Judgement:
             return is_signed_by(key, signature, hashed, algorithm, hashed=True)
         if is_signed_by(key, signature, attributes, algorithm):
             return True
-        in_order = asn1.encode(asn1.SET, *sorted(child.encoded for child in asn1.parse(attributes)))
+        in_order = asn1.encode(asn1.SET, *sorted(child.definite() for child in asn1.parse(attributes)))
         return in_order != attributes and is_signed_by(key, signature, in_order, algorithm)
 
     def _matches(self, name: str, addresses: Sequence[str]) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -137,7 +138,7 @@ class Signer:
             SignerError: something is against it.
         """
         found = [*_outside_validity(self.certificate, moment(at)), *objections(self.certificate)]
-        own = addresses_of(self.certificate)
+        own = _addresses_of(self.certificate)
         for sender in senders:
             if not any(same_mailbox(sender, each) for each in own):
                 others = ", ".join(map(excerpt, own)) or "none"
@@ -180,13 +181,17 @@ def _outside_validity(certificate: x509.Certificate, at: datetime) -> Iterator[R
         yield "insecure_expired", f"expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
+@lru_cache(maxsize=64)  # who signs, and who writes, does so more than once
 @quietly()
-def objections(certificate: x509.Certificate) -> list[Reason]:
+def objections(certificate: x509.Certificate) -> tuple[Reason, ...]:
     """Say why a certificate must not sign mail, whenever and for whomever; nothing if it may (RFC 8550, 4.4).
 
     One that does not say what it is for is for anything.
     """
-    return list(_objections(certificate))
+    return tuple(_objections(certificate))
+
+
+_addresses_of: Final = lru_cache(maxsize=64)(addresses_of)  # likewise
 
 
 def _objections(certificate: x509.Certificate) -> Iterator[Reason]:

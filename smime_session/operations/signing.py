@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -76,31 +77,52 @@ class Signing:
         Raises:
             CredentialError: the key does not sign so.
         """
-        signer, certificate = self._signer, self._signer.certificate
-        der = certificate.public_bytes(Encoding.DER)
-        fingerprint = new_digest("SHA-256")
-        fingerprint.update(der)
-        beside = signer.encryption_certificate
-        attributes = signed_attributes.encode(
-            SignedAttributes(
-                content_type=DATA,
-                message_digest=self._hashed.finalize(),
-                signing_time=self._at,
-                certificates=(CertificateHash("SHA-256", fingerprint.finalize()),),
-                capabilities=_announced(beside or certificate) if signer.announce else None,
-                encryption_key=None if beside is None else _named(beside),
-            )
-        )
+        signer = self._signer
+        fixed = _fixed(signer.certificate, signer.encryption_certificate, signer.chain, announce=signer.announce)
+        said = SignedAttributes(DATA, self._hashed.finalize(), self._at)
+        attributes = signed_attributes.encode(said, fixed.attributes)
         info = SignerInfo(
-            _named(certificate),
+            fixed.name,
             self.digest,
             attributes,
             encode(self._algorithm, signer.private_key.public_key.algorithm),
             signer.private_key.sign(attributes, self._algorithm),
         )
-        others = [*signer.chain, *([beside] if beside is not None else [])]
-        certificates = dict.fromkeys([der, *(each.public_bytes(Encoding.DER) for each in others)])
-        return SignedTrailer(tuple(certificates), (), (info,))
+        return SignedTrailer(fixed.certificates, (), (info,))
+
+
+class _Fixed(NamedTuple):
+    """What is the same in all signatures of a signer.
+
+    Attributes:
+        name: how they name the certificate.
+        attributes: the attributes about it, encoded.
+        certificates: those that go along, in DER.
+    """
+
+    name: IssuerAndSerialNumber
+    attributes: tuple[bytes, ...]
+    certificates: tuple[bytes, ...]
+
+
+@lru_cache(maxsize=64)
+def _fixed(
+    certificate: x509.Certificate,
+    beside: x509.Certificate | None,
+    chain: tuple[x509.Certificate, ...],
+    *,
+    announce: bool,
+) -> _Fixed:
+    der = certificate.public_bytes(Encoding.DER)
+    fingerprint = new_digest("SHA-256")
+    fingerprint.update(der)
+    about = SignedAttributes(
+        certificates=(CertificateHash("SHA-256", fingerprint.finalize()),),
+        capabilities=_announced(beside or certificate) if announce else None,
+        encryption_key=None if beside is None else _named(beside),
+    )
+    others = [each.public_bytes(Encoding.DER) for each in (*chain, *(() if beside is None else (beside,)))]
+    return _Fixed(_named(certificate), signed_attributes.encoded(about), tuple(dict.fromkeys([der, *others])))
 
 
 def _announced(certificate: x509.Certificate) -> tuple[AlgorithmIdentifier, ...]:

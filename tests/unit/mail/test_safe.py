@@ -183,3 +183,22 @@ def test_blocks_do_not_count(text: bytes, size: int) -> None:
         pieces.look(text[at : at + size])
     assert vars(whole.finish()).keys() == vars(pieces.finish()).keys()
     assert (whole.safe, whole.size) == (pieces.safe, pieces.size)
+
+
+@pytest.mark.parametrize(
+    ("line", "safe"),
+    [
+        (b"A" * 76 + b"\r\n", True),
+        (b"A" * 76 + b"\n", True),
+        (b"A" * 77 + b"\n", False),
+        (b"A" * 77 + b"\r\n", False),
+        (b"AB\rCD\n", False),
+        (b"AAA \r\n", False),
+        (b"AAA\xc3\r\n", False),
+    ],
+)
+def test_many_equal_lines_are_looked_at_as_closely(line: bytes, *, safe: bool) -> None:
+    """Large text is mostly lines of base64; being fast overlooks nothing in others that are equally long."""
+    survey = Survey()
+    survey.look(line * 1000)
+    assert survey.finish().safe is safe
