@@ -15,20 +15,22 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from smime_session.arguments import moment, wrong_kind
 from smime_session.cms.signed import detached, signed_end, signed_start
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.charset import CharsetFinder
+from smime_session.mail.charset import CharsetFinder, charset_of
 from smime_session.mail.entity import read_head, require_mail, split_head
-from smime_session.mail.line_endings import CRLF, LF, Canonicaliser, LineFeeds
+from smime_session.mail.fields import find_body
+from smime_session.mail.line_endings import CRLF, LF, Canonicaliser, LineFeeds, canonical, with_line_feeds
 from smime_session.mail.objects import M, check_readable, check_writable, like, octets_of
 from smime_session.mail.protection import joined
-from smime_session.mail.safe import rewritten, survey_entity
+from smime_session.mail.safe import rewritten, safe_entity, survey_entity
 from smime_session.mail.transfer import Base64Writer, encode_base64
 from smime_session.operations.signer import Signer
 from smime_session.operations.signing import OPAQUE_FIELDS, Signing
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 from smime_session.streams.outlets import Outlet
-from smime_session.streams.sources import Replay
+from smime_session.streams.sources import LARGE, Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from smime_session.algorithms import DigestName
@@ -85,9 +87,39 @@ def sign(message: M, signer: Signer, *, opaque: bool = False, at: datetime | Non
         MessageError: a part would not arrive as it is, and cannot be encoded; or the message object cannot be written.
         TypeError: an argument is of a kind that is not accepted.
     """
+    _check_signer(signer)
+    mail = octets_of(message)
+    begin = find_body(mail)
+    if 0 < begin <= MAX_MAIL_HEADER_SIZE and len(mail) <= LARGE:
+        return like(message, _signed(mail[:begin], mail[begin:], signer, opaque=opaque, at=moment(at)))
     with BytesIO() as target:
-        _sign(octets_of(message), target, signer, opaque=opaque, at=at)
+        _sign(mail, target, signer, opaque=opaque, at=at)
         return like(message, target.getvalue())
+
+
+def _check_signer(signer: object) -> None:
+    if not isinstance(signer, Signer):
+        raise wrong_kind("a signer is what load_signer() returns, or a Signer", signer)
+
+
+def _signed(raw_head: bytes, body: bytes, signer: Signer, *, opaque: bool, at: datetime) -> bytes:
+    """Sign a mail that is in memory, in one straight way."""
+    head = split_head(raw_head, lambda: charset_of(body), hidden=())
+    require_mail(raw_head, head)
+    signer.check_mail(head.fields, at)
+    signing = Signing(signer, at)
+    fields = joined(head.content_fields) + CRLF
+    if opaque:
+        content = fields + (body if head.binary else canonical(body, composite=head.composite))
+        signing.update(content)
+        end = signed_end(signing.finish())
+        octets = b"".join((signed_start(signing.digest, len(content), len(end)), content, end))
+        return b"".join((head.outer, head.eol.join(OPAQUE_FIELDS), encode_base64(octets, eol=head.eol)))
+    content = safe_entity(fields + body)
+    signing.update(content)
+    before, after = _around(head, signing.hash)
+    text = content if head.eol == CRLF else with_line_feeds(content)
+    return b"".join((before, text, after(detached(signing.digest, signing.finish()))))
 
 
 def sign_stream(
@@ -118,8 +150,7 @@ def sign_stream(
 
 
 def _sign(source: bytes | BinaryIO, target: BinaryIO, signer: Signer, *, opaque: bool, at: datetime | None) -> Signed:
-    if not isinstance(signer, Signer):
-        raise wrong_kind("a signer is what load_signer() returns, or a Signer", signer)
+    _check_signer(signer)
     at = moment(at)
     with Replay(source) as replay:
         raw_head, body = read_head(replay.read_block)
@@ -173,20 +204,27 @@ def _write_clear(out: Outlet, entity: _Entity, signing: Signing) -> bool:
     """Write a mail with its signature beside it; return whether it was made safe for that."""
     pieces = survey_entity(entity.again)
     blocks: Iterable[Block] = entity.canonical() if pieces is None else rewritten(entity.again(), pieces)
-    head = entity.head
-    boundary = b"=-" + os.urandom(16).hex().encode("ascii")
-    out.write(head.outer + head.eol.join(_clear_fields(MICALG[signing.hash], boundary)))
-    line_feeds = LineFeeds() if head.eol == LF else None
+    before, after = _around(entity.head, signing.hash)
+    out.write(before)
+    line_feeds = LineFeeds() if entity.head.eol == LF else None
     for block in blocks:
         signing.update(block)
         out.write(line_feeds.convert(block) if line_feeds else block)
     if line_feeds:
         out.write(line_feeds.finish())
-    signature = detached(signing.digest, signing.finish())
-    out.write(head.eol.join((b"", b"--" + boundary, *_SIGNATURE_FIELDS)))
-    out.write(encode_base64(signature, eol=head.eol))
-    out.write(head.eol.join((b"", b"--" + boundary + b"--", b"")))
+    out.write(after(detached(signing.digest, signing.finish())))
     return pieces is not None
+
+
+def _around(head: MailHead, digest: DigestName) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """Return what stands before clear-signed text, and what makes of its signature all that stands behind it."""
+    boundary = b"=-" + os.urandom(16).hex().encode("ascii")
+
+    def after(signature: bytes) -> bytes:
+        between, end = (b"", b"--" + boundary, *_SIGNATURE_FIELDS), (b"", b"--" + boundary + b"--", b"")
+        return b"".join((head.eol.join(between), encode_base64(signature, eol=head.eol), head.eol.join(end)))
+
+    return head.outer + head.eol.join(_clear_fields(MICALG[digest], boundary)), after
 
 
 def _clear_fields(micalg: str, boundary: bytes) -> Sequence[bytes]:
