@@ -11,6 +11,8 @@
 ``private_keys``          ``-i`` and what unlocks it
 ``encrypting``            what encrypt and send share: recipients, algorithms, and encrypting with them
 ``submitting``            the submission server, and handing mails to it
+``batching``              what the subcommands of batch share: options, and the run
+``works``                 what they do to each message
 ``shared_secrets``        passwords and shared keys, likewise
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced

@@ -134,16 +134,16 @@ def head_of(source: Source) -> tuple[Sequence[Field], BinaryIO]:
         source.seek(begin)
         return split_head(raw).fields, source.stream
     raw, rest = read_head(lambda: source.read(_BLOCK))
-    return split_head(raw).fields, cast("BinaryIO", _Rejoined(raw + rest, source))
+    return split_head(raw).fields, cast("BinaryIO", Rejoined(raw + rest, source))
 
 
 _BLOCK: Final = 1 << 16  # bytes read at a time
 
 
-class _Rejoined(io.RawIOBase):
+class Rejoined(io.RawIOBase):
     """What was read of a pipe already, and the rest of it."""
 
-    def __init__(self, start: bytes, source: Source) -> None:
+    def __init__(self, start: bytes, source: Source | BinaryIO) -> None:
         super().__init__()
         self._start = start
         self._source = source

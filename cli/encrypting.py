@@ -147,6 +147,17 @@ class Encrypting(NamedTuple):
         if not self.sign_with and (option := next(filter(signing.get, signing), None)):
             raise MisuseError(f"{option} is about a signature", "--sign-with IDENTITY says who signs")
 
+    def loaded(self, form: Form) -> tuple[Profile, TrustAnchors | None, list[Recipient], list[str]]:
+        """Return the algorithms, whom to trust, who reads it, and a sentence about each certificate not used.
+
+        Raises:
+            SmimeError: something cannot be loaded.
+            OSError: a file cannot be read.
+        """
+        profile = chosen_profile(self.profile or ("auto" if form == "mail" else "modern"), **self.choices)
+        anchors, passphrases = self.trust.load(), given_passphrases(self.passphrase_files, self.passphrase_envs)
+        return profile, anchors, *recipients_in((*self.named.files, *self.own), profile, passphrases, anchors)
+
     @contextlib.contextmanager
     def begun(self, message: str, form: Form = "mail", *, head: bool = False) -> Iterator[Begun]:
         """Load what encrypting needs and open the message, before a password is asked for.
@@ -160,9 +171,7 @@ class Encrypting(NamedTuple):
             SmimeError: something cannot be loaded, or the message is no mail.
             OSError: a file cannot be read.
         """
-        profile = chosen_profile(self.profile or ("auto" if form == "mail" else "modern"), **self.choices)
-        anchors, passphrases = self.trust.load(), given_passphrases(self.passphrase_files, self.passphrase_envs)
-        recipients, left_out = recipients_in((*self.named.files, *self.own), profile, passphrases, anchors)
+        profile, anchors, recipients, left_out = self.loaded(form)
         with reading(message) as source:
             wanted = form == "mail" and (head or bool(self.addressing.stores))
             fields, stream = head_of(source) if wanted else ((), source.stream)
@@ -183,20 +192,30 @@ class Encrypting(NamedTuple):
             SmimeError: a key cannot be loaded, or a password cannot be used.
             OSError: a file cannot be read.
         """
+        treatment = self.treatment()
+        left_out = [*begun.left_out, *expiring_soon(divided)]
+        others = [*begun.recipients, *self.secrets.load(new=True)]
+        return Work(begun.source, begun.stream, begun.profile, treatment, others, left_out, divided)
+
+    def treatment(self) -> dict[str, Any]:
+        """Return what is done to a mail, as :func:`~smime_session.encrypt_stream` takes it; who signs is loaded.
+
+        Raises:
+            SmimeError: the key cannot be loaded.
+            OSError: a file cannot be read.
+        """
         treatment: dict[str, Any] = {
             "headers": self.headers or ("hcp_baseline" if self.hide_subject else "hcp_no_confidentiality"),
             "again": self.again,
             "compress": self.compress,
             "strip_dkim": self.strip_dkim,
         }
-        left_out = [*begun.left_out, *expiring_soon(divided)]
         if self.sign_with:
             lifted = lifted_guards({**self.choices, "insecure_address": self.insecure_address})
             files, variables = self.passphrase_files, self.passphrase_envs
             treatment["signer"] = SignerFile(self.sign_with, files, variables, None, None, lifted).load()
             treatment["triple"] = self.triple
-        others = [*begun.recipients, *self.secrets.load(new=True)]
-        return Work(begun.source, begun.stream, begun.profile, treatment, others, left_out, divided)
+        return treatment
 
     def tell(self, work: Work, sealed: Iterable[Sealed]) -> None:
         """Say what there is to know about what was encrypted, each thing once."""

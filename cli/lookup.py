@@ -51,19 +51,19 @@ class Lookup(NamedTuple):
             MessageError: an address field holds what is no address.
         """
         given = self.addressing
-        visible, blind = self._addresses()
+        visible, blind = self.addresses()
         sources = sources_in(given.stores)
         return envelopes(visible, blind, sources, profile=self.profile, every=given.every, trust=self.trust)
 
     def report(self) -> bool:
         """Write the report; tell whether all have a certificate."""
         given = self.addressing
-        visible, blind = self._addresses()
+        visible, blind = self.addresses()
         found = choose([*visible, *blind], given.stores, self.profile, every=given.every, trust=self.trust)
         report(found, as_json=given.as_json)
         return bool(found) and all(each.certificates for each in found)
 
-    def _addresses(self) -> tuple[list[str], list[str]]:
+    def addresses(self) -> tuple[list[str], list[str]]:
         """Return whom the mail is for: those whom all may see, and blind recipients.
 
         Raises:

@@ -27,6 +27,7 @@ SUBCOMMANDS: Final = {
     "verify": "Tell who signed a mail, and whether that holds.",
     "inspect": "Show how a message is encrypted, for whom, and what opens it.",
     "rewrap": "Give a message other recipients.",
+    "batch": "Work on many messages at once, and go on where a run was cut short.",
     "session-key": "Save the session key of one message.",
     "certs": "Find certificates by mail address, and keep a folder of them.",
     "identity": "Make private keys and certificates, or show what a file holds.",

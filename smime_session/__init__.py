@@ -20,6 +20,7 @@ A map of the package, each room built on those below it:
 - :mod:`~smime_session.streams`: sources, outlets and threads.
 - :mod:`~smime_session.submission`: beside these and on top of the public names: mail handed to its server.
 - :mod:`~smime_session.contrib`, :mod:`~smime_session.aio`: likewise, for Django, :mod:`logging` and :mod:`asyncio`.
+- :mod:`~smime_session.batch`: likewise: many messages at once, by several processes, resumable.
 - :mod:`~smime_session.content`, :mod:`~smime_session.session_key`: the sealed content, and the key of one message.
 - :mod:`~smime_session.algorithms`, :mod:`~smime_session.profiles`, :mod:`~smime_session.errors`: what is supported,
   what is chosen and allowed, what can go wrong.
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.trust import TrustAnchors, Verdict
     from smime_session.errors import (
         AlreadyEncryptedError,
+        BatchError,
         CredentialError,
         DecryptionError,
         LimitError,
@@ -114,6 +116,7 @@ __all__ = [
     "Addressed",
     "Addressee",
     "AlreadyEncryptedError",
+    "BatchError",
     "CHACHA20_POLY1305",
     "COMPAT",
     "CertificateBundle",
@@ -248,6 +251,7 @@ _MODULES: Final = {
     "operations.encrypt": ("Sealed", "encrypt", "encrypt_stream"),
     "errors": (
         "AlreadyEncryptedError",
+        "BatchError",
         "CredentialError",
         "DecryptionError",
         "LimitError",

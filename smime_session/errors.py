@@ -19,6 +19,7 @@
     │   └── LimitError                  it exceeds a named limit
     ├── NoMatchError                    it is addressed to none of the identities
     ├── OtherMessageError               the session key that was saved belongs to another message
+    ├── BatchError                      a run over many messages cannot begin, go on or be resumed
     ├── SubmissionError                 a mail could not be handed to its server, or not for all
     └── DecryptionError                 it did not open: the one failure of all that depends on a private key
 
@@ -80,6 +81,10 @@ class RecipientError(SmimeError):
 
 class UnknownAddressError(RecipientError):
     """A mail address is in no certificate that is at hand, so it names no recipient."""
+
+
+class BatchError(SmimeError):
+    """A run over many messages cannot begin, go on or be resumed; what it made so far is kept."""
 
 
 class SignerError(SmimeError):

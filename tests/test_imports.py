@@ -43,6 +43,7 @@ FLOORS: Final = {
     "smime_session.smtp": 9,
     "smime_session": 10,
     "smime_session.aio": 11,
+    "smime_session.batch": 11,
     "smime_session.contrib": 11,
     "smime_session.submission": 11,
     "cli": 12,
@@ -71,7 +72,7 @@ HIDDEN: Final = {
 """Modules that only one other knows: how a certificate is read quickly is no matter of those that use it."""
 
 
-GUESTS: Final = ("smime_session.aio", "smime_session.contrib", "smime_session.submission")
+GUESTS: Final = ("smime_session.aio", "smime_session.batch", "smime_session.contrib", "smime_session.submission")
 """Rooms that stand on the library's public names alone, as a program of its users does."""
 
 

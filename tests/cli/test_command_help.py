@@ -83,7 +83,9 @@ def test_groups_and_families_name_what_is_there() -> None:
     there = {name for command in COMMANDS.values() for each in command.params for name in each.opts}
     assert {name for names in GROUPS.values() for name in names} <= there
     assert {name for family in FAMILIES for name in family.options} <= there
-    assert list(GROUPS) == [line[:-1] for line in _help(("send",)).splitlines() if line[:-1] in GROUPS]
+    shown = [[line[:-1] for line in _help(path).splitlines() if line[:-1] in GROUPS] for path in COMMANDS]
+    assert {title for titles in shown for title in titles} == set(GROUPS)
+    assert [titles for titles in shown if titles != sorted(titles, key=list(GROUPS).index)] == []
 
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +96,8 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "certificates").mkdir()
     (tmp_path / "certificates" / "bob.pem").write_bytes((tmp_path / "bob.pem").read_bytes())
     (tmp_path / "letter.eml").write_text("From: alice@example.com\nTo: bob@example.com\nSubject: Lunch\n\nAt noon?\n")
+    (tmp_path / "mails").mkdir()
+    (tmp_path / "mails" / "letter.eml").write_bytes((tmp_path / "letter.eml").read_bytes())
     shown = 0
     remote = "mail.example.com --user alice"
     with mail_server() as (behaviour, port):

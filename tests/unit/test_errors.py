@@ -12,6 +12,7 @@ import pytest
 from smime_session import errors
 from smime_session.errors import (
     AlreadyEncryptedError,
+    BatchError,
     CredentialError,
     DecryptionError,
     LimitError,
@@ -46,6 +47,7 @@ EXAMPLES = (
     (NotSignedError("plain data"), "the message is not signed with S/MIME: it is plain data"),
     (SignerError("a", ["expired", "is not for mail"]), "certificate of a expired, and is not for mail"),
     (SubmissionError("the name is not found", temporary=True), "the name is not found"),
+    (BatchError("another run is at work"), "another run is at work"),
     (AlreadyEncryptedError("PGP/MIME"), "the mail is encrypted already (PGP/MIME)"),
     (MalformedError("a value is cut off"), "a value is cut off"),
     (MalformedError("a value is cut off", 7), "a value is cut off (at byte 7 of the CMS object)"),

@@ -1,0 +1,309 @@
+"""What the subcommands of ``batch`` share: where messages come from and go, the run, and what is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import click
+
+from smime_session import BatchError
+from smime_session.batch import FolderSource, FolderTarget, Journal, Shard, journal_beside, run
+
+from .console import is_terminal, say, say_wrapped
+from .files import SHARED
+from .options import PATH, MisuseError
+from .progress import REDRAW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from smime_session.batch import Source, Tally, Target, Work
+
+_MOST_REASONS: Final = 20
+_LINE_EVERY: Final = 10.0  # seconds between lines where there is no terminal
+_BLOCK: Final = 1 << 20
+_NO_SETTINGS: Final = frozenset({"source", "jobs", "report", "retry_failed", "quiet", "verbose", "shard"})
+"""What may change between a run and its resumption."""
+_SECRETS: Final = frozenset(
+    {"passphrase_files", "password_files", "shared_keys", "add_password_files", "add_shared_keys"}
+)
+"""Files of which the journal gets the names alone: a password could be guessed from its hash."""
+_HELP: Final = {
+    "--in-place": "Put each result into the place of its message; there is no TARGET then.",
+    "--jobs": "Work with N processes; as many as there are processors if not given.",
+    "--shard": "Work on share I of N only, for schedulers that start a process on each machine.",
+    "--retry-failed": "Try again what failed in earlier runs.",
+    "--report": "Write a line of JSON for each message to this file.",
+}
+
+
+class _ShardType(click.ParamType[Shard]):
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:  # noqa: ANN401  # whatever click passes
+        number, _, count = str(value).partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            self.fail(f"{value} is not a share: 2/8 is the second of eight", param, ctx)
+        return Shard(int(number), int(count))
+
+
+class Batch(NamedTuple):
+    """A run, as the options say.
+
+    Attributes:
+        source: where messages come from.
+        target: where they go; None if they stay in place.
+        in_place: whether they do.
+        jobs: how many processes; None for as many as there are processors.
+        shard: the share that is worked on, or None for all.
+        retry_failed: whether what failed is tried again.
+        report: the file for a line about each message, or None.
+    """
+
+    source: str
+    target: str | None
+    in_place: bool
+    jobs: int | None
+    shard: Shard | None
+    retry_failed: bool
+    report: str | None
+
+    def check(self) -> None:
+        """Check that the options go together.
+
+        Raises:
+            MisuseError: they do not.
+        """
+        if self.in_place and self.target is not None:
+            raise MisuseError("--in-place and a target exclude each other")
+        if not self.in_place and self.target is None:
+            raise MisuseError("no target was given", "--in-place puts results into the place of the messages")
+        if self.target is not None and _is_inside(self.target, self.source):
+            raise MisuseError(f"{self.target} is inside of {self.source}, and would be worked on too")
+
+    def opened(self) -> Source:
+        """Return where messages come from.
+
+        Raises:
+            MisuseError: there is nothing of a kind that is known.
+        """
+        if Path(self.source).is_dir():
+            return FolderSource(self.source)
+        raise MisuseError(f"{self.source} is no folder")
+
+    def carry_out(  # noqa: PLR0913  # what differs between the subcommands
+        self,
+        verb: str,
+        source: Source,
+        prepare: Callable[[], Work],
+        *,
+        permissions: int = SHARED,
+        suffix: str = "",
+        quiet: bool = False,
+    ) -> None:
+        """Work on all messages, and tell what became of them.
+
+        Args:
+            verb: what is done to them (``encrypted``).
+            source: where they come from.
+            prepare: loads what is needed, once nothing speaks against the run.
+            permissions: those of new files, less the umask.
+            suffix: what is added to the names of files.
+            quiet: whether to tell of failures alone.
+
+        Raises:
+            BatchError: a message failed, or the run cannot begin or go on.
+            SmimeError: something cannot be loaded.
+            OSError: the source cannot be read, or the report not be written.
+        """
+        share = f"-{self.shard}" if self.shard else ""
+        path = self.source if self.in_place else str(self.target)
+        target: Target = FolderTarget(path, in_place=self.in_place, permissions=permissions, suffix=suffix, shard=share)
+        settings = _settings()
+        work = prepare()
+        with contextlib.ExitStack() as stack:
+            _refuse_foreign(path)
+            journal = stack.enter_context(Journal(journal_beside(path, share)))
+            journal.begin(settings, anew=self.in_place)
+            meter = Meter(verb, source, self.shard, quiet=quiet)
+            try:
+                tally = run(
+                    source,
+                    target,
+                    work,
+                    journal,
+                    jobs=self.jobs,
+                    shard=self.shard,
+                    retry_failed=self.retry_failed,
+                    on_progress=meter.advance,
+                )
+            finally:
+                meter.erase()
+                if not journal.fact("begun"):
+                    journal.remove()
+                elif self.report:
+                    _write_report(self.report, journal)
+            _conclude(verb, tally, journal, quiet=quiet)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
+
+
+def _refuse_foreign(path: str) -> None:
+    """Refuse a target whose folder is not there, before a journal is made.
+
+    Raises:
+        BatchError: it is not.
+    """
+    parent = Path(os.path.realpath(path)).parent
+    if not parent.is_dir():
+        raise BatchError(f"there is no folder {parent} for the target")
+
+
+def _settings() -> dict[str, str]:
+    """Return what the options say, by their names; files with what is in them, unless they are secrets.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    context = click.get_current_context()
+    found = {"subcommand": context.info_name or "", "SOURCE": os.path.realpath(context.params["source"])}
+    for each in context.command.params:
+        value = context.params.get(each.name or "")
+        if each.name in _NO_SETTINGS or each.name == "target" or value in (None, (), False):
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        files = each.type is PATH and each.name not in _SECRETS
+        shown = [f"{one} ({_digest(one)})" if files and Path(one).is_file() else str(one) for one in values]
+        found[max(each.opts, key=len)] = ", ".join(shown)
+    return found
+
+
+def _digest(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return f"SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def _write_report(path: str, journal: Journal) -> None:
+    """Write a line for each message that the journal knows."""
+    with Path(path).open("w", encoding="utf-8") as file:
+        for entry in journal.entries():
+            told: dict[str, object] = {"name": entry.name, "state": entry.state}
+            if entry.state == "failed":
+                told["reason"] = entry.reason
+            else:
+                told |= {"place": entry.place, "size": entry.size, "sha256": entry.digest.hex()}
+            file.write(json.dumps(told) + "\n")
+
+
+def _conclude(verb: str, tally: Tally, journal: Journal, *, quiet: bool) -> None:
+    """Say what became of all, and of how many for which reason.
+
+    Raises:
+        BatchError: a message failed.
+    """
+    counts = journal.counts()
+    failed = counts.get("failed", 0)
+    if not quiet:
+        before = f", {tally.skipped:,} left as earlier runs had them" if tally.skipped else ""
+        say(f"{tally.done:,} {verb}, {tally.failed:,} failed{before}")
+    if not failed:
+        return
+    reasons = journal.reasons()
+    for reason, count in reasons[:_MOST_REASONS]:
+        say_wrapped(f"{count:,} failed: {reason}")
+    if len(reasons) > _MOST_REASONS:
+        say_wrapped(f"and {len(reasons) - _MOST_REASONS:,} other reasons")
+    raise BatchError(f"{failed:,} of {sum(counts.values()):,} messages failed")
+
+
+class Meter:
+    """How far a run has come: a line that is redrawn on a terminal; elsewhere a new one now and then.
+
+    Args:
+        verb: what is done to messages.
+        source: where they come from; on a terminal they are counted first.
+        shard: the share that is worked on.
+        quiet: show nothing.
+    """
+
+    def __init__(self, verb: str, source: Source, shard: Shard | None, *, quiet: bool) -> None:
+        self._verb, self._quiet = verb, quiet
+        self._drawn = not quiet and is_terminal("stderr")
+        self._total = (
+            sum(1 for item in source.items() if shard is None or shard.has(item.name)) if self._drawn else None
+        )
+        self._next = time.monotonic() + (0 if self._drawn else _LINE_EVERY)
+
+    def advance(self, tally: Tally) -> None:
+        """Tell how far it has come, if it is time."""
+        now = time.monotonic()
+        if self._quiet or now < self._next:
+            return
+        self._next = now + (REDRAW if self._drawn else _LINE_EVERY)
+        line = progress_line(self._verb, tally, self._total, now)
+        if self._drawn:
+            self._draw(line)
+        else:
+            say(line)
+
+    def erase(self) -> None:
+        """Leave the terminal as it was."""
+        if self._drawn:
+            self._draw("")
+
+    @staticmethod
+    def _draw(line: str) -> None:
+        with contextlib.suppress(OSError):
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not know
+            sys.stderr.write("\r\x1b[K" + line[: columns - 1])
+            sys.stderr.flush()
+
+
+def progress_line(verb: str, tally: Tally, total: int | None, now: float) -> str:
+    """Return the line for what was done until a moment on the monotonic clock.
+
+    ``43%  1,290 encrypted  3 failed  830/s  2 min left``
+    """
+    worked = tally.done + tally.failed
+    rate = worked / max(now - tally.began, 1e-9)
+    parts = [f"{tally.done:,} {verb}", f"{tally.failed:,} failed", f"{rate:,.0f}/s"]
+    if total and rate:
+        seen = worked + tally.skipped
+        left = max(total - seen, 0) / rate
+        parts.insert(0, f"{100 * min(seen, total) // total}%")
+        parts.append(f"{left / 60:,.0f} min left" if left >= 100 else f"{left:.0f} s left")  # noqa: PLR2004  # people count longer times in minutes
+    return "  ".join(parts)
+
+
+def batch_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what the subcommands share; the function gets it as one argument, ``batch``."""
+
+    @functools.wraps(function)
+    def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
+        batch = Batch(**{name: options.pop(name) for name in Batch._fields})
+        batch.check()
+        return function(*arguments, batch=batch, **options)
+
+    added: Callable[..., Any] = collect
+    for option in (
+        click.option("--report", metavar="FILE", type=click.Path(), help=_HELP["--report"]),
+        click.option("--retry-failed", is_flag=True, help=_HELP["--retry-failed"]),
+        click.option("--shard", metavar="I/N", type=_ShardType(), help=_HELP["--shard"]),
+        click.option("--jobs", metavar="N", type=click.IntRange(1, 1024), help=_HELP["--jobs"]),
+        click.option("--in-place", is_flag=True, help=_HELP["--in-place"]),
+        click.argument("target", metavar="[TARGET]", type=PATH, required=False),
+        click.argument("source", metavar="SOURCE", type=PATH),
+    ):
+        added = option(added)
+    return added

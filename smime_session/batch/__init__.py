@@ -1,0 +1,44 @@
+"""Work on many messages at once: by several processes, resumable, each message exactly once.
+
+Built on the library's public names alone. A source yields messages, a target takes what is made of them, the journal
+beside it knows what became of each, and any :class:`concurrent.futures.Executor` does the work::
+
+    from smime_session.batch import FolderSource, FolderTarget, Journal, journal_beside, run
+
+    def work(item, source, target):
+        target.write(encrypt(source.read(), certificates))
+
+    with Journal(journal_beside("out")) as journal:
+        journal.begin({"recipients": "bob.pem"})
+        run(FolderSource("in"), FolderTarget("out"), work, journal)
+
+A run that was killed goes on when the same is called again.
+"""
+
+from __future__ import annotations
+
+from smime_session.batch.items import Content, Item, Refused
+from smime_session.batch.journal import Entry, Journal, journal_beside
+from smime_session.batch.runner import Shard, Tally, processes, run
+from smime_session.batch.sources import FolderSource, Source
+from smime_session.batch.targets import FolderTarget, Target
+from smime_session.batch.worker import Preparation, Work
+
+__all__ = [
+    "Content",
+    "Entry",
+    "FolderSource",
+    "FolderTarget",
+    "Item",
+    "Journal",
+    "Preparation",
+    "Refused",
+    "Shard",
+    "Source",
+    "Tally",
+    "Target",
+    "Work",
+    "journal_beside",
+    "processes",
+    "run",
+]

@@ -1,0 +1,61 @@
+"""Where messages come from: a folder of files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from smime_session.batch.items import FileContent, Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENDING: Final = ".eml"
+
+
+class Source(Protocol):
+    """Where messages come from."""
+
+    def items(self) -> Iterator[Item]:
+        """Yield the messages, in the same order each time.
+
+        Raises:
+            OSError: it cannot be read.
+            MessageError: it is damaged so that it is not clear what is in it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """The ``.eml`` files of a folder and of its subfolders; what is hidden is left out.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: str
+
+    def items(self) -> Iterator[Item]:
+        """Yield the files by name."""
+        for relative in _walk(self.path, ""):
+            yield Item(relative, relative, FileContent(f"{self.path}/{relative}"))
+
+
+def _walk(root: str, folder: str) -> Iterator[str]:
+    """Yield the relative paths of mails; symbolic links to folders are not followed, as they could go round."""
+    folders = []
+    names = []
+    with os.scandir(f"{root}/{folder}") as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif entry.name.lower().endswith(ENDING) and entry.is_file():
+                names.append(entry.name)
+    yield from (f"{folder}{name}" for name in sorted(names))
+    del names
+    for name in sorted(folders):
+        yield from _walk(root, f"{folder}{name}/")

@@ -1,0 +1,182 @@
+"""Where what is made of messages goes: a folder of files, anew or in place of what is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from smime_session import BatchError
+from smime_session.batch.storing import Staged, moved, naming_target, staged_path, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from smime_session.batch.journal import Entry, Journal
+    from smime_session.batch.storing import Portion, Task, Writer
+
+SHARED: Final = 0o666
+PRIVATE: Final = 0o600
+STAGING: Final = ".smime-session"
+"""The folder in a target where files are before they are complete; it is gone when a run has ended."""
+
+
+class Target(Protocol):
+    """Where what is made of messages goes. All of it but the writer is used by one process alone."""
+
+    @property
+    def path(self) -> str:
+        """Its path, beside which the journal is kept."""
+        ...
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it takes the place of what was read: then the journal knows of it before it does."""
+        ...
+
+    @property
+    def ordered(self) -> bool:
+        """Whether it keeps messages in the order of the source."""
+        ...
+
+    def begin(self, journal: Journal, *, resumed: bool) -> None:
+        """Make it, or make it as the journal knows it.
+
+        Raises:
+            BatchError: there is something that is not of this run.
+            OSError: it cannot be made.
+        """
+        ...
+
+    def writer(self) -> Writer:
+        """Return what workers write to."""
+        ...
+
+    def recover(self, ready: Iterable[Entry]) -> Iterator[Entry]:
+        """Put into their places what was ready when a run was cut short, and yield what is done now."""
+        ...
+
+    def commit(self, number: int, entries: Sequence[Entry]) -> Mapping[str, str]:
+        """Put into its place what a worker made; it is on disk afterwards. Return facts for the journal.
+
+        Args:
+            number: that of the first message that the worker had.
+            entries: the messages that did not fail.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Complete it, when all messages were tried."""
+        ...
+
+
+class FolderWriter(NamedTuple):
+    """Writes files for a folder.
+
+    Attributes:
+        root: the folder.
+        staging: where files are before they are complete.
+        permissions: those of a new file, less the umask.
+        rename: whether the worker puts them into their places itself.
+        suffix: what is added to their names.
+    """
+
+    root: str
+    staging: str
+    permissions: int
+    rename: bool
+    suffix: str
+
+    def portion(self, number: int) -> Portion:
+        """Begin with some messages."""
+        del number
+        return Staged(self.staging, self.root, self.place, self.permissions, self.rename)
+
+    def place(self, task: Task) -> str:
+        """Return the name that the source has for it."""
+        return f"{task.item.place}{self.suffix}"
+
+
+@dataclass(frozen=True)
+class FolderTarget:
+    """A folder with a file for each message, in subfolders as the source has them.
+
+    Attributes:
+        path: the folder; made if it is not there.
+        in_place: whether it is the source too, and each file takes the place of the one it was made of.
+        permissions: those of a new file, less the umask.
+        suffix: what is added to the names of files.
+        shard: what tells the runs of several machines on one folder apart; empty if there is one.
+    """
+
+    path: str
+    in_place: bool = False
+    permissions: int = SHARED
+    suffix: str = ""
+    shard: str = ""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether files take the place of those they were made of."""
+        return self.in_place
+
+    @property
+    def ordered(self) -> bool:
+        """Files have no order."""
+        return False
+
+    @property
+    def _staging(self) -> str:
+        return f"{self.path}/{STAGING}{self.shard}"
+
+    def begin(self, journal: Journal, *, resumed: bool) -> None:
+        """Make the folder; a new run wants an empty one.
+
+        Raises:
+            BatchError: there are files in it already, or it is gone.
+            TargetFailedError: it cannot be made.
+        """
+        if resumed and not Path(self.path).is_dir():
+            raise BatchError(f"the folder {self.path} is gone, and {journal.folder} tells that a run had begun on it")
+        with naming_target(self.path):
+            Path(self.path).mkdir(parents=True, exist_ok=True)
+            others = (each for each in Path(self.path).iterdir() if not each.name.startswith(STAGING))
+            if not resumed and not self.in_place and not self.shard and next(others, None):
+                raise BatchError(f"the folder {self.path} is not empty, and no run on it is known")
+            Path(self._staging).mkdir(exist_ok=True)
+
+    def writer(self) -> Writer:
+        """Return what workers write to."""
+        return FolderWriter(self.path, self._staging, self.permissions, not self.in_place, self.suffix)
+
+    def recover(self, ready: Iterable[Entry]) -> Iterator[Entry]:
+        """Rename what was not renamed; what is not there any more was."""
+        for entry in ready:
+            with suppress(FileNotFoundError), naming_target(self.path):
+                self._rename(entry)
+            yield entry
+
+    def _rename(self, entry: Entry) -> None:
+        old = staged_path(self._staging, entry.number)
+        if os.path.lexists(old):
+            with suppress(FileNotFoundError):
+                shutil.copymode(f"{self.path}/{entry.place}", old)
+            moved(old, f"{self.path}/{entry.place}")
+
+    def commit(self, number: int, entries: Sequence[Entry]) -> Mapping[str, str]:
+        """Rename files where workers did not, and sync the folders they are in."""
+        del number
+        with naming_target(self.path):
+            if self.in_place:
+                for entry in entries:
+                    self._rename(entry)
+            for folder in {os.path.dirname(entry.place) for entry in entries}:  # noqa: PTH120  # of many
+                sync(f"{self.path}/{folder}")
+        return {}
+
+    def finish(self) -> None:
+        """Remove what is left of files that were not completed."""
+        shutil.rmtree(self._staging, ignore_errors=True)
