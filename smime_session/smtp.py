@@ -10,28 +10,41 @@ import io
 import re
 import smtplib
 import ssl
+import time
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any, Final
 
 from smime_session.certificates.names import mailbox_of
+from smime_session.errors import RecipientError
 from smime_session.mail.entity import read_head, split_head
 from smime_session.mail.header_policy import DEFAULT_HEADERS
-from smime_session.operations.addressees import addresses_of_fields, certificate_sources, encrypt_by_address
+from smime_session.operations.addressees import (
+    Addressed,
+    addressee_for,
+    addresses_of_fields,
+    certificate_sources,
+    refuse_unreachable,
+)
+from smime_session.operations.encrypt import encrypt
 from smime_session.profiles import AUTO
+from smime_session.recipients.from_certificates import recipient_for, recipients_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cryptography import x509
 
+    from smime_session.certificates.store import CertificateSource
     from smime_session.certificates.trust import TrustAnchors
     from smime_session.mail.header_policy import HeaderPolicy
-    from smime_session.operations.addressees import Addressed, Certificates
+    from smime_session.operations.addressees import Addressee, Certificates
     from smime_session.operations.signer import Signer
     from smime_session.profiles import Profile
     from smime_session.recipients.registry import Recipient
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_REMEMBERED: Final = 60.0  # seconds for which certificates are not looked up again
+_MOST_REMEMBERED: Final = 10_000  # addresses
 _VISIBLE: Final = ("to", "cc", "resent-to", "resent-cc")
 
 
@@ -39,7 +52,8 @@ class EncryptingSMTP(smtplib.SMTP):
     """An :class:`smtplib.SMTP` that encrypts each mail for all its recipients, by ``send_message`` and ``sendmail``.
 
     What has no certificate that can be used is refused with a :exc:`~smime_session.errors.RecipientError` before
-    anything is sent. ``starttls()`` checks the server's certificate, unless it is given another ``context``.
+    anything is sent. Certificates are looked up again after a minute. ``starttls()`` checks the server's certificate,
+    unless it is given another ``context``.
 
     Args:
         arguments: as for :class:`smtplib.SMTP`.
@@ -67,14 +81,9 @@ class EncryptingSMTP(smtplib.SMTP):
         signer: Signer | None = None,
         **options: Any,  # noqa: ANN401  # those of the base
     ) -> None:
-        self._sources = certificate_sources(certificates)
-        self._treatment: dict[str, Any] = {
-            "add": tuple(add),
-            "profile": profile,
-            "headers": headers,
-            "trust": trust,
-            "signer": signer,
-        }
+        self._prepared = _Prepared(certificate_sources(certificates), profile, trust)
+        self._add = recipients_for(further, profile=profile, trust=trust) if (further := tuple(add)) else []
+        self._treatment: dict[str, Any] = {"profile": profile, "headers": headers, "trust": trust, "signer": signer}
         super().__init__(*arguments, **options)
 
     def starttls(self, *arguments: Any, **options: Any) -> tuple[int, bytes]:  # noqa: ANN401  # those of the base
@@ -110,8 +119,7 @@ class EncryptingSMTP(smtplib.SMTP):
         done: list[str] = []
         for recipients, encrypted in messages:
             try:
-                wire = _LINE_END.sub(b"\r\n", encrypted)  # the base does so for text alone
-                refused |= super().sendmail(from_addr, recipients, wire, mail_options, rcpt_options)
+                refused |= super().sendmail(from_addr, recipients, _wire(encrypted), mail_options, rcpt_options)
             except smtplib.SMTPRecipientsRefused as error:
                 refused |= error.recipients
             except (smtplib.SMTPException, OSError) as error:
@@ -132,7 +140,66 @@ class EncryptingSMTP(smtplib.SMTP):
         for each in addresses:
             address = parseaddr(each)[1] or each
             (visible if mailbox_of(address) in named else blind)[address] = None
-        return list(encrypt_by_address(mail, self._sources, to=visible, bcc=blind, **self._treatment))
+        if not visible and not blind:
+            raise RecipientError(())
+        self._prepared.look_up([*visible, *blind])
+        found = [(tuple(visible), [*self._prepared.recipients(visible), *self._add])] if visible else []
+        found += [((each,), self._prepared.recipients([each])) for each in blind]
+        return [Addressed(addresses, encrypt(mail, ready, **self._treatment)) for addresses, ready in found]
+
+
+def _wire(mail: bytes) -> bytes:
+    """Return a mail with CRLF for each line ending; the base sees to that for text alone."""
+    if mail.count(b"\r\n") == mail.count(b"\n") == mail.count(b"\r"):
+        return mail
+    return _LINE_END.sub(b"\r\n", mail)
+
+
+class _Prepared:
+    """Recipients by address, which are looked up, checked and prepared once for many mails.
+
+    Args:
+        sources: where certificates are found.
+        profile: what may be used, and how.
+        trust: checks the chain of each certificate, or None.
+    """
+
+    def __init__(self, sources: Sequence[CertificateSource], profile: Profile, trust: TrustAnchors | None) -> None:
+        self._sources = sources
+        self._profile = profile
+        self._trust = trust
+        self._addressees: dict[str, Addressee] = {}
+        self._recipients: dict[x509.Certificate, Recipient] = {}
+        self._since = time.monotonic()
+
+    def look_up(self, addresses: Iterable[str]) -> None:
+        """Look up addresses, unless that was done a short time ago.
+
+        Raises:
+            RecipientError: one has no certificate that can be used; it names every one.
+        """
+        if time.monotonic() - self._since > _REMEMBERED or len(self._addressees) >= _MOST_REMEMBERED:
+            self._addressees.clear()
+            self._recipients.clear()
+            self._since = time.monotonic()
+        found = {each: self._addressees.get(each) or self._addressee(each) for each in addresses}
+        refuse_unreachable(found.values())
+        self._addressees |= found
+
+    def _addressee(self, address: str) -> Addressee:
+        return addressee_for(address, self._sources, profile=self._profile, trust=self._trust)
+
+    def recipients(self, addresses: Iterable[str]) -> list[Recipient]:
+        """Return the recipients for addresses that were looked up, once each."""
+        certificates = dict.fromkeys(
+            certificate for each in addresses for certificate in self._addressees[each].certificates
+        )
+        return [self._recipients.get(each) or self._recipient(each) for each in certificates]
+
+    def _recipient(self, certificate: x509.Certificate) -> Recipient:
+        made = recipient_for(certificate, profile=self._profile, trust=self._trust)
+        self._recipients[certificate] = made
+        return made
 
 
 class EncryptingSMTP_SSL(EncryptingSMTP, smtplib.SMTP_SSL):  # noqa: N801  # as its base is called

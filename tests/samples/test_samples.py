@@ -192,6 +192,29 @@ def test_a_password_is_sent_with_tls_only(identities: Path, tmp_path: Path) -> N
     assert (without_password.returncode, without_password.stderr) == (1, words)
 
 
+def test_each_file_goes_to_the_address_in_its_name(
+    identities: Path, mail_server: tuple[Mailbox, int], tmp_path: Path
+) -> None:
+    """Each file arrives encrypted for its owner alone; one without a certificate is named, and stops no other."""
+    mailbox, port = mail_server
+    (tmp_path / "certificates").mkdir()
+    (tmp_path / "payslips").mkdir()
+    for name in ("bob", "carol", "eve"):
+        (tmp_path / "payslips" / f"{name}@example.com.pdf").write_bytes(f"%PDF of {name}".encode())
+        if name != "eve":
+            shutil.copy(identities / f"{name}@example.com.pem", tmp_path / "certificates")
+    folders = (tmp_path / "payslips", tmp_path / "certificates")
+    result = run("send_payslips.py", *folders, "--server", "127.0.0.1", "--port", port)
+    assert result.returncode == 1
+    assert result.stdout == "Sent to bob@example.com.\nSent to carol@example.com.\n"
+    assert result.stderr == "eve@example.com.pdf: eve@example.com: there is no certificate for it\n"
+    assert [addresses for addresses, _ in mailbox.received] == [["bob@example.com"], ["carol@example.com"]]
+    for name, (_, sent) in zip(("bob", "carol"), mailbox.received, strict=True):
+        opened = decrypt(sent, load_identities(identities / f"{name}@example.com.key"))
+        message = email.message_from_bytes(opened.message, policy=email.policy.default)
+        assert [each.get_content() for each in message.iter_attachments()] == [f"%PDF of {name}".encode()]
+
+
 def _without_address(folder: Path) -> Path:
     """Make a certificate that names its owner, but no mail address."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -214,6 +237,7 @@ def _without_address(folder: Path) -> Path:
             ["missing.csv", "bob@example.com.pem"],
             "[Errno 2] No such file or directory: 'missing.csv'",
         ),
+        ("send_payslips.py", [".", "none"], "none is not a folder of certificates"),
         ("decrypt_folder.py", ["locked.key", ".", "out"], "the private key is locked with a passphrase"),
         ("decrypt_folder.py", ["missing.key", ".", "out"], "[Errno 2] No such file or directory: 'missing.key'"),
         ("make_identities.py", [".", "bob"], "'bob' is not a mail address"),

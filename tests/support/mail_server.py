@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -196,8 +197,16 @@ class Authorities(NamedTuple):
             expired: whether it ended yesterday.
             known: whether the root that issued it is the one to be trusted.
         """
+        pem = self.server_pem(*names, expired=expired, known=known)
+        path = self.folder / f"server-{sha256(pem).hexdigest()}.pem"
+        path.write_bytes(pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+    def server_pem(self, *names: str, expired: bool = False, known: bool = True) -> bytes:
+        """Make a private key and a certificate for the names."""
         now = datetime.now(UTC)
-        end = now - DAY if expired else now + DAY
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.root if known else root("Another", start=now - 9 * DAY, end=now + 9 * DAY)
         found = [x509.IPAddress(ip_address(each)) if each[0].isdigit() else x509.DNSName(each) for each in names]
@@ -207,16 +216,10 @@ class Authorities(NamedTuple):
             key=key.public_key(),
             extensions=[(x509.SubjectAlternativeName(found), False)],
             start=now - 2 * DAY,
-            end=end,
+            end=now - DAY if expired else now + DAY,
         )
-        path = self.folder / f"server-{certificate.serial_number}.pem"
-        path.write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            + certificate.public_bytes(Encoding.PEM)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return private + certificate.public_bytes(Encoding.PEM)
 
 
 def make_authorities(folder: Path) -> Authorities:
