@@ -285,7 +285,10 @@ class Work(NamedTuple):
         for each, target in zip(self.divided, targets, strict=True):
             if begin is not None:
                 self.stream.seek(begin)
-            recipients: list[Recipient | x509.Certificate] = [*each.certificates, *(() if each.blind else self.others)]
+            recipients: list[Recipient | x509.Certificate] = [
+                *each.readers(self.profile),
+                *(() if each.blind else self.others),
+            ]
             sealed = smime_session.encrypt_stream(
                 self.stream, target, recipients, profile=self.profile, **self.treatment
             )

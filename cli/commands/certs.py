@@ -12,7 +12,7 @@ import smime_session
 from smime_session.certificates.files import Kind, read
 from smime_session.certificates.names import describe
 from smime_session.certificates.trust import issuers_in
-from smime_session.operations.harvest import certificates_in_mail
+from smime_session.operations.harvest import Harvest, harvest
 
 from ..console import emit, say, to_json
 from ..credentials import load_file
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from smime_session.certificates.announcements import Announcement
     from smime_session.operations.addressees import Addressee
 
     from ..trust import Trust
@@ -114,28 +115,29 @@ def _described(certificate: x509.Certificate) -> dict[str, Any]:
 def add(folder: str, files: tuple[str, ...]) -> None:
     """Add the certificates in each FILE to FOLDER, once each.
 
-    FILE holds certificates (PEM, DER, PKCS#7) or is a signed mail, of which the signer's are taken: the signature must
-    hold, and the mail be from an address in the certificate.
+    FILE holds certificates (PEM, DER, PKCS#7) or is a signed mail, of which the signer's are taken, and what the
+    signer's program reads: the signature must hold, and the mail be from an address in the certificate.
     """
     store = smime_session.CertificateStore(folder)
-    for name in store.add([certificate for path in files for certificate in _certificates_or_mail(path)]):
+    certificates: list[x509.Certificate] = []
+    announced: dict[x509.Certificate, Announcement] = {}
+    for path in files:
+        found = load_file(path, _certificates_or_mail)
+        certificates += found.certificates
+        announced |= found.announced
+    for name in store.add(certificates, announced):
         say(f"Wrote {folder}/{name}")
 
 
-def _certificates_or_mail(path: str) -> list[x509.Certificate]:
+def _certificates_or_mail(data: bytes) -> Harvest:
     """Load the certificates in a file, or those that came with a signed mail.
 
     Raises:
         CredentialError: there are none.
-        OSError: the file cannot be read.
     """
-
-    def load(data: bytes) -> list[x509.Certificate]:
-        if [piece.kind for piece in read(data)] != [Kind.MAIL]:
-            return smime_session.load_certificates(data)
-        return certificates_in_mail(data)
-
-    return load_file(path, load)
+    if [piece.kind for piece in read(data)] != [Kind.MAIL]:
+        return Harvest(smime_session.load_certificates(data), {})
+    return harvest(data)
 
 
 @command.command("check", cls=Command, epilog="smime-session certs check certificates")

@@ -97,7 +97,7 @@ def _check(destination: Output, form: Form, encrypting: Encrypting) -> None:
 
 def _encrypt_to(destination: Output, work: Work, form: Form, *, quiet: bool) -> Sealed:
     """Encrypt a message to where the command writes."""
-    found = [certificate for each in work.divided for certificate in each.certificates]
+    found = [reader for each in work.divided for reader in each.readers(work.profile)]
     with progress("encrypting", work.source, destination, quiet=quiet), destination.open() as target:
         return smime_session.encrypt_stream(
             work.stream,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smime_session.certificates.files import Piece
     from smime_session.certificates.library import Library
     from smime_session.certificates.public_key import PublicKey
+    from smime_session.cms.values import AlgorithmIdentifier
 
 _VERSION: Final = 0xA0  # of what stands before all other fields, if it does (RFC 5280, 4.1)
 _DISTINCTIVE: Final = 32  # bytes at the end of a signature: no two certificates share them unless by intent
@@ -72,6 +73,13 @@ class Certificate:
             ValueError: it is broken, or is none.
         """
         return cls.plain(der) or cls.of(_library().loaded(der))
+
+    def announcing(self, capabilities: tuple[AlgorithmIdentifier, ...]) -> Certificate:
+        """Return the same with what its owner has announced since, in place of what it announces itself."""
+        use = self.facts.use
+        if use is None:
+            return self
+        return Certificate(self.der, self.facts._replace(use=use._replace(capabilities=capabilities)), self._whole)
 
     @property
     def whole(self) -> x509.Certificate:

@@ -21,14 +21,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from smime_session.certificates.announcements import announced_in, block
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of, mailbox_of
 from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cryptography import x509
+
+    from smime_session.certificates.announcements import Announcement
 
 MAX_FILE_SIZE: Final = 1 << 28  # bytes of a file that is looked into: 100,000 certificates have 200 million
 INDEX_FOLDER: Final = ".smime-session"  # its own: what SQLite makes and removes there is no change to the store
@@ -146,8 +149,17 @@ class CertificateStore:
             except (CredentialError, OSError) as error:
                 yield StoredFile(name, (), _words(error))
 
-    def add(self, certificates: Iterable[x509.Certificate]) -> list[str]:
+    def add(
+        self,
+        certificates: Iterable[x509.Certificate],
+        announced: Mapping[x509.Certificate, Announcement] | None = None,
+    ) -> list[str]:
         """Write each certificate to a file of its own, unless the store has it; return the names of the new files.
+
+        Args:
+            certificates: the certificates.
+            announced: what the owners of some of them announced, which is written beside them unless the store has
+                something newer; those files count as new.
 
         Raises:
             OSError: a file cannot be written; those before it are there.
@@ -158,12 +170,22 @@ class CertificateStore:
             for certificate in dict.fromkeys(certificates):
                 addresses = addresses_of(certificate)
                 mailbox = "@".join(mailbox_of(addresses[0])) if addresses else ""
-                owner = _UNSAFE.sub("_", addresses[0] if addresses else "certificate")[:_NAME_SIZE].lstrip(".")
-                name = f"{owner}-{certificate.fingerprint(hashes.SHA256()).hex()[:16]}.pem"
-                if certificate not in (self._found(index, mailbox) or ()) and not (self.path / name).exists():
-                    self._write(name, certificate.public_bytes(Encoding.PEM))
+                name = _name(certificate, addresses)
+                said, known = (announced or {}).get(certificate), self.announced(certificate)
+                newer = said is not None and (known is None or known.at < said.at)
+                there = certificate in (self._found(index, mailbox) or ()) or (self.path / name).exists()
+                if newer or not there:
+                    latest = said if newer else None
+                    self._write(name, certificate.public_bytes(Encoding.PEM) + (block(latest) if latest else b""))
                     added.append(name)
         return added
+
+    def announced(self, certificate: x509.Certificate) -> Announcement | None:
+        """Return what the owner of a certificate announced last, as far as the store has learnt of it."""
+        try:
+            return announced_in(self._read(_name(certificate, addresses_of(certificate))))
+        except (CredentialError, OSError):
+            return None
 
     def _write(self, name: str, data: bytes) -> None:
         """Write a file that takes its name when it is complete."""
@@ -307,6 +329,12 @@ class CertificateStore:
                 return None
             found.append(certificate)
         return found
+
+
+def _name(certificate: x509.Certificate, addresses: Sequence[str]) -> str:
+    """Return the name of the file that a certificate gets."""
+    owner = _UNSAFE.sub("_", addresses[0] if addresses else "certificate")[:_NAME_SIZE].lstrip(".")
+    return f"{owner}-{certificate.fingerprint(hashes.SHA256()).hex()[:16]}.pem"
 
 
 def _is_own(path: Path, kind: int) -> bool:

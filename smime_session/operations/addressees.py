@@ -8,11 +8,12 @@ no other message shows them.
 from __future__ import annotations
 
 import io
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, cast
 
 from smime_session.arguments import check_certificate, check_several, check_trust, is_recipient, moment
 from smime_session.certificates.names import addresses_of, alternative_addresses, mailbox_of
-from smime_session.certificates.store import CertificateBundle, CertificateSource
+from smime_session.certificates.store import CertificateBundle, CertificateSource, CertificateStore
 from smime_session.errors import RecipientError
 from smime_session.mail.addresses import addresses_in
 from smime_session.mail.entity import read_head
@@ -21,7 +22,7 @@ from smime_session.mail.objects import M, octets_of
 from smime_session.operations.encrypt import encrypt
 from smime_session.operations.outgoing import Treatment, outgoing_head
 from smime_session.profiles import AUTO
-from smime_session.recipients.from_certificates import distrust, reasons_against
+from smime_session.recipients.from_certificates import distrust, reasons_against, recipient_announcing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.certificates.trust import TrustAnchors
+    from smime_session.cms.values import AlgorithmIdentifier
     from smime_session.mail.fields import Field
     from smime_session.mail.header_policy import HeaderPolicy
     from smime_session.operations.signer import Signer
@@ -49,11 +51,13 @@ class Addressee(NamedTuple):
         address: the address, as the mail has it.
         certificates: those that were chosen, mostly one; none if there is no usable one.
         reasons: why there is none; or, if there is one, what speaks against the others. A sentence each.
+        announced: what the owner of each certificate announced in signed mail; None where nothing is known of that.
     """
 
     address: str
     certificates: tuple[x509.Certificate, ...]
     reasons: tuple[str, ...] = ()
+    announced: tuple[tuple[AlgorithmIdentifier, ...] | None, ...] = ()
 
 
 class Envelope(NamedTuple):
@@ -76,6 +80,14 @@ class Envelope(NamedTuple):
     def certificates(self) -> list[x509.Certificate]:
         """The certificates that the message is encrypted for."""
         return [certificate for addressee in self.addressees for certificate in addressee.certificates]
+
+    def readers(self, profile: Profile, at: datetime | None = None) -> list[Recipient | x509.Certificate]:
+        """Return the same to encrypt for, prepared with what their owners announced, where that is known."""
+        return [
+            certificate if said is None else recipient_announcing(certificate, said, profile=profile, at=at)
+            for addressee in self.addressees
+            for certificate, said in zip_longest(addressee.certificates, addressee.announced)
+        ]
 
 
 class Addressed(NamedTuple, Generic[M]):
@@ -129,7 +141,7 @@ def addressee_for(  # noqa: PLR0913  # what a choice depends on
         trust: checks the chain of each; what is not trusted, or is not for the address, is passed over too.
     """
     check_trust(trust)
-    at = moment(at)
+    at, sources = moment(at), tuple(sources)
     usable: list[x509.Certificate] = []
     reasons: list[str] = []
     for certificate in dict.fromkeys(certificate for source in sources for certificate in source.find(address)):
@@ -143,7 +155,16 @@ def addressee_for(  # noqa: PLR0913  # what a choice depends on
     usable.sort(key=lambda certificate: _rank(certificate, address), reverse=True)
     if not usable and not reasons:
         reasons.append("there is no certificate for it")
-    return Addressee(address, tuple(usable if every else usable[:1]), tuple(reasons))
+    chosen = tuple(usable if every else usable[:1])
+    return Addressee(address, chosen, tuple(reasons), tuple(_announced(each, sources) for each in chosen))
+
+
+def _announced(
+    certificate: x509.Certificate, sources: Iterable[CertificateSource]
+) -> tuple[AlgorithmIdentifier, ...] | None:
+    """Return what the owner of a certificate announced last, if a source has learnt of it."""
+    found = [said for each in sources if isinstance(each, CertificateStore) and (said := each.announced(certificate))]
+    return max(found, key=lambda said: said.at).capabilities if found else None
 
 
 def _rank(certificate: x509.Certificate, address: str) -> tuple[bool, bool, datetime]:
@@ -279,7 +300,10 @@ def encrypt_by_address(  # noqa: PLR0913  # most leave most of them as they are
         signer.check_mail(fields)
 
     def encrypted(envelope: Envelope) -> M:
-        recipients: list[Recipient | x509.Certificate] = [*envelope.certificates, *(() if envelope.blind else others)]
+        recipients: list[Recipient | x509.Certificate] = [
+            *envelope.readers(profile, at),
+            *(() if envelope.blind else others),
+        ]
         return encrypt(message, recipients, profile=profile, trust=trust, triple=triple, **treatment._asdict())
 
     return (Addressed(envelope.recipients, encrypted(envelope)) for envelope in divided)

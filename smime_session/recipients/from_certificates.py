@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from smime_session.certificates.trust import TrustAnchors
+    from smime_session.cms.values import AlgorithmIdentifier
     from smime_session.recipients.kind import KeyKind
     from smime_session.recipients.registry import Recipient
 
@@ -107,6 +108,21 @@ def recipient_for(
     check_profile(profile)
     check_recipient(certificate)
     return _preparing(profile, at, trust)(Certificate.of(certificate))
+
+
+def recipient_announcing(
+    certificate: x509.Certificate,
+    capabilities: tuple[AlgorithmIdentifier, ...],
+    *,
+    profile: Profile = AUTO,
+    at: datetime | None = None,
+) -> Recipient:
+    """Check a certificate and prepare it, as :func:`recipient_for` does, with what its owner announced elsewhere.
+
+    Raises:
+        RecipientError: it cannot be used, with every reason.
+    """
+    return _preparing(profile, at, None)(Certificate.of(certificate).announcing(capabilities))
 
 
 def load_recipients(
