@@ -12,9 +12,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _OFFSET: Final = bytes.__basicsize__ - 1  # from the address of a bytes object to its octets; a NUL ends them
+_HELD: Final = 8  # one more than glibc keeps at hand
 _BLOCKS: Final = 16  # glibc hands out seven freed blocks of a size before the one that was freed last, and a few more
 
 
@@ -81,14 +82,30 @@ def lent(secret: bytearray) -> Iterator[bytes]:
         erase(octets)
 
 
-def overwrite_freed(size: int) -> None:
+def hold_free(size: int) -> list[int | None]:
+    """Take free blocks of about ``size`` octets before a call, for :func:`overwrite_freed` to give back after it.
+
+    An allocator keeps a few freed blocks of a size at hand, and merges more with their neighbours, where they are not
+    found again: what the call frees is to be among the few.
+    """
+    functions = _functions()
+    return [functions.copy(b"\xff" * (size - 1)) for _ in range(_HELD)] if functions else []
+
+
+def overwrite_freed(size: int, held: Sequence[int | None] = ()) -> None:
     """Overwrite what a call freed just now, blocks of about ``size`` octets, as far as it is handed out again.
 
     An allocator hands out first what was freed last. Whether this reaches everything is the
     allocator's affair; it harms none.
+
+    Args:
+        size: of a block.
+        held: blocks that were taken before the call.
     """
     functions = _functions()
     if functions:
         filling = b"\xff" * (size - 1)  # a NUL ends it
-        for block in [functions.copy(filling) for _ in range(_BLOCKS)]:
+        for block in [functions.copy(filling) for _ in range(_BLOCKS - len(held))]:
+            functions.free(block)
+        for block in held:
             functions.free(block)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from smime_session.memory import lent
+from smime_session.memory import hold_free, lent, overwrite_freed
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def decrypt_blocks(
     """Decrypt whole blocks in CBC mode into memory that can be overwritten."""
     context = block_context(kek, cipher, vector, decrypt=True)
     with SessionKey(bytearray(len(octets) + cipher.block_size)) as buffer:
+        size = len(buffer) + cipher.block_size  # of the block in which the library makes them first
+        held = hold_free(size)
         context.update_into(octets, buffer.material)
+        overwrite_freed(size, held)
         return buffer.material[: len(octets)]
 
 

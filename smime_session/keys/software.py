@@ -12,7 +12,7 @@ from smime_session.certificates.signatures import HASHES, pss_padding
 from smime_session.errors import CredentialError, MalformedError
 from smime_session.keys.private_key import UnusableKeyError
 from smime_session.keys.rsa_padding import encryption_padding
-from smime_session.memory import erase, overwrite_freed
+from smime_session.memory import erase, hold_free, overwrite_freed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,12 +131,14 @@ class RsaKey(SoftwareKey):
 
     def decrypt(self, ciphertext: bytes, algorithm: KeyTransport, /) -> bytes | None:
         """Decrypt with RSAES-OAEP or RSAES-PKCS1-v1_5."""
+        size = (self._key.key_size + 7) // 8
+        held = hold_free(size)
         try:
             return self._key.decrypt(ciphertext, encryption_padding(algorithm))
         except ValueError:
             return None
         finally:
-            overwrite_freed((self._key.key_size + 7) // 8)
+            overwrite_freed(size, held)
 
     def decoy_secret(self) -> bytes:
         """Return a digest of the private exponent."""

@@ -146,6 +146,10 @@ def test_what_overwrites_freed_blocks_is_freed_itself(monkeypatch: pytest.Monkey
     monkeypatch.setattr(memory, "_functions", lambda: memory._Functions(lambda *_: None, copy, calls.append))
     memory.overwrite_freed(32)
     assert calls == [31] * 16 + list(range(1, 17))
+    calls.clear()
+    held = memory.hold_free(32)
+    memory.overwrite_freed(32, held)
+    assert calls == [31] * 16 + [*range(9, 17), *range(1, 9)]
 
 
 def test_what_is_hashed_on_the_way_to_a_key_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
