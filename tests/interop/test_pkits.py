@@ -13,9 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 from smime_session import CredentialError, TrustAnchors, load_certificates, load_crls
+from tests.interop.peers.everyone import report_missing
 
 if TYPE_CHECKING:
     from smime_session.certificates.trust import Verdict
@@ -42,7 +41,7 @@ REFUSED: Final = {
 def _folder() -> Path:
     found = find_spec("cryptography_vectors")
     if found is None or found.origin is None:
-        pytest.skip("cryptography-vectors is not installed")
+        report_missing("PKITS", ["cryptography-vectors"])
     return Path(found.origin).parent / "x509/PKITS_data"
 
 
