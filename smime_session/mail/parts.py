@@ -32,6 +32,8 @@ MAX_PART_DEPTH: Final = 32  # of parts in parts; forwarded mails in forwarded ma
 _MAX_BOUNDARY: Final = 200  # bytes: RFC 2046, 5.1.1 has 70
 _MAX_LINE: Final = 1_000  # bytes of a boundary line with its padding
 
+_SHOWN: Final = 4 << 10  # bytes in which the end of a head is looked for first
+
 _AS_IT_IS: Final = frozenset({"7bit", "8bit", "binary"})
 
 
@@ -204,9 +206,15 @@ class _Window:
 
     def take_head(self, boundaries: _Boundaries) -> bytes:
         """Take a head with its blank line, or what there is of it before a boundary line or the end."""
-        while not (end := find_body(self._bytes[self._at :])) and self._read_on():
-            if len(self._bytes) - self._at > MAX_MAIL_HEADER_SIZE:
+        size, end = _SHOWN, 0
+        while not (end := find_body(self._bytes[self._at : self._at + size])):
+            if self._at + size >= len(self._bytes):
+                if not self._read_on():
+                    break
+            elif size >= MAX_MAIL_HEADER_SIZE:
                 raise LimitError("the size of the header of a part", MAX_MAIL_HEADER_SIZE, "bytes")
+            else:
+                size = min(4 * size, MAX_MAIL_HEADER_SIZE)
         stop = self._at + end if end else len(self._bytes)
         line = self._at
         while 0 <= line < stop:

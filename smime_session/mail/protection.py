@@ -77,7 +77,9 @@ _CLOSED: Final = (b"pkcs7-mime", b"signed", b"encrypted")
 _AS_IT_IS: Final = frozenset({"7bit", "8bit", "binary"})
 _FIELD_START: Final = rb"([!-9;-~]+)[ \t]*:"
 _MEDIA_TYPE: Final = rb"[^:]*:(?:[ \t\r\n]|\([^()\\]*\))*[^\s;()/]*(?:[ \t]*/[ \t]*[^\s;()]*)?"
-_PARAMETER: Final = rb'(?i)"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|(;\s*%s\s*=\s*(?:"[^"\\]*"|[^\s;"]*))'
+_QUOTED: Final = rb'"(?>(?:[^"\\]+|\\.)*)"?'  # to the end where no quote ends it, which is looked for once
+_COMMENT: Final = rb"\((?>(?:[^()\\]+|\\.)*)\)?"
+_PARAMETER: Final = rb"(?i)" + _QUOTED + rb"|" + _COMMENT + rb'|(;\s*%s\s*=\s*(?:"[^"\\]*"|[^\s;"]*))'
 
 
 class Protected(NamedTuple):

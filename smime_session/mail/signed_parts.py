@@ -133,7 +133,7 @@ def _mail_of(place: int, parts: Sequence[Part]) -> tuple[Field, ...]:
     """Return the head of the mail that a part belongs to: one that was forwarded as it is has its own."""
     head = parts[0].fields
     for outer, inner in pairwise(parts[: place + 1]):
-        holds = outer.begin <= parts[place].begin and parts[place].end <= outer.end
-        if outer.content_type == "message/rfc822" and holds and inner.begin == outer.body:
+        holds = outer.begin <= parts[place].begin and parts[place].end <= outer.end and inner.begin == outer.body
+        if holds and outer.content_type == "message/rfc822":  # parsed of few: there may be many, with long heads
             head = inner.fields
     return head

@@ -234,9 +234,17 @@ class Layers:
 
     def _open_encoded_mail(self, place: Place) -> bytes | None:
         """Open a mail that is attached in base64 or quoted-printable, as none may be (RFC 2046, 5.2.1)."""
+        if place.depth >= MAX_LAYERS:
+            return None
         try:
             inside = place.decoded_mail()
-            opened = self.open(inside, f"{place.number}/", depth=place.depth + 1) if place.depth < MAX_LAYERS else None
+            if not mentions_objects(inside):
+                return None
+            if not self._left:
+                self._tell(place, "unknown", f"the mail has more than {MAX_OBJECTS} objects")
+                return None
+            self._left -= 1
+            opened = self.open(inside, f"{place.number}/", depth=place.depth + 1)
         except MessageError as error:
             self._tell(place, "unknown", str(error))
             return None

@@ -126,15 +126,19 @@ def places_in(  # noqa: PLR0913  # what is known of where they are
         fields: the head of the mail that it is in, if it is none.
     """
     around: list[Part] = []
+    named: list[bytes] = []  # their boundaries: parsed once, as there may be many parts and long heads
     for index, part in enumerate(parts):
         while around and around[-1].end <= part.begin:
             around.pop()
+            named.pop()
         if index + 1 == len(parts) or parts[index + 1].begin >= part.end:
-            boundaries = tuple([name for each in around if (name := each.parameters.get("boundary", "").encode())])
+            boundaries = tuple(filter(None, named))
             is_whole = around[-1].content_type == "message/rfc822" if around else is_mail
             head = _head_of((*around, part), fields)
             yield Place(mail, part, prefix + part.number, depth, is_whole, boundaries, head)
-        around.append(part)
+        else:
+            around.append(part)
+            named.append(part.parameters.get("boundary", "").encode())
 
 
 def _head_of(chain: Sequence[Part], fields: Sequence[Field] | None) -> Sequence[Field]:

@@ -12,6 +12,7 @@ from smime_session.errors import LimitError
 from smime_session.mail import parts
 from smime_session.mail.fields import parse_fields_leniently
 from smime_session.mail.parts import find_parts
+from smime_session.profiles import MAX_MAIL_HEADER_SIZE
 from tests.support.chunks import SIZES, blocks
 
 if TYPE_CHECKING:
@@ -141,6 +142,13 @@ def test_lines_that_only_look_like_boundaries_cost_linear_time(monkeypatch: pyte
     monkeypatch.setattr(parts._Window, "_boundary_at", counted)
     assert len(_found(b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--c\n" * 100_000)) == 1
     assert len(looked) < 100_100
+
+
+def test_a_large_mail_is_no_large_head() -> None:
+    """Where the head ends is found in a mail that comes as one block, whatever its size."""
+    mail = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + b"text\n" * 400_000 + b"--b\nA: b\n\nc\n--b--\n"
+    assert len(mail) > MAX_MAIL_HEADER_SIZE
+    assert [part.number for part in find_parts(iter((mail, b"")).__next__)] == ["0", "1", "2"]
 
 
 def test_lines_that_are_no_fields_are_kept() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from base64 import encodebytes
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -174,6 +175,15 @@ def test_objects_are_limited() -> None:
     assert sum(part.opened for part in opened.parts) == layers.MAX_OBJECTS
     assert opened.message.count(b"At eight: 4711") == layers.MAX_OBJECTS
     assert opened.parts[-1].problem == f"the mail has more than {layers.MAX_OBJECTS} objects"
+
+
+def test_encoded_mails_are_limited() -> None:
+    """Each is taken apart, which costs, whatever is in it."""
+    inside = encodebytes(HEAD + forwarded(HEAD + OTHER))
+    encoded = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inside
+    opened = decrypt(HEAD + multipart(enveloped(ENTITY), *[encoded] * (layers.MAX_OBJECTS + 2)), SHARED.identities)
+    problems = [part.problem for part in opened.parts[1:]]
+    assert problems == [f"the mail has more than {layers.MAX_OBJECTS} objects"] * 3
 
 
 def test_the_work_of_all_parts_together_is_limited() -> None:
