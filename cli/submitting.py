@@ -138,7 +138,7 @@ class ServerOptions(NamedTuple):
 
         def wait(seconds: float) -> None:
             if not quiet:
-                note(f"the server did not take all of it; trying again in {seconds:g} seconds")
+                note(f"not all is handed in yet; trying again in {seconds:g} seconds")
             time.sleep(seconds)
 
         return Submission(server, attempts=self.attempts, pause=self.pause, notify=self.notify, wait=wait)
@@ -163,6 +163,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*arguments, server=server, **options)
 
     seconds = click.FloatRange(min=0, max=86_400)
+    more = click.FloatRange(min=0, min_open=True, max=86_400)
     kinds: dict[str, dict[str, Any]] = {
         "--smtp": {"metavar": "HOST:PORT"},
         "--security": {"type": click.Choice(get_args(Security))},
@@ -177,7 +178,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--notify": {"type": click.Choice(get_args(Notify)), "multiple": True},
         "--attempts": {"metavar": "N", "type": click.IntRange(min=1), "default": 3, "show_default": True},
         "--pause": {"metavar": "SECONDS", "type": seconds, "default": 10.0, "show_default": True},
-        "--timeout": {"metavar": "SECONDS", "type": seconds, "default": 120.0, "show_default": True},
+        "--timeout": {"metavar": "SECONDS", "type": more, "default": 120.0, "show_default": True},
     }
     for option, name in reversed([*zip(kinds, ServerOptions._fields, strict=True)]):
         click.option(option, name, help=_HELP[option], **kinds[option])(collect)
@@ -197,7 +198,7 @@ class Letter(NamedTuple):
 
 
 def send_all(submission: Submission, sender: str, letters: Sequence[Letter], found: list[Delivery]) -> None:
-    """Send each mail, and note in ``found`` what became of it; what ends it early leaves nobody out.
+    """Send each mail, and note in ``found`` what became of it; what ends it early leaves none out.
 
     Raises:
         InterruptedBySignal: a signal came; ``found`` tells by then what is known.
@@ -208,10 +209,19 @@ def send_all(submission: Submission, sender: str, letters: Sequence[Letter], fou
             found += submission.send(left[0].content, sender=sender, recipients=left[0].recipients)
             left.pop(0)
     except BaseException:
+        known = {each.address: each for each in submission.known}
         for number, letter in enumerate(left):
-            outcome = ("unsent", "it was interrupted before") if number else ("unknown", "it was interrupted meanwhile")
-            found += [Delivery(each, *outcome) for each in letter.recipients]  # type: ignore[arg-type]  # both literals
+            for each in letter.recipients:
+                found.append(_never_begun(each) if number else known.get(each) or _broken_off(each))
         raise
+
+
+def _broken_off(address: str) -> Delivery:
+    return Delivery(address, "unknown", "it was interrupted while the mail was being sent")
+
+
+def _never_begun(address: str) -> Delivery:
+    return Delivery(address, "unsent", "it was interrupted before the mail was sent")
 
 
 def report(deliveries: Iterable[Delivery], *, as_json: bool, quiet: bool) -> None:

@@ -64,6 +64,8 @@ class Server:
         port = self.port or (_TLS_PORT if security == "tls" else _PORT)
         if not 0 < port <= _LAST_PORT:
             raise SubmissionError(f"{port} is not a port")
+        if not self.timeout > 0:
+            raise SubmissionError(f"{self.timeout} seconds are no time to wait")
         object.__setattr__(self, "security", security)
         object.__setattr__(self, "port", port)
         if security == "plaintext" and not self.is_loopback:

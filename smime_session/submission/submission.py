@@ -63,6 +63,7 @@ class Submission:
         self._wait = wait
         self._smtp: smtplib.SMTP | None = None
         self._used = False
+        self._known: dict[str, Delivery] = {}
 
     def __enter__(self) -> Self:
         for attempt in range(1, self._attempts + 1):
@@ -75,7 +76,9 @@ class Submission:
             self._wait_before(attempt + 1)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._smtp is not None:  # no answer is waited for any more
+            self._smtp.close()
         self.close()
 
     def close(self) -> None:
@@ -95,6 +98,11 @@ class Submission:
         """Whether the server offers reports (DSN, RFC 3461); without a connection it is not known to."""
         return self._smtp is not None and self._smtp.has_extn("dsn")
 
+    @property
+    def known(self) -> tuple[Delivery, ...]:
+        """What is known of the last mail, also if an exception ended ``send``: for all but those being sent to then."""
+        return tuple(self._known.values())
+
     def send(
         self, message: bytes | Message[Any, Any] | BinaryIO | MailContent, *, sender: str, recipients: Iterable[str]
     ) -> tuple[Delivery, ...]:
@@ -113,13 +121,16 @@ class Submission:
         if not left:
             raise SubmissionError("no recipient was given: nothing was sent")
         mail = Mail(content, check_mailbox(sender) if sender else "", self._notify)
+        self._known = {}
         order, found = tuple(left), dict[str, Delivery]()
         for attempt in range(1, self._attempts + 1):
             if attempt > 1:
                 self._wait_before(attempt)
+            self._known = {address: each for address, each in found.items() if address not in left}
             done, final = self._attempt(mail, left)
             found |= {each.address: replace(each, attempts=attempt) for each in done}
             left = [each.address for each in done if each.outcome in _AGAIN]
+            self._known = dict(found)
             if final or not left:
                 break
         return tuple(found[each] for each in order)

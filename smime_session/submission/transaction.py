@@ -105,7 +105,7 @@ def _mail_parameters(smtp: smtplib.SMTP, mail: Mail, *, utf8: bool) -> Iterator[
     measured = mail.content.measured
     if smtp.has_extn("size"):
         yield f"SIZE={measured.size}"
-    if smtp.has_extn("8bitmime") and measured.eight_bit:
+    if smtp.has_extn("8bitmime") and (measured.eight_bit or measured.utf8_head):
         yield "BODY=8BITMIME"
     if utf8:
         yield "SMTPUTF8"

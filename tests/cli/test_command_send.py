@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,12 +191,38 @@ def test_what_is_refused_for_now_is_tried_again(folder: Path) -> None:
         status, out, error = send("--certs", "certs", "letter.eml", port=port)
     assert status == 0
     assert out.count("accepted") == 2
-    assert error == "Note: the server did not take all of it; trying again in 0 seconds\n"
+    assert error == "Note: not all is handed in yet; trying again in 0 seconds\n"
     with mail_server(Behaviour(data=["451 later"])) as (behaviour, port):
         status, out, error = send("--certs", "certs", "--attempts", "2", "-q", "letter.eml", port=port)
     assert status == 1
     assert out.count("postponed: 451 later") == 2
     assert len(behaviour.seen) == 2
+
+
+def test_what_is_known_when_it_is_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the pause before another attempt: who got the mail is told, and who was not reached yet."""
+    (folder / "letter.eml").write_text(f"Bcc: dave@example.org\n{LETTER}")
+
+    def interrupt(seconds: float) -> None:
+        assert seconds == 0
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    with mail_server(Behaviour(answers={"carol@example.org": ["451 later"]})) as (behaviour, port):
+        status, out, error = send("--certs", "certs", "--json", "-q", "letter.eml", port=port)
+    assert (status, error) == (130, "Error: interrupted\n")
+    assert [(each["address"][0], each["outcome"]) for each in json.loads(out)] == [("c", "postponed"), ("d", "unsent")]
+    assert [each.recipients for each in behaviour.received] == [["bob@example.org"]]
+
+
+def test_what_is_not_known_when_it_is_interrupted(folder: Path) -> None:
+    """A signal while the server has the mail and does not answer: it may have arrived, and so it is told."""
+    assert folder
+    with mail_server(Behaviour(data=["interrupt"])) as (behaviour, port):
+        status, out, _ = send("--certs", "certs", "letter.eml", port=port)
+    assert status == 130
+    assert out.count(": unknown: it was interrupted while the mail was being sent\n") == 2
+    assert len(behaviour.seen) == 1
 
 
 @pytest.mark.parametrize("field", ["To: eve@example.org", "Bcc: eve@example.org"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import ssl
 from contextlib import contextmanager
@@ -49,7 +51,7 @@ class Behaviour:
     Attributes:
         answers: what it answers to a recipient, by address, one after the other; the last one stays.
         data: what it answers to a mail, one after the other; ``abort`` ends the connection when all of the mail is
-            there, ``hang`` never answers.
+            there, ``hang`` never answers, and ``interrupt`` sends SIGINT to this process besides.
         received: what it took.
         connections: how many clients connected.
     """
@@ -90,7 +92,9 @@ class Behaviour:
         if answer == "abort":
             _abort(server)
             return "250 OK"
-        if answer == "hang":
+        if answer == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        if answer in {"hang", "interrupt"}:
             await asyncio.sleep(60)
         if answer:
             return answer

@@ -65,7 +65,7 @@ def test_sendmail_encrypts_too(people: Correspondents) -> None:
 
 @pytest.mark.parametrize("field", ["To", "Cc", "Bcc"])
 def test_without_a_certificate_nothing_is_sent(people: Correspondents, field: str) -> None:
-    """One address without one stops the mail for all, before the server hears of it; the connection stays."""
+    """One address without one stops the mail for all, before the server is asked anything; the connection stays."""
     with mail_server() as (behaviour, port), EncryptingSMTP(HOST, port, certificates=people.store) as smtp:
         with pytest.raises(RecipientError, match=f"^{EVE}: there is no certificate for it$"):
             smtp.send_message(letter(**{"To": BOB, field: EVE} if field != "To" else {"To": f"{BOB}, {EVE}"}))

@@ -131,8 +131,36 @@ def test_a_wrong_password_is_told_without_being_repeated(authorities: Authoritie
         send(local(port, user=USER, password=WRONG, timeout=20), BOB)
 
 
-def test_a_token_logs_in() -> None:
-    """XOAUTH2 sends the token in place of a password, and answers a challenge that tells why it is refused."""
+@pytest.mark.parametrize(
+    ("mechanism", "choice", "expected"),
+    [
+        ("LOGIN", "password", [b"AUTH LOGIN\r\n", b"YWxpY2U=\r\n", b"cGFzcyB3w7ZyZA==\r\n"]),
+        ("PLAIN", "password", [b"AUTH PLAIN AGFsaWNlAHBhc3Mgd8O2cmQ=\r\n"]),
+        ("XOAUTH2", "token", [b"AUTH XOAUTH2 dXNlcj1hbGljZQFhdXRoPUJlYXJlciBwYXNzIHfDtnJkAQE=\r\n"]),
+    ],
+)
+def test_each_mechanism_logs_in(mechanism: str, choice: str, expected: list[bytes]) -> None:
+    """What is sent is what RFC 4616, LOGIN and XOAUTH2 say, in UTF-8."""
+    heard: list[bytes] = []
+
+    def take(client: socket.socket) -> None:
+        client.sendall(b"220 here\r\n")
+        client.recv(999)
+        client.sendall(b"250-here\r\n250 AUTH " + mechanism.encode() + b"\r\n")
+        for number in range(len(expected)):
+            heard.append(client.recv(999))
+            client.sendall(b"235 OK\r\n" if number == len(expected) - 1 else b"334 \r\n")
+        client.recv(999)
+        client.sendall(b"221 bye\r\n")
+
+    secret: dict[str, Any] = {choice: PASSWORD}
+    with scripted_server(take) as port, Submission(local(port, user=USER, timeout=20, **secret)):
+        pass
+    assert heard == expected
+
+
+def test_a_token_that_is_refused() -> None:
+    """The challenge that tells why a token is refused is answered, and what the server says then is told."""
     heard: list[bytes] = []
 
     def take(client: socket.socket) -> None:

@@ -48,6 +48,7 @@ def test_plaintext_stays_on_this_machine(host: str) -> None:
         ({"host": "a\r\nb"}, "is not the name of a server"),
         ({"host": "h", "port": 99999}, "99999 is not a port"),
         ({"host": "h", "security": "ssl"}, "'ssl' is not one of starttls, tls, plaintext"),
+        ({"host": "h", "timeout": 0}, "0 seconds are no time to wait"),
         ({"host": "h", "user": "u"}, "nothing says what the password of u is"),
         ({"host": "h", "password": "hush"}, "a password or a token needs a user"),
         ({"host": "h", "user": "u", "password": "p", "token": "t"}, "a password and a token exclude each other"),
