@@ -4,6 +4,7 @@
 ``root``                  the command itself: finds a subcommand, runs it, reports failure
 ``commands``              one file for each subcommand: options in, one library call, words out
 ``options``               options that several subcommands share
+``settings``              what options are if the command line says nothing: a file and the environment
 ``parsing``               how arguments are parsed, and which of them are refused
 ``credentials``           certificates and saved session keys, from files to objects
 ``passphrases``           what unlocks: from files, the environment, or typed

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .console import note
 from .options import MisuseError
+from .settings import TABLES, Settings, in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from .settings import Value
 
 
 class Command(click.Command):
@@ -27,13 +31,37 @@ class Command(click.Command):
             MisuseError: an option that takes one value is given more than once, or there are too many arguments.
         """
         arguments = self._with_long_names(args)
-        _, _, given = self.make_parser(ctx).parse_args(list(arguments))
+        values, _, given = self.make_parser(ctx).parse_args(list(arguments))
         self._refuse_repeated(given)
+        insecure = self._take_settings(ctx, values, given)
         ctx.allow_extra_args = True  # to be refused here, with a hint
         super().parse_args(ctx, arguments)
         if ctx.args and not ctx.resilient_parsing:
             self._refuse_extra(ctx.args, given)
+        if not ctx.params.get("quiet"):
+            for each in insecure:
+                note(f"{each.name} is set by {each.source}")
         return ctx.args
+
+    def _take_settings(
+        self, ctx: click.Context, values: Mapping[str, object], given: Iterable[click.Parameter]
+    ) -> tuple[Value, ...]:
+        """Let settings stand where the command line says nothing; return those that accept what is refused otherwise.
+
+        Raises:
+            MisuseError: the settings cannot be used.
+        """
+        settings, name = ctx.find_root().obj, (ctx.parent and ctx.parent.info_name) or ""
+        name = ctx.info_name or "" if ctx.info_name in TABLES else name
+        if not isinstance(settings, Settings) or name not in TABLES or ctx.resilient_parsing:
+            return ()
+        options = [each for each in self.params if isinstance(each, click.Option)]
+        seen = {
+            max(each.opts, key=len)[2:]: values.get(each.name or "") for each in given if isinstance(each, click.Option)
+        }
+        found = in_force(settings, name, options, seen)
+        ctx.default_map = found.defaults
+        return found.insecure
 
     @staticmethod
     def _refuse_repeated(given: Iterable[click.Parameter]) -> None:

@@ -12,6 +12,8 @@ from smime_session import __version__
 
 from .console import emit, say, say_wrapped, silence_stdout
 from .interruption import signals_raise
+from .options import PATH
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ SUBCOMMANDS: Final = {
     "session-key": "Save the session key of one message.",
     "certs": "Find certificates by mail address, and keep a folder of them.",
     "identity": "Make private keys and certificates, or show what a file holds.",
+    "config": "Show the settings that hold, and where each comes from.",
 }
 """Each subcommand is the ``command`` of its module in ``commands`` (``_`` for ``-``), loaded when it is used."""
 
@@ -68,8 +71,12 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-def group() -> None:
+@click.option("--config", metavar="FILE", type=PATH, help="Read settings from this file.")
+@click.option("--no-config", is_flag=True, help="Read no settings.")
+@click.pass_context
+def group(ctx: click.Context, config: str | None, *, no_config: bool) -> None:
     """Encrypt mail the S/MIME way: one message, one key."""
+    ctx.obj = Settings("" if no_config else config)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -24,6 +24,9 @@ CORPUS_FOLDER = Path(os.environ.get("SMIME_SESSION_CORPUS", Path(__file__).paren
 """Where the corpus is: beside the repository, unless SMIME_SESSION_CORPUS says otherwise."""
 
 
+os.environ["SMIME_SESSION_CONFIG"] = ""  # no settings of the person at this machine
+
+
 class Person(NamedTuple):
     """Somebody who can read: a private key and the certificate that names its owner."""
 
