@@ -15,7 +15,7 @@ from smime_session.algorithms import COMPRESSED_DATA, CONTENT_TYPES, SIGNED_DATA
 from smime_session.cms.encapsulated import MAX_EXPANDED_SIZE, encapsulated
 from smime_session.errors import LimitError, MessageError, NotEnvelopeError, SmimeError
 from smime_session.mail.blocks import Lookahead
-from smime_session.mail.fields import find_body
+from smime_session.mail.fields import find_body, parse_fields_leniently
 from smime_session.mail.line_endings import CRLF, with_line_feeds
 from smime_session.mail.parts import find_parts, is_declared
 from smime_session.mail.reunion import in_place, reunite
@@ -288,10 +288,13 @@ class Layers:
         if content_type == SIGNED_DATA:
             found = self._judge.object(octets, place.number, place.fields)
             self.signatures += found
-        entity = None if content is None else self._open_deeper(place, self._reunited(place, content))
+        reunited = None if content is None else self._reunited(place, content)
+        entity = None if reunited is None else self._open_deeper(place, reunited)
+        self.parts.insert(at, _about_signatures(place.number, kind, found, opened=entity is not None))
+        if entity is None and reunited is not None and place.is_mail and place.depth and all(e.holds for e in found):
+            entity = _with_fields_of(reunited, place)
         if entity is None:
             self.altered = altered
-        self.parts.insert(at, _about_signatures(place.number, kind, found, opened=entity is not None))
         return entity
 
     def _open_deeper(self, place: Place, entity: bytes) -> bytes | None:
@@ -330,6 +333,29 @@ class Layers:
 
     def _tell(self, place: Place, kind: str, problem: str) -> None:
         self.parts.append(OpenedPart(place.number, kind, opened=False, problem=problem))
+
+
+def _with_fields_of(mail: bytes, place: Place) -> bytes | None:
+    """Return what is signed and stays whole, under the header fields that are protected inside of it (RFC 9788).
+
+    Args:
+        mail: what is signed, with these fields.
+        place: where the signed object is.
+
+    Returns:
+        None if the fields outside are the same.
+    """
+    inside = [field for field in parse_fields_leniently(mail[: find_body(mail)]) if not _describes(field)]
+    outside = [field for field in parse_fields_leniently(place.head) if not _describes(field)]
+    if not inside or [each.value for each in inside] == [each.value for each in outside]:
+        return None
+    describing = [field for field in parse_fields_leniently(place.head) if _describes(field)]
+    head = b"".join([raw for _, raw in (*inside, *describing)])
+    return b"".join((head, place.eol, place.body))
+
+
+def _describes(field: Field) -> bool:
+    return field.name.startswith("content-")
 
 
 def _about_signatures(number: str, kind: str, found: Sequence[Signature], *, opened: bool) -> OpenedPart:

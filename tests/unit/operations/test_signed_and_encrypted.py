@@ -185,3 +185,18 @@ def test_a_signed_part_beside_an_encrypted_one(alice: Person) -> None:
     head = b"From: alice@example.org\nContent-Type: multipart/mixed; boundary=a\n\n"
     mail = head + b"--a\n%s\n--a\n%s\n--a--\n" % (encrypted, signed)
     assert _told(mail, alice, who) == [("2", "trusted")]
+
+
+def test_hidden_fields_come_back(alice: Person) -> None:
+    """A hidden subject is taken from inside the signature, which stays whole; a broken one gives none."""
+    who = signer()
+    trust = TrustAnchors([who.certificate])
+    mail = encrypt(LETTER, [alice.certificate], signer=who, headers="hcp_baseline")
+    assert b"Subject: [...]" in mail
+    opened = decrypt(mail, [alice.identity], trust=trust)
+    assert b"\nSubject: Friday\n" in opened.message
+    assert opened.altered_headers == ()
+    assert _verified(opened.message, who)
+    altered = decrypt(mail.replace(b"Subject: [...]", b"Subject: Pay"), [alice.identity], trust=trust)
+    assert b"\nSubject: Friday\n" in altered.message
+    assert altered.altered_headers == ("Subject",)
