@@ -64,11 +64,14 @@ _Token = tuple[str, str]  # its kind, which for a special character is that char
 def _elements(text: str, field: str) -> Iterator[list[_Token]]:
     """Yield the tokens of each address, without the names of groups and of ``name <address>``."""
     element: list[_Token] = []
-    in_group = False
+    in_group = in_brackets = False
     tokens = iter((*_tokens(text, field), (",", ",")))
     for kind, word in tokens:
+        if in_brackets and kind not in {",", ";"}:  # which of them readers take for the address differs
+            raise _no_address(field, text)
         if kind == "<":
             element = _in_angle_brackets(tokens, field, text)
+            in_brackets = True
         elif kind not in {",", ":", ";"}:
             element.append((kind, word))
         elif (kind == ":" and (in_group or not element)) or (kind == ";" and not in_group):
@@ -77,6 +80,7 @@ def _elements(text: str, field: str) -> Iterator[list[_Token]]:
             if element and kind != ":":
                 yield element
             element = []
+            in_brackets = False
             in_group = kind == ":" or (in_group and kind == ",")
     if in_group:
         raise _no_address(field, text)
@@ -88,7 +92,7 @@ def _in_angle_brackets(tokens: Iterator[_Token], field: str, text: str) -> list[
     for kind, word in tokens:
         if kind == ">":
             return inner or [(kind, word)]
-        if kind == ":":
+        if kind == ":" and inner[:1] == [("@", "@")]:
             inner.clear()
         else:
             inner.append((kind, word))

@@ -78,6 +78,7 @@ def signed_parts(parts: Sequence[Part]) -> tuple[list[SignedPart], list[str]]:
         elif place + 1 == len(parts) or parts[place + 1].begin >= part.end:
             unsigned.append(part)
     others = [f"part {part.number} ({excerpt(part.content_type)})" for part in unsigned if part.number != "0"]
+    others += [f"the mail around part {each.part.number}" for each in found if each.fields is not parts[0].fields]
     return found, others if found else []
 
 

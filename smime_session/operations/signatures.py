@@ -17,6 +17,8 @@ from smime_session.cms.signature_algorithm import decode, digest_from
 from smime_session.cms.values import IssuerAndSerialNumber
 from smime_session.errors import CredentialError, MessageError
 from smime_session.mail.addresses import addresses_in
+from smime_session.mail.fields import Field, begins_like_mail, find_body, parse_fields_leniently
+from smime_session.mail.protection import holds_wrapped_mail
 from smime_session.operations.signer import objections
 from smime_session.text import excerpt
 
@@ -32,13 +34,15 @@ if TYPE_CHECKING:
     from smime_session.cms.signed import SignedTrailer, SignerInfo
     from smime_session.cms.signed_attributes import SignedAttributes
     from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier
-    from smime_session.mail.fields import Field
     from smime_session.profiles import Policy
 
 Word = Literal["trusted", "untrusted", "expired", "revoked", "mismatch", "broken"]
 
 _ORDER: Final[tuple[Word, ...]] = ("broken", "revoked", "mismatch", "expired", "untrusted", "trusted")
 """What is said where several apply: the first of them."""
+
+_MAX_HEAD: Final = 64 << 10  # bytes of the head of what is signed: its author stands in what is looked at, or is none
+_UNREAD: Final = Field("from", b"From: <")
 
 # What a signature covers is either content or attributes, and nothing in it says which: attributes that are presented
 # as content would pass for signed content (RFC 5652, 5.4 and 11.1 leave that open).
@@ -180,6 +184,7 @@ class _Judgement:
         self._attributes: SignedAttributes | None = None
         self._algorithm: SignatureAlgorithm | None = None
         self._certificate = next((each for each in others if _is_named(each, info.identifier)), None)
+        self._inside = _own_fields(covered.start, covered.fields or ())
 
     def signature(self) -> Signature:
         """Judge it."""
@@ -297,14 +302,18 @@ class _Judgement:
 
     def _matches(self, name: str, addresses: Sequence[str]) -> bool | None:
         """Tell whether every address in a header field is among others; None if the mail has no such field."""
-        raws = [raw for field_name, raw in self._covered.fields or () if field_name == name]
+        raws = self._raws(name)
         if not raws:
             return None
         found = _addresses_in(raws, name)
         return bool(found) and all(any(same_mailbox(each, own) for own in addresses) for each in found)
 
+    def _raws(self, name: str) -> list[bytes]:
+        """Return the header fields of a name: of the mail, and of what is signed, which may pass for the mail's."""
+        return [raw for field_name, raw in (*(self._covered.fields or ()), *self._inside) if field_name == name]
+
     def _mismatch(self, addresses: Sequence[str]) -> str:
-        raws = [raw for field_name, raw in self._covered.fields or () if field_name == "from"]
+        raws = self._raws("from")
         sender = ", ".join(map(excerpt, _addresses_in(raws, "from"))) or "an address that cannot be read"
         return f"the mail is from {sender}, and the certificate is for {', '.join(map(excerpt, addresses)) or 'none'}"
 
@@ -314,6 +323,22 @@ class _Judgement:
             return None
         found = next((each for each in self._others if _is_named(each, wanted)), None)
         return None if found is None or found == self._certificate else found.whole
+
+
+def _own_fields(start: bytes, outer: Sequence[Field]) -> tuple[Field, ...]:
+    """Return the header fields of a signed entity, and of a mail in it that readers take for the one around it.
+
+    Args:
+        start: the first octets of the entity.
+        outer: the fields of the mail.
+    """
+    body = find_body(start)
+    if not body and len(start) >= _MAX_HEAD and begins_like_mail(start):
+        return (_UNREAD,)
+    body = body or len(start)
+    fields = parse_fields_leniently(start[:body])
+    inside = parse_fields_leniently(start[body : body + find_body(start[body:])])
+    return (*fields, *inside) if holds_wrapped_mail(outer, fields, inside) else fields
 
 
 def _addresses_in(raws: Sequence[bytes], name: str) -> list[str]:

@@ -67,6 +67,10 @@ def test_what_may_stand_in_an_address_field_is_read(value: bytes, expected: list
             b"\xff@x.org",
             b"<<a@x.org>>",
             b"<a@x.org,b@x.org>",
+            b"<a@x.org> <b@x.org>",
+            b"<a@x.org>.org",
+            b"<a@x.org: b@x.org>",
+            b"<a@x.org>: b@x.org;",
         ),
     ],
 )

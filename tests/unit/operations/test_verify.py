@@ -398,7 +398,7 @@ def test_a_forwarded_mail_has_its_own_author() -> None:
     ) % attached
     found = verify(mail, trust=_trust())
     assert [(each.part, each.verdict) for each in found.signatures] == [("2.1", "trusted")]
-    assert found.unsigned_parts == ("part 1 (text/plain)",)
+    assert found.unsigned_parts == ("part 1 (text/plain)", "the mail around part 2.1")
 
 
 @pytest.mark.parametrize(
@@ -414,6 +414,8 @@ def test_a_forwarded_mail_has_its_own_author() -> None:
         (b"From: =?utf-8?q?alice=40example=2Eorg?= <ceo@example.org>\n", "mismatch"),
         (b"From: alice\n", "mismatch"),
         (b"From:\n", "mismatch"),
+        (b"From: <ceo@example.org> <alice@example.org>\n", "mismatch"),
+        (b"From: <ceo@example.org:alice@example.org>\n", "mismatch"),
         (b"Subject: no author\n", "trusted"),
     ],
 )
