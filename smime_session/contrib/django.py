@@ -33,6 +33,7 @@ from smime_session import PROFILES, CertificateSource, CertificateStore, SmimeEr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from email.policy import Policy
 
 _DEFAULT_BACKEND: Final = "django.core.mail.backends.smtp.EmailBackend"
 _KEYS: Final = ("BACKEND", "CERTIFICATES", "PROFILE", "HIDE_SUBJECT")
@@ -135,9 +136,16 @@ class EncryptedEmail(EmailMessage):  # type: ignore[misc]  # Django is not typed
         self._encrypted = encrypted
         super().__init__(original.subject, from_email=original.from_email, to=original.to, cc=original.cc, headers=None)
 
-    def message(self, *_arguments: object, **_options: object) -> Message:
-        """Return the encrypted mail."""
-        return message_from_bytes(self._encrypted, _class=_AsItIs)
+    def message(self, *, policy: Policy | None = None) -> Message:
+        """Return the encrypted mail.
+
+        Args:
+            policy: how lines end in what is made of it, as Django 6 asks for.
+        """
+        message = message_from_bytes(self._encrypted, _class=_AsItIs)
+        if policy is not None:
+            message.line_end = policy.linesep
+        return message
 
     def recipients(self) -> list[str]:
         """Return the addresses that get it."""
@@ -160,8 +168,9 @@ class EncryptedEmail(EmailMessage):  # type: ignore[misc]  # Django is not typed
 class _AsItIs(Message):
     """A message that is written as it was read, with the line endings that are asked for."""
 
-    def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "\n") -> bytes:  # noqa: ANN401, FBT001, FBT002  # as Django calls it
+    line_end = "\n"
+
+    def as_bytes(self, unixfrom: bool = False, policy: Policy | None = None, linesep: str | None = None) -> bytes:  # noqa: FBT001, FBT002  # as Django calls it
         """Return the message."""
-        if policy is not None:
-            linesep = policy.linesep
-        return super().as_bytes(unixfrom, self.policy.clone(linesep=linesep, max_line_length=None))
+        chosen = linesep or (policy.linesep if policy is not None else self.line_end)
+        return super().as_bytes(unixfrom, self.policy.clone(linesep=chosen, max_line_length=None))

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.support.chains import Authority, root
-from tests.support.making import DAY, subject_with
+from tests.support.chains import Authority, signed
+from tests.support.making import DAY, key_usage, subject_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,13 +212,14 @@ class Authorities(NamedTuple):
         """Make a private key and a certificate for the names."""
         now = datetime.now(UTC)
         key = ec.generate_private_key(ec.SECP256R1())
-        issuer = self.root if known else root("Another", start=now - 9 * DAY, end=now + 9 * DAY)
+        issuer = self.root if known else _root("Another")
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.certificate.public_key())  # type: ignore[arg-type]  # it is EC
         found = [x509.IPAddress(ip_address(each)) if each[0].isdigit() else x509.DNSName(each) for each in names]
         certificate = issuer.issue(
             None,
             subject=subject_with(NameOID.COMMON_NAME, names[0]),
             key=key.public_key(),
-            extensions=[(x509.SubjectAlternativeName(found), False)],
+            extensions=[(x509.SubjectAlternativeName(found), False), (issuer_key, False)],
             start=now - 2 * DAY,
             end=now - DAY if expired else now + DAY,
         )
@@ -226,10 +227,23 @@ class Authorities(NamedTuple):
         return private + certificate.public_bytes(Encoding.PEM)
 
 
+def _root(name: str) -> Authority:
+    """Make a root that is valid today, with the extensions that Python asks for from version 3.13 on."""
+    now = datetime.now(UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=True, path_length=None), True),
+        (key_usage("key_cert_sign", "crl_sign"), True),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+    ]
+    subject = subject_with(NameOID.COMMON_NAME, name)
+    start, end = now - 9 * DAY, now + 9 * DAY
+    return Authority(signed(subject, subject, key.public_key(), key, extensions, start, end), key)
+
+
 def make_authorities(folder: Path) -> Authorities:
     """Make a root that is valid today, and its file."""
-    now = datetime.now(UTC)
-    own = root(start=now - 9 * DAY, end=now + 9 * DAY)
+    own = _root("Root")
     (folder / "roots.pem").write_bytes(own.certificate.public_bytes(Encoding.PEM))
     return Authorities(folder, own)
 
