@@ -6,7 +6,6 @@ import json
 import ssl
 import subprocess
 import sys
-import time
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,7 @@ from smime_session import CertificateStore, EncryptingSMTP, encrypt_by_address, 
 from smime_session.submission import Server, Submission
 from tests.interop.peers.base import run
 from tests.interop.peers.everyone import require
-from tests.interop.peers.postfix import PASSWORD, USER, postfix
+from tests.interop.peers.postfix import LOGIN, PASSWORD, postfix
 from tests.support.correspondents import Correspondents
 from tests.support.mail_server import HOST, Behaviour, mail_server, make_authorities
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALICE, BOB, CAROL, DAVE = (f"{name}@example.org" for name in ("alice", "bob", "carol", "dave"))
-LOGIN = f"{USER}@mail.example.org"
 TEXT = "At eight? .\n.\n..Grüße\n" + "a long line, " * 20 + "\n"
 
 
@@ -51,12 +49,8 @@ class Office(NamedTuple):
 
     def arrived(self, count: int) -> list[tuple[list[str], bytes]]:
         """Wait until so many mails have arrived, and return them with their recipients, in that order."""
-        deadline = time.monotonic() + 60
-        while len(self.sink.received) < count and time.monotonic() < deadline:
-            time.sleep(0.05)
-        found = sorted((sorted(each.recipients), each.content) for each in self.sink.received)
+        found = sorted((sorted(each.recipients), each.content) for each in self.sink.arrived(count))
         self.sink.received.clear()
-        assert len(found) == count
         return found
 
 

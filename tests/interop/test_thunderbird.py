@@ -13,13 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, load_pem_private_key, pkcs12
 
 import smime_session
+from smime_session.submission import Server, Submission
 from tests.interop import messages, ours
 from tests.interop.keypair import PASSPHRASE, certify, make_keypair_of
 from tests.interop.messages import MESSAGES, Message
 from tests.interop.peers.base import program, run
 from tests.interop.peers.everyone import OPENSSL, require
+from tests.interop.peers.postfix import LOGIN, PASSWORD, postfix
 from tests.interop.peers.thunderbird import PROGRAMS, Seen, Thunderbird, running
 from tests.interop.spec import ALGORITHMS, COMPAT, ODD_OAEP, WEAK, Spec
+from tests.support.mail_server import mail_server, make_authorities
 from tests.support.signing import issued, signer, signing_key
 
 if TYPE_CHECKING:
@@ -84,6 +87,21 @@ def test_message(thunderbird: Thunderbird, alice: Keypair, message: Message) -> 
     seen = thunderbird.open(mail)
     assert seen == NOT_SHOWN.get(message.name, SHOWN)
     assert_noted(mail, seen)
+
+
+def test_sent_through_a_mail_server(thunderbird: Thunderbird, alice: Keypair, tmp_path: Path) -> None:
+    """What was handed in at Postfix, and handed on by it, is shown."""
+    sealed = smime_session.encrypt(ours.FIELDS + ours.ENTITY, alice.certificate)
+    authorities = make_authorities(tmp_path)
+    with mail_server() as (sink, port), postfix(authorities.server_pem("localhost"), port) as submission_port:
+        server = Server(
+            "localhost", submission_port, user=LOGIN, password=PASSWORD, ca_file=authorities.roots, timeout=60
+        )
+        with Submission(server) as submission:
+            (delivery,) = submission.send(sealed, sender="dave@example.org", recipients=["alice@example.org"])
+        assert delivery.accepted
+        (arrived,) = sink.arrived(1)
+    assert thunderbird.open(arrived.content) == SHOWN
 
 
 def test_compressed(thunderbird: Thunderbird, alice: Keypair) -> None:

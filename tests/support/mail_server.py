@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,6 +63,14 @@ class Behaviour:
     seen: list[Received] = field(default_factory=list)
     connections: int = 0
     options: list[str] = field(default_factory=list)
+
+    def arrived(self, count: int) -> list[Received]:
+        """Wait until so many mails have arrived from a server that hands them on, and return them."""
+        deadline = time.monotonic() + 60
+        while len(self.received) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(self.received) == count
+        return self.received
 
     async def handle_RCPT(  # noqa: N802  # its interface
         self,

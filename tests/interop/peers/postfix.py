@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 USER: Final = "alice"
 REALM: Final = "mail.example.org"
+LOGIN: Final = f"{USER}@{REALM}"
 PASSWORD: Final = "a long and unusual one"  # noqa: S105  # of a server in the tests
 _PATIENCE: Final = 60  # seconds to start; it takes two
 _PROGRAMS: Final = ("postfix", "postconf", "saslpasswd2")
