@@ -16,7 +16,7 @@ import time
 import weakref
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,14 +24,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from smime_session.certificates.announcements import announced_in, block
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of, mailbox_of
+from smime_session.certificates.tables import make_tables
 from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cryptography import x509
 
     from smime_session.certificates.announcements import Announcement
+
+T = TypeVar("T")
 
 MAX_FILE_SIZE: Final = 1 << 28  # bytes of a file that is looked into: 100,000 certificates have 200 million
 INDEX_FOLDER: Final = ".smime-session"  # its own: what SQLite makes and removes there is no change to the store
@@ -40,16 +43,9 @@ INDEX_NAME: Final = f"{INDEX_FOLDER}/index.sqlite"
 _SETTLED: Final = 2_000_000_000  # nanoseconds after which a change would have changed the folder's time of change
 _PATIENCE: Final = 30.0  # seconds to wait for another process that makes the index
 _NAME_SIZE: Final = 100  # characters of an address in a file's name
-_VERSION: Final = 1  # of the tables
-_TABLES: Final = """
-    CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, inode INTEGER);
-    CREATE TABLE place (mailbox TEXT, name TEXT, begin INTEGER, size INTEGER, number INTEGER);
-    CREATE INDEX place_by_mailbox ON place (mailbox);
-    CREATE INDEX place_by_name ON place (name);
-    CREATE TABLE folder (changed INTEGER, indexed INTEGER);
-"""
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _END: Final = b"-----END CERTIFICATE-----"
+_DAMAGED: Final = (sqlite3.DatabaseError, UnicodeDecodeError)  # whose words may be octets of the file
 _UNSAFE: Final = re.compile(r"[^\w.@+-]")
 
 
@@ -128,14 +124,22 @@ class CertificateStore:
         Raises:
             OSError: the folder cannot be read.
         """
-        mailbox = "@".join(mailbox_of(address))
-        with self._index() as index:
+        mailbox = "@".join(mailbox_of(address)).encode("utf-8", "backslashreplace").decode()  # it need not be text
+
+        def look_up(index: sqlite3.Connection) -> list[x509.Certificate]:
             self._refresh(index, at_once=False)
             found = self._found(index, mailbox)
             if not found:  # whether there is none, all the files tell, not the folder's time of change
                 self._refresh(index, at_once=True)
+                found = self._found(index, mailbox)
+            if found is None:  # the files are as they were: the index is not
+                index.execute("DELETE FROM place")
+                index.execute("DELETE FROM file")
+                self._refresh(index, at_once=True)
                 found = self._found(index, mailbox) or []
-        return list(dict.fromkeys(found))
+            return list(dict.fromkeys(found))
+
+        return self._with_index(look_up)
 
     def files(self) -> Iterator[StoredFile]:
         """Yield every file with what it holds, in the order of their names.
@@ -164,8 +168,10 @@ class CertificateStore:
         Raises:
             OSError: a file cannot be written; those before it are there.
         """
+        certificates = tuple(certificates)
         added: list[str] = []
-        with self._index() as index:
+
+        def add(index: sqlite3.Connection) -> None:
             self._refresh(index, at_once=True)
             for certificate in dict.fromkeys(certificates):
                 addresses = addresses_of(certificate)
@@ -178,6 +184,8 @@ class CertificateStore:
                     latest = said if newer else None
                     self._write(name, certificate.public_bytes(Encoding.PEM) + (block(latest) if latest else b""))
                     added.append(name)
+
+        self._with_index(add)
         return added
 
     def announced(self, certificate: x509.Certificate) -> Announcement | None:
@@ -215,6 +223,20 @@ class CertificateStore:
 
     # --- the index -----------------------------------------------------------------------------
 
+    def _with_index(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something with the index; where it turns out to be damaged, again with a new one."""
+        for _ in range(2):
+            try:
+                with self._index() as index:
+                    return work(index)
+            except sqlite3.OperationalError:  # locked for too long, full
+                break
+            except _DAMAGED:
+                self._remove_index()
+        self._keep_in_memory()
+        with self._index() as index:
+            return work(index)
+
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
         """Open the index; a damaged one is made anew, and what cannot be written is kept in memory."""
@@ -223,11 +245,11 @@ class CertificateStore:
             if connection is None:
                 break
             try:
-                _make_tables(connection)
+                make_tables(connection)
             except sqlite3.OperationalError:  # locked for too long, read-only, full
                 connection.close()
                 break
-            except sqlite3.DatabaseError:
+            except _DAMAGED:
                 connection.close()
                 if attempt == 0:
                     self._remove_index()
@@ -238,10 +260,15 @@ class CertificateStore:
             with closing(connection):
                 yield connection
             return
-        self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, self._memory.close)
-        _make_tables(self._memory)
-        yield self._memory
+        memory = self._keep_in_memory()
+        make_tables(memory)
+        yield memory
+
+    def _keep_in_memory(self) -> sqlite3.Connection:
+        if self._memory is None:
+            self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, self._memory.close)
+        return self._memory
 
     def _open_file(self) -> sqlite3.Connection | None:
         """Open the index's file; None if it cannot be there, or is not the caller's own."""
@@ -252,6 +279,7 @@ class CertificateStore:
             return None
         try:
             connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            connection.text_factory = _text
         except sqlite3.OperationalError:
             return None
         try:
@@ -274,13 +302,15 @@ class CertificateStore:
         """Read the files that have changed; without ``at_once``, only if the folder's time says that some have."""
         changed = self.path.stat().st_mtime_ns
         known = index.execute("SELECT changed, indexed FROM folder").fetchone()
-        if not at_once and known and known[0] == changed and known[1] - changed > _SETTLED:
+        settled = known and known[0] == changed and isinstance(known[1], int) and known[1] - changed > _SETTLED
+        if settled and not at_once:
             return
         index.execute("BEGIN IMMEDIATE")
         try:
             now, states = time.time_ns(), self._states()
             seen = {
-                name: _State(*state) for name, *state in index.execute("SELECT name, size, changed, inode FROM file")
+                _named(name): _State(*state)
+                for name, *state in index.execute("SELECT name, size, changed, inode FROM file")
             }
             for name in seen.keys() - states.keys():
                 _forget(index, name)
@@ -313,17 +343,21 @@ class CertificateStore:
         places: list[_Place] = []
         with suppress(CredentialError, OSError):  # what cannot be read is not found: files() says why
             places = list(_places(self._read(name)))
-        index.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?)", [(p.mailbox, name, *p[1:]) for p in places])
-        index.execute("INSERT INTO file VALUES (?, ?, ?, ?)", (name, *state))
+        octets = os.fsencode(name)  # which need not be text
+        index.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?)", [(p.mailbox, octets, *p[1:]) for p in places])
+        index.execute("INSERT INTO file VALUES (?, ?, ?, ?)", (octets, *state))
 
     def _found(self, index: sqlite3.Connection, mailbox: str) -> list[x509.Certificate] | None:
         """Return the certificates that the index has for a mailbox; None if a file is not what it was."""
         found = []
         query = "SELECT name, begin, place.size, number FROM place WHERE mailbox = ? ORDER BY name, begin, number"
-        for name, begin, size, number in index.execute(query, (mailbox,)).fetchall():
+        for octets, begin, size, number in index.execute(query, (mailbox,)).fetchall():
             try:
+                name = _named(octets)
+                if "/" in name or name.startswith("."):  # no file of the store
+                    return None
                 certificate = load_certificates(self._read(name, begin, size))[number]
-            except (CredentialError, OSError, IndexError):
+            except (CredentialError, OSError, sqlite3.DatabaseError, IndexError, TypeError, ValueError, OverflowError):
                 return None
             if mailbox not in _mailboxes(certificate):
                 return None
@@ -382,32 +416,24 @@ def _mailboxes(certificate: x509.Certificate) -> set[str]:
     return {"@".join(mailbox_of(address)) for address in addresses_of(certificate)}
 
 
-def _make_tables(index: sqlite3.Connection) -> None:
-    """Make the tables, unless they are there as this version has them.
+def _named(octets: object) -> str:
+    """Return the name of a file as the index has it.
 
     Raises:
-        sqlite3.DatabaseError: the file is damaged.
+        sqlite3.DatabaseError: it has none.
     """
-    if index.execute("PRAGMA user_version").fetchone() == (_VERSION,):
-        index.execute("SELECT changed, indexed FROM folder").fetchone()
-        return
-    index.execute("BEGIN IMMEDIATE")
-    try:
-        if index.execute("PRAGMA user_version").fetchone() != (_VERSION,):  # no other process was faster
-            for name in ("file", "place", "folder"):
-                index.execute(f"DROP TABLE IF EXISTS {name}")
-            for statement in filter(str.strip, _TABLES.split(";")):
-                index.execute(statement)
-            index.execute(f"PRAGMA user_version = {_VERSION}")
-    except BaseException:
-        index.execute("ROLLBACK")
-        raise
-    index.execute("COMMIT")
+    if not isinstance(octets, bytes):
+        raise sqlite3.DatabaseError("the index has a file without a name")
+    return os.fsdecode(octets)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")  # what is damaged is no name of a file, and no other error
 
 
 def _forget(index: sqlite3.Connection, name: str) -> None:
-    index.execute("DELETE FROM place WHERE name = ?", (name,))
-    index.execute("DELETE FROM file WHERE name = ?", (name,))
+    index.execute("DELETE FROM place WHERE name = ?", (os.fsencode(name),))
+    index.execute("DELETE FROM file WHERE name = ?", (os.fsencode(name),))
 
 
 def _words(error: CredentialError | OSError) -> str:

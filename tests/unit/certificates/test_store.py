@@ -113,10 +113,50 @@ def test_an_index_that_lies_leads_to_no_other_certificate(folder: Path) -> None:
     store = CertificateStore(folder)
     assert _serials(store, BOB) == [1, 4]
     with sqlite3.connect(folder / INDEX_NAME) as index:
-        index.execute("UPDATE place SET mailbox = 'erin@example.org' WHERE name = 'carol.der'")
-        index.execute("UPDATE place SET name = '../bob.pem' WHERE name = 'bob.pem'")
+        index.execute("UPDATE place SET mailbox = 'erin@example.org' WHERE CAST(name AS TEXT) = 'carol.der'")
+        index.execute("UPDATE place SET name = CAST('../bob.pem' AS BLOB) WHERE CAST(name AS TEXT) = 'bob.pem'")
     index.close()
     assert _serials(store, "erin@example.org") == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "UPDATE place SET begin = 'x'",
+        "UPDATE place SET begin = -1",
+        "UPDATE place SET size = 9223372036854775807",
+        "UPDATE place SET number = NULL",
+        "UPDATE place SET name = x'00'",
+        "UPDATE place SET name = NULL",
+        "UPDATE place SET name = CAST('/dev/zero' AS BLOB)",
+        "UPDATE file SET name = 1 WHERE rowid = 1; UPDATE folder SET changed = 0",
+        "UPDATE folder SET indexed = 'x'",
+        "UPDATE folder SET indexed = NULL",
+        "DROP TABLE place",
+        "CREATE TRIGGER t BEFORE DELETE ON folder BEGIN SELECT RAISE(ABORT, ''); END; UPDATE folder SET changed = 0",
+        (
+            "DROP TABLE file; CREATE VIEW file AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+            " SELECT CAST(x AS BLOB) AS name, 1 AS size, 1 AS changed, 1 AS inode FROM c; UPDATE folder SET changed = 0"
+        ),
+    ],
+)
+def test_an_index_that_others_made_is_made_anew(folder: Path, statements: str) -> None:
+    """Values of other kinds, other tables, views and triggers are no obstacle, and no error."""
+    assert _serials(CertificateStore(folder), BOB) == [1, 4]
+    index = sqlite3.connect(folder / INDEX_NAME)
+    index.executescript(statements)
+    index.close()
+    assert _serials(CertificateStore(folder), BOB) == [1, 4]
+
+
+def test_file_names_and_addresses_need_not_be_text(folder: Path) -> None:
+    """A file is found whatever bytes its name has; an address that is no text is none's."""
+    name = os.fsdecode(b"\xff\n.pem")
+    (folder / "bob.pem").rename(folder / name)
+    for _ in range(2):
+        assert sorted(_serials(CertificateStore(folder), BOB)) == [1, 4]
+    assert CertificateStore(folder).find("\udcff@example.org") == []
 
 
 def test_an_index_of_another_kind_is_not_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
