@@ -14,6 +14,7 @@
 ``submitting``            the submission server, and handing mails to it
 ``batching``              what the subcommands of batch share: options, and the run
 ``works``                 what they do to each message
+``sendmail_words``        the command line of sendmail; ``sysexits``: its exit statuses
 ``shared_secrets``        passwords and shared keys, likewise
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced

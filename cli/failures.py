@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -32,6 +32,7 @@ from smime_session.keys.private_key import UnsupportedLockError
 from .credentials import MisplacedKeyError, RefusedError
 from .interruption import InterruptedBySignal
 from .recipients import ENDINGS
+from .sysexits import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,8 +60,15 @@ class Failure:
     details: tuple[str, ...] = ()
 
 
-def explain(error: BaseException, command: str | None) -> Failure | None:  # noqa: PLR0911  # one for each kind
+def explain(error: BaseException, command: str | None) -> Failure | None:
     """Return how to end after ``error`` in the subcommand ``command``, or None if it is a bug of ours."""
+    failure = _explained(error, command)
+    if failure is not None and command == "sendmail":
+        return replace(failure, status=status_of(error, failure.status))
+    return failure
+
+
+def _explained(error: BaseException, command: str | None) -> Failure | None:  # noqa: PLR0911  # one for each kind
     match error:
         case InterruptedBySignal(number=number):
             return Failure(SIGNALLED + number, "interrupted" if number == signal.SIGINT else "terminated")

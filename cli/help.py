@@ -26,6 +26,7 @@ GROUPS: Final = {
     "How it is sent": (
         *("--smtp", "--security", "--user", "--smtp-password-file", "--smtp-token-command", "--smtp-ca", "--from"),
         *("--notify", "--attempts", "--pause", "--timeout"),
+        *("--program", "--domain", "--without-certificate", "--read-recipients", "--ignore-dots", "--full-name"),
     ),
     "Keys": (
         *("--identity", "--passphrase", "--passphrase-file", "--ignore-certificates", "--password", "--shared-key"),

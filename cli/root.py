@@ -24,6 +24,7 @@ _COMPLETION: Final = "_SMIME_SESSION_COMPLETE"  # the environment variable that 
 SUBCOMMANDS: Final = {
     "encrypt": "Encrypt a message for recipients.",
     "send": "Encrypt a mail, and hand it to a submission server.",
+    "sendmail": "Encrypt a mail as the settings say, and hand it on, called as sendmail is.",
     "decrypt": "Decrypt a message with a private key.",
     "sign": "Sign a mail, so that readers can check who wrote it.",
     "verify": "Tell who signed a mail, and whether that holds.",

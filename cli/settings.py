@@ -36,7 +36,21 @@ NAMES: Final = (
 )
 """Options that can stand in settings: those that say how work is done, not what is worked on."""
 
-TABLES: Final = ("encrypt", "send", "decrypt", "sign", "verify", "inspect", "rewrap", "session-key", "certs")
+SENDMAIL_NAMES: Final = ("program", "domain", "without-certificate")
+"""What is in the table of ``sendmail`` alone."""
+
+TABLES: Final = (
+    "encrypt",
+    "send",
+    "sendmail",
+    "decrypt",
+    "sign",
+    "verify",
+    "inspect",
+    "rewrap",
+    "session-key",
+    "certs",
+)
 """Commands with settings; each has a table for what counts for it alone."""
 
 _GROUPS: Final = ("certs",)  # whose commands have not all the same options
@@ -51,7 +65,7 @@ _OF_A_SERVER: Final = (
     *_PASSWORDS,
 )
 _RIVALS: Final[Mapping[str, tuple[str, ...]]] = {
-    "smtp": _OF_A_SERVER,
+    "smtp": (*_OF_A_SERVER, "program"),
     "user": _PASSWORDS,
     **dict.fromkeys(_PASSWORDS, _PASSWORDS),
     "identity": _UNLOCKING,
@@ -68,6 +82,10 @@ A login is for the server that it was written down for, and for no other.
 """
 _MAIL_ALONE: Final = ("headers", "hide-subject", "compress", "strip-dkim")
 _SECRETS: Final = ("password", "password-file", "password-env", "shared-key")
+
+
+class SettingsError(MisuseError):
+    """The settings cannot be used."""
 
 
 class Value(NamedTuple):
@@ -113,18 +131,18 @@ class Settings:
         """Yield what holds for the options of a command, if the command line says nothing else.
 
         Raises:
-            MisuseError: the file cannot be used, or a value is not what the option takes.
+            SettingsError: the file cannot be used, or a value is not what the option takes.
         """
         by_name = {max(each.opts, key=len)[2:]: each for each in options}
         own, shared = self.tables.get(name, {}), self.tables.get("", {})
         unknown = sorted(own.keys() - by_name.keys())
         if unknown and name not in _GROUPS:
-            raise MisuseError(f"{self.path}: {name} has no {unknown[0]}")
+            raise SettingsError(f"{self.path}: {name} has no {unknown[0]}")
         for each, option in by_name.items():
-            if each not in NAMES:
+            if each not in NAMES and each not in SENDMAIL_NAMES:
                 continue
             variable = f"{_PREFIX}{each.upper().replace('-', '_')}"
-            if text := os.environ.get(variable):
+            if each in NAMES and (text := os.environ.get(variable)):
                 yield Value(each, _checked(option, _from_text(option, text), variable), f"${variable}")
             elif each in own:
                 yield self._value(each, own[each], option)
@@ -147,7 +165,7 @@ class Settings:
         """The values by table; the one without a name is for all commands.
 
         Raises:
-            MisuseError: the file cannot be used, or there is something in it that has no meaning.
+            SettingsError: the file cannot be used, or there is something in it that has no meaning.
         """
         if self._tables is None:
             self._tables = _sorted_out(_parsed(self.path), self.path) if self.path else {}
@@ -173,31 +191,31 @@ def _parsed(path: str) -> dict[str, Any]:
         return tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
         said = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is no text that can be read"
-        raise MisuseError(f"{path}: not TOML: {said[:1].lower()}{said[1:]}", "--no-config works without it") from None
+        raise SettingsError(f"{path}: not TOML: {said[:1].lower()}{said[1:]}", "--no-config works without it") from None
 
 
 def _read(path: str) -> bytes:
     """Read a file of settings that can be trusted to be the user's.
 
     Raises:
-        MisuseError: it is no regular file, is too large, or others can write it.
+        SettingsError: it is no regular file, is too large, or others can write it.
         OSError: it cannot be read.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # opening a device can do something
-        raise MisuseError(f"{path}: settings are no regular file")
+        raise SettingsError(f"{path}: settings are no regular file")
     with open(os.open(path, flags), "rb") as stream:  # noqa: PTH123  # a descriptor
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise MisuseError(f"{path}: settings are no regular file")
+            raise SettingsError(f"{path}: settings are no regular file")
         if os.name == "posix":
             if status.st_mode & _BY_OTHERS:
-                raise MisuseError(f"{path}: others can write these settings", f"chmod go-w {path} forbids it")
+                raise SettingsError(f"{path}: others can write these settings", f"chmod go-w {path} forbids it")
             if status.st_uid not in {0, os.geteuid()}:
-                raise MisuseError(f"{path}: these settings belong to another user", "--no-config works without them")
+                raise SettingsError(f"{path}: these settings belong to another user", "--no-config works without them")
         data = stream.read(_MAX_SIZE + 1)
     if len(data) > _MAX_SIZE:
-        raise MisuseError(f"{path}: settings of more than {_MAX_SIZE:,} bytes are too large")
+        raise SettingsError(f"{path}: settings of more than {_MAX_SIZE:,} bytes are too large")
     return data
 
 
@@ -207,7 +225,8 @@ def _sorted_out(found: Mapping[str, Any], path: str) -> dict[str, dict[str, Any]
         if isinstance(value, dict):
             if key not in TABLES:
                 raise _unknown(key, TABLES, path, "no command with settings")
-            tables[key] = _named(value, NAMES, f"{path}: [{key}]")
+            names = (*NAMES, *SENDMAIL_NAMES) if key == "sendmail" else NAMES
+            tables[key] = _named(value, names, f"{path}: [{key}]")
         else:
             tables[""] |= _named({key: value}, NAMES, path, tables[""])
     return tables
@@ -223,20 +242,20 @@ def _named(
         if name not in names:
             raise _unknown(key, names, where, "no setting")
         if name in found or name in (before or {}):
-            raise MisuseError(f"{where}: {name} is given twice")
+            raise SettingsError(f"{where}: {name} is given twice")
         found[name] = value
     return found
 
 
-def _unknown(key: str, names: Sequence[str], path: str, what: str) -> MisuseError:
+def _unknown(key: str, names: Sequence[str], path: str, what: str) -> SettingsError:
     from difflib import get_close_matches  # for a mistake alone
 
     if key.replace("_", "-") in {"password", "passphrase", "smtp-password", "smtp-token", "token"}:
-        return MisuseError(
+        return SettingsError(
             f"{path}: {key} is a secret, and does not stand in settings", "a file or a variable holds it"
         )
     near = get_close_matches(key.replace("_", "-"), names, 1, 0.5)
-    return MisuseError(f"{path}: {key} is {what}", f"the nearest one is {near[0]}" if near else None)
+    return SettingsError(f"{path}: {key} is {what}", f"the nearest one is {near[0]}" if near else None)
 
 
 def _from_text(option: click.Option, text: str) -> Any:  # noqa: ANN401  # whatever the option takes
@@ -257,9 +276,9 @@ def _as_taken(option: click.Option, value: object, where: str) -> Any:  # noqa: 
     parts = value if option.multiple and isinstance(value, list) else [value]
     if any(not isinstance(each, kinds) or (isinstance(each, bool) and not option.is_flag) for each in parts):
         means = "true or false" if option.is_flag else "a number" if numeric else "text"
-        raise MisuseError(f"{where}: {name} is {means}{', or a list of it' if option.multiple else ''}")
+        raise SettingsError(f"{where}: {name} is {means}{', or a list of it' if option.multiple else ''}")
     if any(isinstance(each, str) and (not each or "\0" in each) for each in parts):
-        raise MisuseError(f"{where}: {name} is empty, or has a NUL in it")
+        raise SettingsError(f"{where}: {name} is empty, or has a NUL in it")
     return value
 
 
@@ -269,7 +288,7 @@ def _checked(option: click.Option, value: Any, where: str) -> Any:  # noqa: ANN4
             option.type.convert(each, option, None)
     except click.BadParameter as error:
         name = max(option.opts, key=len)[2:]
-        raise MisuseError(f"{where}: {name}: {error.message.rstrip('.')}") from None
+        raise SettingsError(f"{where}: {name}: {error.message.rstrip('.')}") from None
     return value
 
 
@@ -303,8 +322,12 @@ def in_force(settings: Settings, command: str, options: Sequence[click.Option], 
         out |= {*_MAIL_ALONE, *(() if given.get("to") else ("certs",))}
     left = [each for each in values if each.name not in out]
     parameters = {max(each.opts, key=len)[2:]: each.name or "" for each in options}
-    insecure = tuple(each for each in left if each.name.startswith("insecure-") and each.value)
+    insecure = tuple(each for each in left if _weakens(each))
     return InForce({parameters[each.name]: each.value for each in left}, insecure)
+
+
+def _weakens(value: Value) -> bool:
+    return bool(value.value) and (value.name.startswith("insecure-") or str(value.value).startswith("insecure-"))
 
 
 def _names_readers(command: str, given: Mapping[str, object]) -> bool:

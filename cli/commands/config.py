@@ -37,28 +37,18 @@ def show(ctx: click.Context, *, as_json: bool) -> None:
     """
     settings = ctx.find_root().obj
     settings = settings if isinstance(settings, Settings) else Settings()
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: list[tuple[Value, list[str]]] = []
     for name, each in _values(settings):
-        shown = to_json(each.value) if as_json else _shown(each.value)
-        found.setdefault((each.name, shown, each.source), []).append(name)
+        if (names := next((names for seen, names in found if seen == each), None)) is None:
+            found.append((each, [name]))
+        else:
+            names.append(name)
     if as_json:
-        emit(to_json(_report(settings, found)).split("\n"))
+        values = [{**each._asdict(), "commands": names} for each, names in found]
+        emit(to_json({"file": settings.path or None, "values": values}).split("\n"))
         return
-    file = settings.path or f"none (the usual place is {usual_place()})"
-    emit([f"settings: {file}"])
-    emit([f"{name} = {value}  ({source}; {', '.join(names)})" for (name, value, source), names in found.items()])
-
-
-def _report(settings: Settings, found: dict[tuple[str, str, str], list[str]]) -> dict[str, object]:
-    import json  # few reports are: 2 ms
-
-    return {
-        "file": settings.path or None,
-        "values": [
-            {"name": name, "value": json.loads(value), "source": source, "commands": names}
-            for (name, value, source), names in found.items()
-        ],
-    }
+    emit([f"settings: {settings.path or f'none (the usual place is {usual_place()})'}"])
+    emit([f"{each.name} = {_shown(each.value)}  ({each.source}; {', '.join(names)})" for each, names in found])
 
 
 def _shown(value: object) -> str:

@@ -53,7 +53,7 @@ def _help(path: tuple[str, ...]) -> str:
 @EVERY_COMMAND
 def test_every_option_stands_in_the_help_once(path: tuple[str, ...]) -> None:
     """Families and groups lose no option and repeat none."""
-    options = [each for each in COMMANDS[path].params if isinstance(each, click.Option)]
+    options = [each for each in COMMANDS[path].params if isinstance(each, click.Option) and not each.hidden]
     names = [name for each in options for name in (max(each.opts, key=len), *each.secondary_opts)]
     found: list[str] = re.findall(r"(?<![\w-])--[a-z-]+", _column_of_names(_help(path)))
     assert sorted([*names, "--help"]) == sorted(found)

@@ -13,7 +13,7 @@ import pytest
 
 from cli.options import MisuseError
 from cli.root import SUBCOMMANDS
-from cli.settings import NAMES, TABLES, InForce, Settings, in_force, usual_place
+from cli.settings import NAMES, SENDMAIL_NAMES, TABLES, InForce, Settings, in_force, usual_place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ ABOUT_ONE_RUN: Final = {
     *("password", "password-file", "password-env", "shared-key", "shared-key-id", "session-key"),
     *("add-password", "add-password-file", "add-password-env", "add-shared-key", "add-shared-key-id"),
     *("remove", "replace", "certificates", "reseal", "days"),
+    *("read-recipients", "ignore-dots", "full-name"),
 }
 """Options that no settings have: they say what is worked on, who reads it, or what one message opens with."""
 
@@ -40,7 +41,7 @@ def _in_force(path: Path, command: str, **given: object) -> InForce:
 def test_every_option_is_a_setting_or_is_about_one_run() -> None:
     """A new option has to be put in one of two lists, and neither list has what is no option."""
     there = {max(option.opts, key=len)[2:] for name in TABLES for option in _options(name)}
-    assert there == {*NAMES, *ABOUT_ONE_RUN}
+    assert there == {*NAMES, *SENDMAIL_NAMES, *ABOUT_ONE_RUN}
     assert not ABOUT_ONE_RUN.intersection(NAMES)
     assert set(SUBCOMMANDS) - set(TABLES) == {
         "identity",
