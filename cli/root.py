@@ -12,7 +12,6 @@ from smime_session import __version__
 
 from .console import emit, say, say_wrapped, silence_stdout
 from .interruption import signals_raise
-from .options import PATH
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _COMPLETION: Final = "_SMIME_SESSION_COMPLETE"  # the environment variable that 
 SUBCOMMANDS: Final = {
     "encrypt": "Encrypt a message for recipients.",
     "send": "Encrypt a mail, and hand it to a submission server.",
-    "sendmail": "Encrypt a mail as the settings say, and hand it on, called as sendmail is.",
+    "sendmail": "Encrypt a mail as the settings say, and hand it on: a stand-in for sendmail.",
     "decrypt": "Decrypt a message with a private key.",
     "sign": "Sign a mail, so that readers can check who wrote it.",
     "verify": "Tell who signed a mail, and whether that holds.",
@@ -72,7 +71,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-@click.option("--config", metavar="FILE", type=PATH, help="Read settings from this file.")
+@click.option("--config", metavar="FILE", help="Read settings from this file.")
 @click.option("--no-config", is_flag=True, help="Read no settings.")
 @click.pass_context
 def group(ctx: click.Context, config: str | None, *, no_config: bool) -> None:

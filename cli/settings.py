@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from .options import MisuseError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -84,8 +82,16 @@ _MAIL_ALONE: Final = ("headers", "hide-subject", "compress", "strip-dkim")
 _SECRETS: Final = ("password", "password-file", "password-env", "shared-key")
 
 
-class SettingsError(MisuseError):
-    """The settings cannot be used."""
+class SettingsError(click.UsageError):
+    """The settings cannot be used.
+
+    Attributes:
+        hint: what to do instead, or None to point at the help.
+    """
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, click.get_current_context(silent=True))
+        self.hint = hint
 
 
 class Value(NamedTuple):

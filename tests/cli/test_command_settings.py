@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 import pytest
 
-from cli.options import MisuseError
 from cli.root import SUBCOMMANDS
-from cli.settings import NAMES, SENDMAIL_NAMES, TABLES, InForce, Settings, in_force, usual_place
+from cli.settings import NAMES, SENDMAIL_NAMES, TABLES, InForce, Settings, SettingsError, in_force, usual_place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +89,7 @@ def test_files_that_cannot_be_trusted_are_refused(tmp_path: Path) -> None:
         "/dev/zero": "settings are no regular file",
     }
     for name, sentence in words.items():
-        with pytest.raises(MisuseError) as caught:
+        with pytest.raises(SettingsError) as caught:
             _in_force(tmp_path / name, "encrypt")
         assert str(caught.value.message) == f"{tmp_path / name}: {sentence}"
 
@@ -113,7 +112,7 @@ def test_files_that_cannot_be_trusted_are_refused(tmp_path: Path) -> None:
 def test_hostile_settings(content: bytes, words: str, tmp_path: Path) -> None:
     """Whatever stands in a file, the answer is one sentence."""
     (tmp_path / "config.toml").write_bytes(content)
-    with pytest.raises(MisuseError, match="config") as caught:
+    with pytest.raises(SettingsError, match="config") as caught:
         _in_force(tmp_path / "config.toml", "encrypt")
     assert words in caught.value.message
 
