@@ -26,7 +26,7 @@ from smime_session.submission import check_mailbox
 from ..console import note
 from ..encrypting import Begun, encrypting_options
 from ..lookup import sources_in
-from ..options import PATH
+from ..options import PATH, MisuseError
 from ..sendmail_words import SendmailCommand
 from ..settings import SettingsError
 from ..streams import Source, standard_stream
@@ -204,7 +204,7 @@ def command(  # noqa: PLR0913  # an argument for each option
     if handover.sender is None and (program is None or not mail.has("from")):
         handover = handover._replace(sender=_sender(mail.fields, domain))
     if not mail.has("from") and handover.sender:
-        mail = _Mail.of(mail.with_field(f"From: {formataddr((full_name or '', handover.sender))}".encode()))
+        mail = _Mail.of(mail.with_field(_from_field(full_name or "", handover.sender)))
     visible, blind = _recipients(mail.fields, [_complete(each, domain) for each in addresses], header=read_recipients)
     for address in (*([handover.sender] if handover.sender and program is None else []), *visible, *blind):
         check_mailbox(address)
@@ -237,6 +237,18 @@ def _read(*, whole: bool) -> bytes:
     if not whole and (dot := _LONE_DOT.search(content)):
         content = content[: dot.start()]
     return content
+
+
+def _from_field(name: str, address: str) -> bytes:
+    """Return the field that tells who sent a mail.
+
+    Raises:
+        MisuseError: a line break in it would make another field.
+    """
+    for option, value in (("-F", name), ("-f", address)):
+        if not value.isprintable():
+            raise MisuseError(f"{option} {value!r} holds a control character, which no field has")
+    return b"From: " + (formataddr((name, address)) if address.isascii() else f"<{address}>").encode()
 
 
 def _complete(address: str, domain: str | None) -> str:

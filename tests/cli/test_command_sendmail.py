@@ -130,6 +130,30 @@ def test_what_is_refused(arguments: list[str], stdin: bytes, status: int, words:
 
 
 @pytest.mark.parametrize(
+    "arguments", [["-F", "x\nBcc: dave@example.org"], ["-f", "bob@example.org\nBcc: dave@example.org"]]
+)
+def test_the_sender_makes_no_other_field(arguments: list[str], folder: Path) -> None:
+    """A line break in the sender's name or address is refused, and nothing is sent."""
+    status, said = sendmail("-ti", "-f", "cron@example.org", *arguments, stdin=b"To: bob@example.org\n\nline\n")
+    assert (status, "holds a control character" in said) == (64, True)
+    assert not (folder / "calls").exists()
+
+
+def test_a_sender_outside_ascii(folder: Path, keys: dict[str, tuple[bytes, bytes]]) -> None:
+    """A name is encoded as header fields have it, and an address stays as it is."""
+    for number, (name, sender, field) in enumerate(
+        [
+            ("Zoë", "zoe@example.org", "From: =?utf-8?q?Zo=C3=AB?= <zoe@example.org>"),
+            ("Zoë", "zoë@example.org", "From: <zoë@example.org>"),
+        ],
+        1,
+    ):
+        assert sendmail("-ti", "-F", name, "-f", sender, stdin=b"To: bob@example.org\n\nline\n")[0] == 0
+        mail = opened((folder / f"mail.{number}").read_bytes(), keys, "bob")
+        assert field.encode() in mail
+
+
+@pytest.mark.parametrize(
     ("settings", "words"),
     [
         ("", "neither a sendmail nor a server is set"),
