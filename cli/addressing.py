@@ -82,9 +82,19 @@ class Addressing(NamedTuple):
         """
         return self._lookup(fields, profile, trust).envelopes() if self.stores else []
 
-    def report(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None = None) -> bool:
-        """Write the report; tell whether all have a certificate."""
-        return self._lookup(fields, profile, trust).report()
+    def report(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None, *, alone: bool) -> bool:
+        """Write the report; tell whether all have a certificate.
+
+        Args:
+            fields: the mail's header fields.
+            profile: what may be used.
+            trust: whom to trust, or None.
+            alone: whether there are no other recipients.
+
+        Raises:
+            RecipientError: the mail is for none.
+        """
+        return self._lookup(fields, profile, trust).report(alone=alone)
 
     def _lookup(self, fields: Sequence[Field], profile: Profile, trust: TrustAnchors | None) -> Lookup:
         from .lookup import Lookup  # loads cryptography.x509, for recipients by address alone: 30 ms

@@ -181,7 +181,8 @@ class Encrypting(NamedTuple):
         """Write the report that ``--dry-run`` asks for; tell whether that is all there is to do."""
         if not self.addressing.dry_run:
             return False
-        if not self.addressing.report(begun.fields, begun.profile, begun.anchors):
+        alone = not (begun.recipients or self.secrets)
+        if not self.addressing.report(begun.fields, begun.profile, begun.anchors, alone=alone):
             click.get_current_context().exit(1)
         return True
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import smime_session
 from smime_session.certificates.certificate import Certificate
+from smime_session.errors import RecipientError
 from smime_session.operations.addressees import (
     BLIND_FIELDS,
     VISIBLE_FIELDS,
@@ -55,13 +56,22 @@ class Lookup(NamedTuple):
         sources = sources_in(given.stores)
         return envelopes(visible, blind, sources, profile=self.profile, every=given.every, trust=self.trust)
 
-    def report(self) -> bool:
-        """Write the report; tell whether all have a certificate."""
+    def report(self, *, alone: bool) -> bool:
+        """Write the report; tell whether all have a certificate.
+
+        Args:
+            alone: whether there are no other recipients.
+
+        Raises:
+            RecipientError: the mail is for none.
+        """
         given = self.addressing
         visible, blind = self.addresses()
+        if alone and not visible and not blind:
+            raise RecipientError(())
         found = choose([*visible, *blind], given.stores, self.profile, every=given.every, trust=self.trust)
         report(found, as_json=given.as_json)
-        return bool(found) and all(each.certificates for each in found)
+        return all(each.certificates for each in found)
 
     def addresses(self) -> tuple[list[str], list[str]]:
         """Return whom the mail is for: those whom all may see, and blind recipients.

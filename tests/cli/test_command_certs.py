@@ -97,6 +97,10 @@ def test_nothing_is_written_where_an_address_has_no_certificate(folder: Path) ->
         ("frank@example.org", 0),
     ]
     assert _run("encrypt", "--certs", "store", "--dry-run", "--to", "dana@example.org", "letter.eml")[0] == 0
+    (folder / "none.eml").write_text("From: a@example.org\n\nhi\n")
+    for options in ([], ["--json"]):  # without a word, it would look as if all had one
+        status, stdout, error = _run("encrypt", "--certs", "store", "--dry-run", *options, "none.eml")
+        assert (status, stdout, error) == (1, "", "Error: no recipient was given\n")
 
 
 @pytest.mark.parametrize("option", [["--to", "a@x"], ["--no-header-recipients"], ["--all-certs"], ["--dry-run"]])
