@@ -15,6 +15,8 @@
 ``batching``              what the subcommands of batch share: options, and the run
 ``works``                 what they do to each message
 ``sendmail_words``        the command line of sendmail; ``sysexits``: its exit statuses
+``rewrapping``            what rewrap and batch rewrap share: who comes, who goes
+``listed``                whom the messages of a batch are for, from a list
 ``shared_secrets``        passwords and shared keys, likewise
 ``readers``               the options of ``rewrap`` that say whom to add and whom to remove
 ``files``, ``streams``    what is read and written, and how a file is replaced

@@ -8,25 +8,43 @@ import hashlib
 import json
 import os
 import sys
+import tarfile
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from smime_session import BatchError
-from smime_session.batch import FolderSource, FolderTarget, Journal, Shard, journal_beside, run
+from smime_session.batch import (
+    FolderSource,
+    FolderTarget,
+    Journal,
+    MaildirSource,
+    MaildirTarget,
+    MboxSource,
+    MboxTarget,
+    PathsSource,
+    Shard,
+    TarSource,
+    ZipSource,
+    is_maildir,
+    journal_beside,
+    run,
+)
 
 from .console import is_terminal, say, say_wrapped
 from .files import SHARED
 from .options import PATH, MisuseError
 from .progress import REDRAW
+from .streams import standard_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from smime_session.batch import Source, Tally, Target, Work
+    from smime_session.batch import MboxForm, Source, Tally, Target, Work
 
 _MOST_REASONS: Final = 20
 _LINE_EVERY: Final = 10.0  # seconds between lines where there is no terminal
@@ -39,10 +57,21 @@ _SECRETS: Final = frozenset(
 """Files of which the journal gets the names alone: a password could be guessed from its hash."""
 _HELP: Final = {
     "--in-place": "Put each result into the place of its message; there is no TARGET then.",
+    "--target-form": "What TARGET is; if not given, an mbox if its name ends in .mbox, a Maildir if it is one, else a"
+    " folder.",
+    "--mbox-form": "How an mbox that is read keeps lines that begin with From.",
     "--jobs": "Work with N processes; as many as there are processors if not given.",
     "--shard": "Work on share I of N only, for schedulers that start a process on each machine.",
     "--retry-failed": "Try again what failed in earlier runs.",
     "--report": "Write a line of JSON for each message to this file.",
+}
+
+
+_SOURCES: Final[dict[str, type[FolderSource | MaildirSource | ZipSource | TarSource]]] = {
+    "folder": FolderSource,
+    "maildir": MaildirSource,
+    "zip": ZipSource,
+    "tar": TarSource,
 }
 
 
@@ -63,6 +92,8 @@ class Batch(NamedTuple):
         source: where messages come from.
         target: where they go; None if they stay in place.
         in_place: whether they do.
+        target_form: what the target is: folder, maildir or mbox; None for what its name says.
+        mbox_form: how an mbox that is read quotes its lines.
         jobs: how many processes; None for as many as there are processors.
         shard: the share that is worked on, or None for all.
         retry_failed: whether what failed is tried again.
@@ -72,6 +103,8 @@ class Batch(NamedTuple):
     source: str
     target: str | None
     in_place: bool
+    target_form: str | None
+    mbox_form: MboxForm
     jobs: int | None
     shard: Shard | None
     retry_failed: bool
@@ -87,6 +120,8 @@ class Batch(NamedTuple):
             raise MisuseError("--in-place and a target exclude each other")
         if not self.in_place and self.target is None:
             raise MisuseError("no target was given", "--in-place puts results into the place of the messages")
+        if self.in_place and self.target_form:
+            raise MisuseError("--target-form is about a target, and --in-place has none")
         if self.target is not None and _is_inside(self.target, self.source):
             raise MisuseError(f"{self.target} is inside of {self.source}, and would be worked on too")
 
@@ -96,9 +131,62 @@ class Batch(NamedTuple):
         Raises:
             MisuseError: there is nothing of a kind that is known.
         """
-        if Path(self.source).is_dir():
-            return FolderSource(self.source)
-        raise MisuseError(f"{self.source} is no folder")
+        kind = self.kind()
+        if self.in_place and kind not in ("folder", "maildir"):
+            raise MisuseError("--in-place goes with a folder or a Maildir")
+        if kind == "paths":
+            return PathsSource(
+                tuple(os.fsdecode(line) for line in standard_stream("stdin").read().split(b"\n") if line)
+            )
+        if kind == "mbox":
+            return MboxSource(self.source, self.mbox_form)
+        return _SOURCES[kind](self.source)
+
+    def kind(self) -> str:
+        """Return what the source is: paths, folder, maildir, zip, tar or mbox.
+
+        Raises:
+            MisuseError: it is nothing of these.
+        """
+        if self.source == "-":
+            return "paths"
+        if os.path.isdir(self.source):  # noqa: PTH112  # as elsewhere here
+            return "maildir" if is_maildir(self.source) else "folder"
+        with Path(self.source).open("rb") as file:
+            start = file.read(5)
+        if not start or start == b"From ":
+            return "mbox"
+        if zipfile.is_zipfile(self.source):
+            return "zip"
+        if tarfile.is_tarfile(self.source):
+            return "tar"
+        raise MisuseError(f"{self.source} is no folder, Maildir, mbox, zip or tar")
+
+    def _target(self, permissions: int, suffix: str) -> Target:
+        """Return where what is made goes.
+
+        Raises:
+            MisuseError: it does not go with the other options.
+        """
+        share = f"-{self.shard}" if self.shard else ""
+        path = self.source if self.in_place else str(self.target)
+        form = self._target_form(path)
+        if suffix and form != "folder":
+            raise MisuseError("reports go to a folder", "leave out --target-form")
+        if form == "maildir":
+            return MaildirTarget(path, self.in_place, permissions & ~0o077, share)
+        if form == "mbox":
+            if self.shard:
+                raise MisuseError("--shard goes with a folder or a Maildir", "an mbox has one writer")
+            return MboxTarget(path, permissions)
+        return FolderTarget(path, self.in_place, permissions, suffix, share)
+
+    def _target_form(self, path: str) -> str:
+        if self.target_form:
+            return self.target_form
+        if self.kind() == "maildir" and self.in_place:
+            return "maildir"
+        return "mbox" if path.endswith(".mbox") else "maildir" if is_maildir(path) else "folder"
 
     def carry_out(  # noqa: PLR0913  # what differs between the subcommands
         self,
@@ -126,8 +214,8 @@ class Batch(NamedTuple):
             OSError: the source cannot be read, or the report not be written.
         """
         share = f"-{self.shard}" if self.shard else ""
-        path = self.source if self.in_place else str(self.target)
-        target: Target = FolderTarget(path, in_place=self.in_place, permissions=permissions, suffix=suffix, shard=share)
+        target = self._target(permissions, suffix)
+        path = target.path
         settings = _settings()
         work = prepare()
         with contextlib.ExitStack() as stack:
@@ -177,7 +265,9 @@ def _settings() -> dict[str, str]:
         OSError: a file cannot be read.
     """
     context = click.get_current_context()
-    found = {"subcommand": context.info_name or "", "SOURCE": os.path.realpath(context.params["source"])}
+    source = context.params["source"]
+    found = {"subcommand": context.info_name or ""}
+    found["SOURCE"] = "standard input" if source == "-" else os.path.realpath(source)
     for each in context.command.params:
         value = context.params.get(each.name or "")
         if each.name in _NO_SETTINGS or each.name == "target" or value in (None, (), False):
@@ -301,6 +391,14 @@ def batch_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--retry-failed", is_flag=True, help=_HELP["--retry-failed"]),
         click.option("--shard", metavar="I/N", type=_ShardType(), help=_HELP["--shard"]),
         click.option("--jobs", metavar="N", type=click.IntRange(1, 1024), help=_HELP["--jobs"]),
+        click.option(
+            "--mbox-form",
+            type=click.Choice(["mboxrd", "mboxo", "mboxcl2"]),
+            default="mboxrd",
+            show_default=True,
+            help=_HELP["--mbox-form"],
+        ),
+        click.option("--target-form", type=click.Choice(["folder", "maildir", "mbox"]), help=_HELP["--target-form"]),
         click.option("--in-place", is_flag=True, help=_HELP["--in-place"]),
         click.argument("target", metavar="[TARGET]", type=PATH, required=False),
         click.argument("source", metavar="SOURCE", type=PATH),

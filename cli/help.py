@@ -32,7 +32,16 @@ GROUPS: Final = {
         *("--identity", "--passphrase", "--passphrase-file", "--ignore-certificates", "--password", "--shared-key"),
         *("--session-key", "--ca-key", "--ca-passphrase-file", "--unlocked"),
     ),
-    "How the work is done": ("--in-place", "--jobs", "--shard", "--retry-failed", "--report"),
+    "How the work is done": (
+        "--in-place",
+        "--target-form",
+        "--mbox-form",
+        "--recipients",
+        "--jobs",
+        "--shard",
+        "--retry-failed",
+        "--report",
+    ),
     "Limits": (
         *("--insecure-smtp-certificate", "--ca", "--crl"),
         *("--require-authenticated", "--insecure-legacy", "--insecure-expired", "--insecure-address"),

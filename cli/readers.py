@@ -48,9 +48,13 @@ class Openers(NamedTuple):
         yield from (("--session-key", path) for path in self.session_keys)
         yield from self.secrets.files()
 
-    def load(self) -> list[Identity]:
-        """Load all of them; what is to be typed is asked for."""
-        return [*self.identities.load(), *session_keys_in(self.session_keys), *self.secrets.load(new=False)]
+    def load(self, *, named: bool = False) -> list[Identity]:
+        """Load all of them; what is to be typed is asked for.
+
+        Args:
+            named: unlock now what does not say by itself whose it is.
+        """
+        return [*self.identities.load(named=named), *session_keys_in(self.session_keys), *self.secrets.load(new=False)]
 
 
 class Readers(NamedTuple):

@@ -13,12 +13,16 @@ from smime_session.mail.entity import read_head, split_head
 from smime_session.operations.addressees import addressee_for, refuse_unreachable
 
 from .addressing import Rejoined
+from .console import to_json
 from .lookup import Lookup, sources_in
+from .verdicts import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from smime_session import CertificateSource, Profile, Recipient, TrustAnchors
+    from cryptography import x509
+
+    from smime_session import CertificateSource, Identity, Policy, Profile, Recipient, TrustAnchors
     from smime_session.batch import Item
     from smime_session.operations.addressees import Addressee
 
@@ -135,3 +139,100 @@ class EncryptWork:
         smime_session.encrypt_stream(
             stream, target, recipients, profile=self.profile, form="mail", transactional=True, **self.treatment
         )
+
+
+@dataclass(frozen=True)
+class DecryptWork:
+    """Decrypts.
+
+    Attributes:
+        identities: who can read.
+        policy: what is accepted.
+        trust: whom to trust of those who signed, or None.
+    """
+
+    identities: Sequence[Identity]
+    policy: Policy
+    trust: TrustAnchors | None
+
+    def __call__(self, item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        """Decrypt a message."""
+        del item
+        data, stream = read_start(source)
+        if data is not None:
+            found = smime_session.decrypt(data, self.identities, policy=self.policy, trust=self.trust)
+            target.write(found.message)
+            return
+        smime_session.decrypt_stream(
+            stream, target, self.identities, policy=self.policy, trust=self.trust, transactional=True
+        )
+
+
+@dataclass(frozen=True)
+class RewrapWork:
+    """Gives messages other recipients.
+
+    Attributes:
+        identities: who can read them now.
+        choices: what changes, as :func:`~smime_session.rewrap` takes it.
+    """
+
+    identities: Sequence[Identity]
+    choices: Mapping[str, Any]
+
+    def __call__(self, item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        """Rewrap a message."""
+        del item
+        data, stream = read_start(source)
+        if data is not None:
+            target.write(smime_session.rewrap(data, self.identities, **self.choices))
+            return
+        smime_session.rewrap_stream(stream, target, self.identities, transactional=True, **self.choices)
+
+
+@dataclass(frozen=True)
+class InspectWork:
+    """Tells how messages are encrypted, as JSON.
+
+    Attributes:
+        identities: private keys to be recognised.
+        certificates: certificates to be recognised.
+        policy: what is accepted.
+    """
+
+    identities: Sequence[Identity]
+    certificates: Sequence[x509.Certificate]
+    policy: Policy
+
+    def __call__(self, item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        """Inspect a message."""
+        del item
+        _, stream = read_start(source)
+        found = smime_session.inspect(stream, self.identities, self.certificates, policy=self.policy)
+        target.write(to_json(found.to_dict()).encode() + b"\n")
+
+
+@dataclass(frozen=True)
+class VerifyWork:
+    """Tells who signed messages, as JSON.
+
+    Attributes:
+        choices: what is accepted, as :func:`~smime_session.verify_stream` takes it.
+    """
+
+    choices: Mapping[str, Any]
+
+    def __call__(self, item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        """Verify a message.
+
+        Raises:
+            MessageError: a signature does not hold.
+        """
+        del item
+        _, stream = read_start(source)
+        found = smime_session.verify_stream(stream, None, **self.choices)
+        if not found.accepted:
+            verdicts = dict.fromkeys(str(each.verdict) for each in found.signatures if each.verdict != "trusted")
+            raise MessageError(f"it is not accepted: {', '.join(verdicts) or 'not all of it is signed'}")
+        report = {"signatures": described(found.signatures), "unsigned_parts": list(found.unsigned_parts)}
+        target.write(to_json(report).encode() + b"\n")

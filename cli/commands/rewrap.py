@@ -8,40 +8,21 @@ from typing import TYPE_CHECKING, Final
 import click
 
 import smime_session
-from smime_session import PROFILES, Policy
 
 from ..console import about_locked_out, note
 from ..files import Output, reading
-from ..options import (
-    PATH,
-    MisuseError,
-    algorithm_options,
-    changed_profile,
-    guard_options,
-    limit_options,
-    message_argument,
-    output_option,
-    quiet_option,
-    refuse_to_replace,
-    session_key_option,
-)
+from ..options import message_argument, output_option, refuse_to_replace, session_key_option
 from ..parsing import Command
-from ..private_keys import identity_option
 from ..progress import progress
-from ..readers import Openers, Readers
+from ..rewrapping import rewrapping_options
 from ..screen import text_only
-from ..shared_secrets import added_secret_options, shared_secret_options
-from ..trust import trust_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Sequence
 
-    from smime_session import Profile, Rewrapped
+    from smime_session import Rewrapped
 
-    from ..private_keys import PrivateKeys
-    from ..shared_secrets import SharedSecrets
-    from ..trust import Trust
+    from ..rewrapping import Rewrapping
 
 
 _EXAMPLES: Final = (
@@ -52,102 +33,25 @@ _EXAMPLES: Final = (
 
 @click.command("rewrap", cls=Command, epilog=_EXAMPLES)
 @message_argument
-@identity_option
-@shared_secret_options
 @session_key_option
-@click.option(
-    "-r",
-    "--recipient",
-    "added",
-    metavar="CERT",
-    type=PATH,
-    multiple=True,
-    help="Add the recipients in this file, or an address.",
-)
-@added_secret_options
-@click.option(
-    "--remove",
-    "removed",
-    metavar="WHO",
-    multiple=True,
-    help="Remove a recipient: a certificate file, a mail address, a serial number, a key identifier, or the word"
-    " password.",
-)
-@click.option(
-    "--replace",
-    "replaced",
-    metavar="OLD NEW",
-    nargs=2,
-    multiple=True,
-    help="Remove OLD, and add the recipients in file NEW.",
-)
-@click.option(
-    "--certificates",
-    metavar="FILE",
-    type=PATH,
-    multiple=True,
-    help="Look up mail addresses in this file, too.",
-)
-@click.option(
-    "--reseal",
-    is_flag=True,
-    help="Encrypt the content anew, for new recipients only.",
-)
 @output_option
-@click.option(
-    "--profile",
-    type=click.Choice(["auto", "modern", "compat", "pq"]),
-    help="Algorithms other than those that suit the message.",
-)
-@algorithm_options
-@guard_options
-@trust_options
-@click.option("--insecure-legacy", is_flag=True, help="Open broken algorithms (3DES, RC2 with 128 bits).")
-@click.option("--require-authenticated", is_flag=True, help="Refuse content that could have been altered.")
-@limit_options("max_recipients", "max_trials", "max_password_iterations")
-@quiet_option
-def command(  # noqa: PLR0913  # an argument for each kind of option
-    *,
-    message: str,
-    identities: PrivateKeys,
-    session_keys: tuple[str, ...],
-    added: tuple[str, ...],
-    removed: tuple[str, ...],
-    replaced: tuple[tuple[str, str], ...],
-    certificates: tuple[str, ...],
-    output: str | None,
-    secrets: SharedSecrets,
-    added_secrets: SharedSecrets,
-    trust: Trust,
-    reseal: bool,
-    insecure_legacy: bool,
-    require_authenticated: bool,
-    limits: dict[str, Any],
-    quiet: bool,
-    **choices: Any,  # noqa: ANN401  # they go to the profile
-) -> None:
+@rewrapping_options
+def command(message: str, output: str | None, rewrapping: Rewrapping) -> None:
     """Give a message other recipients.
 
     Adding one needs a key that reads the message, removing one needs none. The encrypted content stays as it is, byte
     for byte. A removed recipient may have kept the message and its key: --reseal gives it a new one, and needs the
     certificate, password or shared key of every recipient.
     """
-    destination = Output(output)
-    coming, leaving = (*added, *(new for _, new in replaced)), (*removed, *(old for old, _ in replaced))
-    openers = Openers(identities, session_keys, secrets)
-    readers = Readers(coming, added_secrets, leaving, certificates)
-    readers.check(identified=bool(openers), reseal=reseal)
-    _check_algorithms(reseal=reseal, **choices)
-    for option, path in (*openers.files(), *readers.files()):
-        refuse_to_replace(destination, option, [path])
-    for option, paths in trust.files():
+    destination, quiet = Output(output), rewrapping.quiet
+    rewrapping.check()
+    for option, paths in rewrapping.files():
         refuse_to_replace(destination, option, paths)
 
-    profile = _profile(**choices)
-    newcomers, left_out = readers.newcomers(profile, identities.passphrases(), trust.load())
-    selectors, book = readers.selectors(), readers.book(identities.paths)
+    choices, left_out = rewrapping.load()
     with reading(message) as source:  # before a passphrase is asked for
-        keys, new_secrets = openers.load(), added_secrets.load(new=True)
+        keys, new_secrets = rewrapping.openers.load(), rewrapping.readers.secrets.load(new=True)
+        choices["add"] = [*choices["add"], *new_secrets]
         with (
             progress("rewrapping", source, destination, quiet=quiet),
             destination.open() as target,
@@ -157,38 +61,11 @@ def command(  # noqa: PLR0913  # an argument for each kind of option
                 source.stream,
                 sink,
                 keys,
-                add=[*newcomers, *new_secrets],
-                remove=selectors,
-                certificates=book,
-                reseal=reseal,
-                profile=profile,
-                policy=Policy(insecure_legacy=insecure_legacy, require_authenticated=require_authenticated, **limits),
                 transactional=destination.transactional or destination.refuses_binary,
+                **choices,
             )
     if not quiet:
         _tell(done, left_out)
-
-
-def _check_algorithms(
-    *, reseal: bool, cipher: str | None = None, derived_content_key: bool = False, **_others: object
-) -> None:
-    """Refuse choices for the content where it stays as it is.
-
-    Raises:
-        MisuseError: there are some.
-    """
-    for option, given in (("--cipher", cipher), ("--derive-content-key", derived_content_key)):
-        if given and not reseal:
-            raise MisuseError(f"{option} goes with --reseal", "without --reseal the content stays as it is")
-
-
-def _profile(profile: str | None = None, **choices: Any) -> Callable[[Profile], Profile]:  # noqa: ANN401  # of many types
-    """Return what changes the profile that is like the message as the options say."""
-
-    def choose(like: Profile) -> Profile:
-        return changed_profile(PROFILES[profile] if profile else like, **choices)
-
-    return choose
 
 
 def _tell(done: Rewrapped, left_out: Iterable[str]) -> None:

@@ -17,27 +17,40 @@ A run that was killed goes on when the same is called again.
 
 from __future__ import annotations
 
+from smime_session.batch.archives import TarSource, ZipSource
 from smime_session.batch.items import Content, Item, Refused
 from smime_session.batch.journal import Entry, Journal, journal_beside
+from smime_session.batch.maildir import MaildirSource, MaildirTarget, is_maildir
+from smime_session.batch.mbox import MboxForm, MboxSource, MboxTarget
 from smime_session.batch.runner import Shard, Tally, processes, run
-from smime_session.batch.sources import FolderSource, Source
-from smime_session.batch.targets import FolderTarget, Target
+from smime_session.batch.sources import FolderSource, PathsSource, Source
+from smime_session.batch.targets import Committed, FolderTarget, Target
 from smime_session.batch.worker import Preparation, Work
 
 __all__ = [
+    "Committed",
     "Content",
     "Entry",
     "FolderSource",
     "FolderTarget",
     "Item",
     "Journal",
+    "MaildirSource",
+    "MaildirTarget",
+    "MboxForm",
+    "MboxSource",
+    "MboxTarget",
+    "PathsSource",
     "Preparation",
     "Refused",
     "Shard",
     "Source",
     "Tally",
+    "TarSource",
     "Target",
     "Work",
+    "ZipSource",
+    "is_maildir",
     "journal_beside",
     "processes",
     "run",

@@ -118,7 +118,8 @@ def run(  # noqa: PLR0913  # most leave most of them as they are
     jobs = jobs or os.cpu_count() or 1
     target.begin(journal, resumed=journal.fact("begun") == "yes")
     journal.remember("begun", "yes")
-    journal.write(entry._replace(state="done") for entry in target.recover(list(journal.entries("ready"))))
+    recovered = target.recover(list(journal.entries("ready")))
+    journal.write([each._replace(state="done") if each.state == "ready" else each for each in recovered])
     setup = worker.Setup(uuid.uuid4().hex, prepare)
     worker.works[setup.token] = work
     tally = Tally()
@@ -127,8 +128,7 @@ def run(  # noqa: PLR0913  # most leave most of them as they are
         portions = _portions(chosen, journal, tally, retry_failed=retry_failed)
         crew = _Crew(lambda: executor(jobs), setup, target.writer(), jobs * _AHEAD)
         for portion, entries in crew.results(portions, ordered=target.ordered):
-            _settle(target, journal, portion[0].number, entries)
-            failed = sum(entry.state == "failed" for entry in entries)
+            failed = _settle(target, journal, portion[0].number, entries)
             tally.failed += failed
             tally.done += len(entries) - failed
             if on_progress:
@@ -156,13 +156,16 @@ def _portions(
             size = min(2 * size, MOST_AT_ONCE)
 
 
-def _settle(target: Target, journal: Journal, number: int, entries: Sequence[Entry]) -> None:
-    """Put what a worker made into its place, and tell the journal."""
+def _settle(target: Target, journal: Journal, number: int, entries: Sequence[Entry]) -> int:
+    """Put what a worker made into its place, and tell the journal; return how many failed."""
     made = [entry for entry in entries if entry.state == "ready"]
     if target.replaces and made:
         journal.write(made)
-    facts = target.commit(number, made)
-    journal.write((entry._replace(state="done") if entry.state == "ready" else entry for entry in entries), facts)
+    committed, facts = target.commit(number, made)
+    settled = [each._replace(state="done") if each.state == "ready" else each for each in committed]
+    failed = [entry for entry in entries if entry.state == "failed"]
+    journal.write([*failed, *settled], facts)
+    return sum(each.state == "failed" for each in (*failed, *settled))
 
 
 class _Portion(NamedTuple):

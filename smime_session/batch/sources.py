@@ -1,4 +1,4 @@
-"""Where messages come from: a folder of files."""
+"""Where messages come from: a folder of files, or files that are named one by one."""
 
 from __future__ import annotations
 
@@ -41,6 +41,28 @@ class FolderSource:
         """Yield the files by name."""
         for relative in _walk(self.path, ""):
             yield Item(relative, relative, FileContent(f"{self.path}/{relative}"))
+
+
+@dataclass(frozen=True)
+class PathsSource:
+    """Files that are named one by one.
+
+    Attributes:
+        paths: the files.
+    """
+
+    paths: tuple[str, ...]
+
+    def items(self) -> Iterator[Item]:
+        """Yield them in their order, each once; one that is outside of the current folder keeps its whole path."""
+        seen = set()
+        for path in self.paths:
+            place = os.path.normpath(path)
+            if os.path.isabs(place) or place.startswith(".."):  # noqa: PTH117  # of many
+                place = os.path.realpath(path).lstrip("/")
+            if place not in seen:
+                seen.add(place)
+                yield Item(path, place, FileContent(path))
 
 
 def _walk(root: str, folder: str) -> Iterator[str]:

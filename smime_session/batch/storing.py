@@ -114,6 +114,7 @@ class Staged(NamedTuple):
         place: tells the relative path of what is made of a message.
         permissions: those of a new file, less the umask.
         rename: whether they are renamed once they are on disk; if not, another does it.
+        shard: what tells the runs of several machines apart.
     """
 
     folder: str
@@ -121,11 +122,12 @@ class Staged(NamedTuple):
     place: Callable[[Task], str]
     permissions: int
     rename: bool
+    shard: str = ""
 
     @contextmanager
     def new(self, task: Task) -> Iterator[BinaryIO]:
         """Open a new file; it is removed if the block fails."""
-        path = staged_path(self.folder, task.number)
+        path = staged_path(self.folder, task.number, self.shard)
         with naming_target(self.root):
             stream = os.fdopen(os.open(path, _NEW, self.permissions), "wb")
         try:
@@ -143,18 +145,18 @@ class Staged(NamedTuple):
     def settle(self, tasks: Sequence[Task]) -> None:
         """Sync the files, then rename them."""
         with naming_target(self.root):
-            sync_files(self.folder, (staged_path(self.folder, task.number) for task in tasks))
+            sync_files(self.folder, (staged_path(self.folder, task.number, self.shard) for task in tasks))
             if self.rename:
                 for task in tasks:
-                    moved(staged_path(self.folder, task.number), f"{self.root}/{self.place(task)}")
+                    moved(staged_path(self.folder, task.number, self.shard), f"{self.root}/{self.place(task)}")
 
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
 
 
-def staged_path(folder: str, number: int) -> str:
+def staged_path(folder: str, number: int, shard: str = "") -> str:
     """Return the path of a file that is not in its place yet."""
-    return f"{folder}/smime-session-{number}"
+    return f"{folder}/smime-session{shard}-{number}"
 
 
 def moved(old: str, new: str) -> None:

@@ -24,6 +24,18 @@ STAGING: Final = ".smime-session"
 """The folder in a target where files are before they are complete; it is gone when a run has ended."""
 
 
+class Committed(NamedTuple):
+    """What is in its place.
+
+    Attributes:
+        entries: the messages; one may have failed yet.
+        facts: what the journal is to remember with them.
+    """
+
+    entries: Sequence[Entry]
+    facts: Mapping[str, str]
+
+
 class Target(Protocol):
     """Where what is made of messages goes. All of it but the writer is used by one process alone."""
 
@@ -59,8 +71,8 @@ class Target(Protocol):
         """Put into their places what was ready when a run was cut short, and yield what is done now."""
         ...
 
-    def commit(self, number: int, entries: Sequence[Entry]) -> Mapping[str, str]:
-        """Put into its place what a worker made; it is on disk afterwards. Return facts for the journal.
+    def commit(self, number: int, entries: Sequence[Entry]) -> Committed:
+        """Put into its place what a worker made; it is on disk afterwards.
 
         Args:
             number: that of the first message that the worker had.
@@ -166,7 +178,7 @@ class FolderTarget:
                 shutil.copymode(f"{self.path}/{entry.place}", old)
             moved(old, f"{self.path}/{entry.place}")
 
-    def commit(self, number: int, entries: Sequence[Entry]) -> Mapping[str, str]:
+    def commit(self, number: int, entries: Sequence[Entry]) -> Committed:
         """Rename files where workers did not, and sync the folders they are in."""
         del number
         with naming_target(self.path):
@@ -175,7 +187,7 @@ class FolderTarget:
                     self._rename(entry)
             for folder in {os.path.dirname(entry.place) for entry in entries}:  # noqa: PTH120  # of many
                 sync(f"{self.path}/{folder}")
-        return {}
+        return Committed(entries, {})
 
     def finish(self) -> None:
         """Remove what is left of files that were not completed."""

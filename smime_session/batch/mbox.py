@@ -1,0 +1,340 @@
+"""Mailboxes in one file: mboxo, mboxrd and mboxcl2, told apart by how a line that begins with ``From`` is kept.
+
+In mboxrd each line of ``>`` (or none) and ``From`` gets one ``>`` more, which reading takes away again. mboxo adds it
+to lines without one alone, so that not every line comes back. mboxcl2 adds none and tells the size of each body in
+``Content-Length``. Writing is always mboxrd, in which each line comes back.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, cast
+
+from smime_session import BatchError, MessageError
+from smime_session.batch.items import Item, Section
+from smime_session.batch.storing import naming_target, sync
+from smime_session.batch.targets import SHARED, Committed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from smime_session.batch.journal import Entry, Journal
+    from smime_session.batch.storing import Portion, Task, Writer
+
+MboxForm = Literal["mboxrd", "mboxo", "mboxcl2"]
+
+SMALL: Final = 4 << 20  # bytes of a message up to which it is read in one piece
+_LONGEST_LINE: Final = 1 << 16  # bytes of a line that are looked at together
+_NEXT: Final = re.compile(rb"\n\r?\nFrom ")
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+_LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_TO_UNQUOTE: Final = {
+    "mboxrd": re.compile(rb"^>(>*From )", re.MULTILINE),
+    "mboxo": re.compile(rb"^>(From )", re.MULTILINE),
+}
+_TO_QUOTE: Final = re.compile(rb"^(>*From )", re.MULTILINE)
+_MOST_HEADER: Final = 1 << 20  # bytes in which Content-Length is looked for
+
+
+class MboxSection(NamedTuple):
+    """A message in an mbox.
+
+    Attributes:
+        section: where it is.
+        form: how its lines are quoted.
+    """
+
+    section: Section
+    form: MboxForm
+
+    def open(self) -> BinaryIO:
+        """Open it, with its lines as they were before they were quoted."""
+        stream = self.section.open()
+        if self.form == "mboxcl2":
+            return stream
+        pattern = _TO_UNQUOTE[self.form]
+        if self.section.size > SMALL:
+            return cast("BinaryIO", _Unquoting(stream, pattern))
+        with stream:
+            return io.BytesIO(pattern.sub(rb"\1", stream.read()))
+
+
+class _Unquoting(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, pattern: re.Pattern[bytes]) -> None:
+        super().__init__()
+        self._stream, self._pattern = stream, pattern
+        self._at_start = True
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer comes
+        wanted = len(buffer)
+        pieces, count = [self._held], len(self._held)
+        while count < wanted and (line := self._stream.readline(_LONGEST_LINE)):
+            piece = self._pattern.sub(rb"\1", line) if self._at_start else line
+            self._at_start = line.endswith(b"\n")
+            pieces.append(piece)
+            count += len(piece)
+        data = b"".join(pieces)
+        given, self._held = data[:wanted], data[wanted:]
+        buffer[: len(given)] = given
+        return len(given)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class MboxSource(NamedTuple):
+    """The messages of an mbox, in their order.
+
+    Attributes:
+        path: the file.
+        form: how its lines are quoted.
+    """
+
+    path: str
+    form: MboxForm = "mboxrd"
+
+    def items(self) -> Iterator[Item]:
+        """Yield the messages by number.
+
+        Raises:
+            MessageError: it does not begin as an mbox does.
+            OSError: it cannot be read.
+        """
+        with Path(self.path).open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if data[:5] != b"From ":
+                    raise MessageError(f"{self.path} is no mbox: it does not begin with a line From")
+                yield from self._found(data)
+
+    def _found(self, data: mmap.mmap) -> Iterator[Item]:
+        begin, number = 0, 0
+        while begin < len(data):
+            number += 1
+            line_end = data.find(b"\n", begin)
+            line_end = len(data) if line_end < 0 else line_end
+            end, following = self._end(data, line_end)
+            section = Section(self.path, min(line_end + 1, end), max(0, end - line_end - 1))
+            yield Item(
+                f"{number:06}",
+                f"{number:06}.eml",
+                MboxSection(section, self.form),
+                from_line=data[begin:line_end].rstrip(b"\r"),
+            )
+            begin = following
+
+    def _end(self, data: mmap.mmap, line_end: int) -> tuple[int, int]:
+        """Return where a message ends, and where the line before the next one begins."""
+        if self.form == "mboxcl2" and (told := _told_end(data, line_end)):
+            return told
+        if found := _NEXT.search(data, line_end):
+            return found.start() + 1, found.end() - len(b"From ")
+        end = len(data)
+        for separator in (b"\n\r\n", b"\n\n"):
+            if end - len(separator) >= line_end and data[end - len(separator) : end] == separator:
+                return end - len(separator) + 1, end
+        return end, end
+
+
+def _told_end(data: mmap.mmap, line_end: int) -> tuple[int, int] | None:
+    """Return the same by ``Content-Length``; None if there is none, or it leads to where no message can end."""
+    head_end = _HEAD_END.search(data, line_end, line_end + _MOST_HEADER)
+    if head_end is None or not (length := _LENGTH.search(data[line_end : head_end.start() + 1])):
+        return None
+    end = head_end.end() + int(length[1])
+    if end > len(data):
+        return None
+    after = data[end : end + 8].lstrip(b"\r\n")
+    blank = len(data[end : end + 8]) - len(after)
+    return (end, end + blank) if after.startswith(b"From ") or end + blank == len(data) else None
+
+
+class _Quoting(io.RawIOBase):
+    """Quotes lines on their way into an mbox."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._held = b""
+        self._within = False  # whether what is held goes on in a line that is written in part
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        octets = bytes(cast("bytes", data))
+        whole, newline, rest = (self._held + octets).rpartition(b"\n")
+        self._emit(whole + newline)
+        self._held = rest
+        if len(rest) > _LONGEST_LINE:
+            self._emit(rest)
+            self._held = b""
+        return len(octets)
+
+    def finish(self) -> None:
+        """Write what is held, an end of line if there is none, and the empty line that ends each message."""
+        self._emit(self._held)
+        self._stream.write(b"\n\n" if self._within else b"\n")
+
+    def _emit(self, lines: bytes) -> None:
+        if not lines:
+            return
+        if self._within:
+            first, newline, lines = lines.partition(b"\n")
+            self._stream.write(first + newline)
+            self._within = not newline
+        if lines:
+            self._stream.write(_TO_QUOTE.sub(rb">\1", lines))
+            self._within = not lines.endswith(b"\n")
+
+
+class MboxPart:
+    """Messages in a file of their own, which the mbox will go on with: a portion of one worker.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        with naming_target(path):
+            self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+    @contextmanager
+    def new(self, task: Task) -> Iterator[BinaryIO]:
+        """Begin with a message; if the block fails, nothing of it stays."""
+        begin = self._stream.tell()
+        try:
+            with naming_target(self._path):
+                self._stream.write((task.item.from_line or _from_line(task.item)) + b"\n")
+            quoting = _Quoting(self._stream)
+            yield cast("BinaryIO", quoting)
+            with naming_target(self._path):
+                quoting.finish()
+                self._stream.flush()
+        except BaseException:
+            with naming_target(self._path):
+                self._stream.seek(begin)
+                self._stream.truncate()
+            raise
+
+    def settle(self, tasks: Sequence[Task]) -> None:
+        """See to it that it is on disk."""
+        del tasks
+        with naming_target(self._path):
+            self._stream.close()
+
+
+def _from_line(item: Item) -> bytes:
+    moment = time.asctime(time.gmtime(item.modified or 0))
+    return f"From MAILER-DAEMON {moment}".encode()
+
+
+class MboxWriter(NamedTuple):
+    """Writes parts of an mbox.
+
+    Attributes:
+        folder: where they are until they are in it.
+    """
+
+    folder: str
+
+    def portion(self, number: int) -> Portion:
+        """Begin with some messages."""
+        return MboxPart(f"{self.folder}/part-{number}")
+
+    def place(self, task: Task) -> str:
+        """Return its number."""
+        return f"#{task.number}"
+
+
+class MboxTarget:
+    """A new mbox (mboxrd), with messages in the order of the source. It appears when it is complete.
+
+    What is tried again after a failure comes after the others.
+
+    Args:
+        path: the file, which must not exist.
+        permissions: its permissions, less the umask.
+    """
+
+    replaces: Final = False
+    ordered: Final = True
+
+    def __init__(self, path: str, permissions: int = SHARED) -> None:
+        self.path = path
+        self._permissions = permissions
+        self._folder = Path()
+
+    @property
+    def _growing(self) -> Path:
+        return self._folder / "mbox"
+
+    def begin(self, journal: Journal, *, resumed: bool) -> None:
+        """Make it, or cut off what the journal does not know of.
+
+        Raises:
+            BatchError: there is a file of that name already, or it is not as this run left it.
+            OSError: it cannot be made.
+        """
+        self._folder = journal.folder
+        for part in self._folder.glob("part-*"):
+            part.unlink()
+        size = int(journal.fact(_SIZE, "0"))
+        with naming_target(self.path):
+            if not resumed and os.path.lexists(self.path):
+                raise BatchError(f"{self.path} exists already, and no run on it is known")
+            if not resumed:
+                os.close(os.open(self._growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self._permissions))
+            elif self._growing.exists():
+                os.truncate(self._growing, size)
+            elif not Path(self.path).exists() or Path(self.path).stat().st_size != size:
+                raise BatchError(f"{self.path} is not as the run left it that {self._folder} tells of")
+
+    def writer(self) -> Writer:
+        """Return what workers write to."""
+        return MboxWriter(str(self._folder))
+
+    def recover(self, ready: Iterable[Entry]) -> Iterator[Entry]:
+        """Do nothing: what is not done is made again."""
+        del ready
+        return iter(())
+
+    def commit(self, number: int, entries: Sequence[Entry]) -> Committed:
+        """Go on with what a worker made."""
+        part = self._folder / f"part-{number}"
+        facts = {}
+        with naming_target(self.path):
+            if entries and not self._growing.exists():
+                shutil.copyfile(self.path, self._growing)
+            if entries:
+                with part.open("rb") as made, self._growing.open("ab") as growing:
+                    shutil.copyfileobj(made, growing, 1 << 20)
+                    growing.flush()
+                    os.fsync(growing.fileno())
+                    facts[_SIZE] = str(growing.tell())
+            part.unlink()
+        return Committed(entries, facts)
+
+    def finish(self) -> None:
+        """Let it appear."""
+        if self._growing.exists():
+            with naming_target(self.path):
+                self._growing.replace(self.path)
+                sync(Path(os.path.realpath(self.path)).parent)
+
+
+_SIZE: Final = "mbox size"
