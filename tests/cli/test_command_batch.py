@@ -198,7 +198,7 @@ def test_a_target_that_was_removed_is_told_of(provide: Callable[..., Path]) -> N
         (("-r", "bob.pem", "in"), "no target was given"),
         (("-r", "bob.pem", "--in-place", "in", "out"), "--in-place and a target exclude each other"),
         (("-r", "bob.pem", "in", "in/out"), "in/out is inside of in"),
-        (("-r", "bob.pem", "missing", "out"), "missing is no "),
+        (("-r", "bob.pem", "bob.pem", "out"), "bob.pem is no folder, Maildir, mbox, zip or tar"),
         (("in", "out"), "no recipient was given"),
         (("-r", "bob.pem", "--shard", "3/2", "in", "out"), "3/2 is not a share"),
         (("-r", "bob.pem", "--dry-run", "--certs", "in", "in", "out"), "--dry-run is about one mail"),

@@ -98,6 +98,8 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "letter.eml").write_text("From: alice@example.com\nTo: bob@example.com\nSubject: Lunch\n\nAt noon?\n")
     (tmp_path / "mails").mkdir()
     (tmp_path / "mails" / "letter.eml").write_bytes((tmp_path / "letter.eml").read_bytes())
+    (tmp_path / "signed").mkdir()
+    assert _run("sign", "-i", "alice.key", "letter.eml", "-o", "signed/letter.eml")[0] == 0
     shown = 0
     remote = "mail.example.com --user alice"
     with mail_server() as (behaviour, port):
