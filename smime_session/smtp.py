@@ -138,7 +138,7 @@ class EncryptingSMTP(smtplib.SMTP):
         visible: dict[str, None] = {}
         blind: dict[str, None] = {}
         for each in addresses:
-            address = parseaddr(each)[1] or each
+            address = _bare(each)
             (visible if mailbox_of(address) in named else blind)[address] = None
         if not visible and not blind:
             raise RecipientError(())
@@ -146,6 +146,11 @@ class EncryptingSMTP(smtplib.SMTP):
         found = [(tuple(visible), [*self._prepared.recipients(visible), *self._add])] if visible else []
         found += [((each,), self._prepared.recipients([each])) for each in blind]
         return [Addressed(addresses, encrypt(mail, ready, **self._treatment)) for addresses, ready in found]
+
+
+def _bare(address: str) -> str:
+    """Return an address without a display name; one with a line ending in it, which parsers cut off, stays as it is."""
+    return parseaddr(address)[1] or address if address.isprintable() else address
 
 
 def _wire(mail: bytes) -> bytes:

@@ -92,7 +92,9 @@ class EncryptingEmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django 
                 self.wrapped.close()
 
     def _encrypted(self, mail: Any) -> list[EncryptedEmail]:  # noqa: ANN401  # Django is not typed
-        recipients = dict.fromkeys(parseaddr(each)[1] or each for each in mail.recipients())
+        recipients = dict.fromkeys(
+            parseaddr(each)[1] or each if each.isprintable() else each for each in mail.recipients()
+        )
         if not recipients:
             return []
         message = mail.message()
