@@ -248,9 +248,7 @@ def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path],
     target = here / ("in" if in_place else "out")
     where = ["--in-place", here / "in"] if in_place else [here / "in", here / "out"]
     arguments = command("batch", "encrypt", "--again", "--jobs", "2", "-r", here / "bob.pem", *where)
-    deaths = 0
-    for _ in range(15):
-        deaths += killed(arguments, journal_beside(target), chance, 0.12)
+    deaths = sum(killed(arguments, journal_beside(target), chance, 0.01 * number) for number in range(15))
     assert deaths
     finished = subprocess.run(arguments, check=False, capture_output=True, cwd=ROOT)
     assert finished.returncode == 0, finished.stderr.decode()

@@ -327,7 +327,7 @@ def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path],
     target = here / {"mbox": "out.mbox", "maildir": "out"}.get(form, "in")
     where: list[str | Path] = ["--in-place", here / "in"] if in_place else ["--target-form", form, here / "in", target]
     arguments = command("batch", "encrypt", "--again", "--jobs", "2", "-r", here / "bob.pem", *where)
-    deaths = sum(killed(arguments, journal_beside(target), chance, 0.12) for _ in range(10))
+    deaths = sum(killed(arguments, journal_beside(target), chance, 0.012 * number) for number in range(10))
     assert deaths
     finished = subprocess.run(arguments, check=False, capture_output=True, cwd=ROOT)
     assert finished.returncode == 0, finished.stderr.decode()

@@ -31,7 +31,7 @@ def killed(arguments: Sequence[str], journal: Path, chance: random.Random, longe
         arguments: the command line.
         journal: the folder of its journal.
         chance: says when, and which process.
-        longest: seconds after which it is killed at the latest.
+        longest: seconds after which it is killed at the latest; with 0, it is the command itself, at once.
 
     Returns:
         Whether it was this process that was killed, and not a worker, whose work another one does.
@@ -43,7 +43,7 @@ def killed(arguments: Sequence[str], journal: Path, chance: random.Random, longe
         time.sleep(0.002)
     time.sleep(chance.random() * longest)
     workers = _children(process.pid)
-    parent_dies = chance.random() < 0.6 or not workers
+    parent_dies = chance.random() < 0.6 or not workers or not longest
     with suppress(ProcessLookupError):
         os.kill(process.pid if parent_dies else chance.choice(workers), signal.SIGKILL)
     _, said = process.communicate(timeout=120)
