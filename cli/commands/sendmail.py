@@ -256,7 +256,7 @@ def _complete(address: str, domain: str | None) -> str:
 
 
 def _sender(fields: Sequence[Field], domain: str | None) -> str:
-    """Return who sends a mail that names nobody on the command line."""
+    """Return who sends a mail, where the command line does not say it."""
     try:
         found = addresses_of_fields(fields, ("sender",)) or addresses_of_fields(fields, ("from",))
     except MessageError:

@@ -71,6 +71,7 @@ def start() -> None:
 
 
 def _follow(parent: BaseProcess) -> None:
+    """End this process when the one that started it was killed; from a thread, nothing gentler ends it."""
     parent.join()
     os._exit(1)
 

@@ -29,7 +29,7 @@ _CONTEXT_2_CONSTRUCTED: Final = 0xA2
 
 _GATHER_BELOW: Final = 4096  # octets: smaller pieces are gathered, since each costs a call of the cipher
 _GATHERED: Final = 64 << 10  # octets handed on together
-_PADDING: Final = b"\r\n\x00"  # what some mailers leave after a binary object, and nobody needs to be told of
+_PADDING: Final = b"\r\n\x00"  # what some mailers leave after a binary object, which is not worth a note
 
 _HEADER: Final = "the size of the envelope's header"
 _TRAILER: Final = "the size of what follows the content"

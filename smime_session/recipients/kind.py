@@ -6,6 +6,7 @@ Each kind has a file in this folder, which holds everything of it, and a row in 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
@@ -55,13 +56,13 @@ class Kind:
     ANONYMOUS: ClassVar = False
     """Whether nothing in a recipient info tells one recipient of this kind from another."""
 
-    def summarize(self, wrapped: WrappedKey) -> Sequence[RecipientSummary]:
+    def summarize(self, wrapped: WrappedKey) -> Sequence[RecipientSummary]:  # noqa: ARG002  # here is none to describe
         """Describe a recipient info, one summary for each recipient in it; the registry adds the kind's name.
 
         Raises:
             MessageError: it is broken.
         """
-        raise NotImplementedError
+        return ()
 
     def identifier(self, part: WrappedKey) -> Hashable | None:
         """Return what names the one recipient of a recipient info; None if nothing does.
@@ -111,7 +112,7 @@ class Kind:
         return {}
 
 
-class KeyKind(Kind):
+class KeyKind(Kind, ABC):
     """A kind of recipient with a certificate."""
 
     KEY_USAGE: ClassVar[str]
@@ -119,14 +120,15 @@ class KeyKind(Kind):
     POST_QUANTUM: ClassVar = False
     """Whether its keys withstand a quantum computer."""
 
+    @abstractmethod
     def unfit(self, public_key: PublicKey, profile: Profile) -> str | None:
         """Say in a few words why ``profile`` must not use this key, or None if it may.
 
         Raises:
             CredentialError: the key cannot be read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def recipient(
         self,
         public_key: PublicKey,
@@ -142,8 +144,8 @@ class KeyKind(Kind):
             profile: how to wrap.
             capabilities: what the certificate announces of its owner's programs.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def identity(
         self, private_key: PrivateKey, certificate: AnyCertificate | None, others: Sequence[AnyCertificate] = ()
     ) -> Identity:
@@ -151,7 +153,6 @@ class KeyKind(Kind):
 
         Among ``others`` may be that of a sender whose key is needed too.
         """
-        raise NotImplementedError
 
     def key_types(self) -> Mapping[str, KeyType]:
         """Return the types of key that a new identity can have, by their names on the command line."""
@@ -204,7 +205,7 @@ def summary(identifier: RecipientIdentifier | None = None, **found: Any) -> Reci
     return RecipientSummary(**(identifier_fields(identifier) if identifier else {}), **found)
 
 
-class KindIdentity(Generic[Info]):
+class KindIdentity(ABC, Generic[Info]):
     """Who reads recipient infos of one kind; ``Info`` is what they are once decoded."""
 
     __slots__ = ()
@@ -236,17 +237,17 @@ class KindIdentity(Generic[Info]):
             if info := self._info(candidate):
                 yield candidate, info
 
-    def _info(self, wrapped: WrappedKey) -> Info | None:
-        """Decode a recipient info if it is for this identity."""
-        raise NotImplementedError
+    def _info(self, wrapped: WrappedKey) -> Info | None:  # noqa: ARG002  # for those who decode one by one
+        """Decode a recipient info if it is for this identity; who decodes all together overrides :meth:`_infos`."""
+        return None
 
+    @abstractmethod
     def _open(self, info: Info, size: int) -> SessionKey:
         """Decrypt a session key of ``size`` bytes, or make a decoy, so that what follows is the same either way.
 
         A decoy depends on the identity and the recipient info alone: it stays the same when a message is
         sent twice, as a real key would.
         """
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
