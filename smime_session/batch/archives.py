@@ -26,7 +26,7 @@ MAX_RATIO: Final = 200  # to which an entry may grow: mail with attachments in b
 HARMLESS: Final = 16 << 20  # bytes up to which it may grow in any case
 MAX_COMPRESSED_TAR_MEMBER: Final = 64 << 20  # bytes of a mail in a compressed tar, which must be held in memory
 
-_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 _LOCKED: Final = 1  # of the flags of a zip entry
 
 
