@@ -8,16 +8,17 @@ import hashlib
 import json
 import os
 import sys
-import tarfile
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
 from smime_session import BatchError
 from smime_session.batch import (
+    ARCHIVE_FORMS,
+    ArchiveTarget,
     FolderSource,
     FolderTarget,
     Journal,
@@ -30,6 +31,7 @@ from smime_session.batch import (
     TarSource,
     ZipSource,
     is_maildir,
+    is_tar,
     journal_beside,
     run,
 )
@@ -44,9 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from smime_session.batch import MboxForm, Source, Tally, Target, Work
+    from smime_session.batch import ArchiveForm, MboxForm, Source, Tally, Target, Work
 
 _MOST_REASONS: Final = 20
+_FILES: Final = ("mbox", *ARCHIVE_FORMS)
 _LINE_EVERY: Final = 10.0  # seconds between lines where there is no terminal
 _BLOCK: Final = 1 << 20
 _NO_SETTINGS: Final = frozenset({"source", "jobs", "report", "retry_failed", "quiet", "verbose", "shard"})
@@ -57,8 +60,8 @@ _SECRETS: Final = frozenset(
 """Files of which the journal gets the names alone: a password could be guessed from its hash."""
 _HELP: Final = {
     "--in-place": "Put each result into the place of its message; there is no TARGET then.",
-    "--target-form": "What TARGET is; if not given, an mbox if its name ends in .mbox, a Maildir if it is one, else a"
-    " folder.",
+    "--target-form": "What TARGET is; if not given, what its name ends in (.mbox, .zip, .tar, .tar.gz, .tar.zst), or"
+    " a folder, or the Maildir that is there.",
     "--mbox-form": "How an mbox that is read keeps lines that begin with From.",
     "--jobs": "Work with N processes; as many as there are processors if not given.",
     "--shard": "Work on share I of N only, for schedulers that start a process on each machine.",
@@ -92,7 +95,7 @@ class Batch(NamedTuple):
         source: where messages come from.
         target: where they go; None if they stay in place.
         in_place: whether they do.
-        target_form: what the target is: folder, maildir or mbox; None for what its name says.
+        target_form: what the target is: folder, maildir, mbox or an archive; None for what its name says.
         mbox_form: how an mbox that is read quotes its lines.
         jobs: how many processes; None for as many as there are processors.
         shard: the share that is worked on, or None for all.
@@ -158,7 +161,7 @@ class Batch(NamedTuple):
             return "mbox"
         if zipfile.is_zipfile(self.source):
             return "zip"
-        if tarfile.is_tarfile(self.source):
+        if is_tar(self.source):
             return "tar"
         raise MisuseError(f"{self.source} is no folder, Maildir, mbox, zip or tar")
 
@@ -175,10 +178,12 @@ class Batch(NamedTuple):
             raise MisuseError("reports go to a folder", "leave out --target-form")
         if form == "maildir":
             return MaildirTarget(path, self.in_place, permissions & ~0o077, share)
+        if form != "folder" and self.shard:
+            raise MisuseError("--shard goes with a folder or a Maildir", "an mbox or an archive has one writer")
         if form == "mbox":
-            if self.shard:
-                raise MisuseError("--shard goes with a folder or a Maildir", "an mbox has one writer")
             return MboxTarget(path, permissions)
+        if form != "folder":
+            return ArchiveTarget(path, cast("ArchiveForm", form), permissions)
         return FolderTarget(path, self.in_place, permissions, suffix, share)
 
     def _target_form(self, path: str) -> str:
@@ -186,7 +191,11 @@ class Batch(NamedTuple):
             return self.target_form
         if self.kind() == "maildir" and self.in_place:
             return "maildir"
-        return "mbox" if path.endswith(".mbox") else "maildir" if is_maildir(path) else "folder"
+        if is_maildir(path):
+            return "maildir"
+        forms = {f".{form}": form for form in _FILES} | {".tgz": "tar.gz"}
+        found = (form for ending, form in forms.items() if path.lower().endswith(ending) and not os.path.isdir(path))  # noqa: PTH112
+        return next(found, "folder")
 
     def carry_out(  # noqa: PLR0913  # what differs between the subcommands
         self,
@@ -398,7 +407,7 @@ def batch_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help=_HELP["--mbox-form"],
         ),
-        click.option("--target-form", type=click.Choice(["folder", "maildir", "mbox"]), help=_HELP["--target-form"]),
+        click.option("--target-form", type=click.Choice(["folder", "maildir", *_FILES]), help=_HELP["--target-form"]),
         click.option("--in-place", is_flag=True, help=_HELP["--in-place"]),
         click.argument("target", metavar="[TARGET]", type=PATH, required=False),
         click.argument("source", metavar="SOURCE", type=PATH),

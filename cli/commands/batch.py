@@ -38,7 +38,8 @@ def command() -> None:
     """Work on many messages at once, and go on where a run was cut short.
 
     SOURCE is a folder of .eml files with its subfolders, a Maildir, an mbox, a zip or tar of .eml files, or - for a
-    list of paths on standard input. TARGET is a folder, a Maildir or an mbox, and new.
+    list of paths on standard input. TARGET is a folder, a Maildir, an mbox (NAME.mbox) or an archive (NAME.zip, .tar,
+    .tar.gz, .tar.zst), and new.
 
     Several processes work at a time. What became of each message is kept in a journal beside TARGET: a run that was
     interrupted or killed goes on with the same command line, and each message ends in TARGET exactly once. One that

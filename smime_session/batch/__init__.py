@@ -17,17 +17,21 @@ A run that was killed goes on when the same is called again.
 
 from __future__ import annotations
 
-from smime_session.batch.archives import TarSource, ZipSource
+from smime_session.batch.archives import TarSource, ZipSource, is_tar
 from smime_session.batch.items import Content, Item, Refused
 from smime_session.batch.journal import Entry, Journal, journal_beside
 from smime_session.batch.maildir import MaildirSource, MaildirTarget, is_maildir
 from smime_session.batch.mbox import MboxForm, MboxSource, MboxTarget
+from smime_session.batch.packing import ARCHIVE_FORMS, ArchiveForm, ArchiveTarget
 from smime_session.batch.runner import Shard, Tally, processes, run
 from smime_session.batch.sources import FolderSource, PathsSource, Source
 from smime_session.batch.targets import Committed, FolderTarget, Target
 from smime_session.batch.worker import Preparation, Work
 
 __all__ = [
+    "ARCHIVE_FORMS",
+    "ArchiveForm",
+    "ArchiveTarget",
     "Committed",
     "Content",
     "Entry",
@@ -51,6 +55,7 @@ __all__ = [
     "Work",
     "ZipSource",
     "is_maildir",
+    "is_tar",
     "journal_beside",
     "processes",
     "run",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import stat
 import tarfile
+import time
 import zipfile
 import zlib
-from contextlib import contextmanager
-from functools import lru_cache
+from collections import Counter
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 from smime_session import MessageError
+from smime_session.batch.compression import Forward, decompressed
 from smime_session.batch.items import Data, Item, Refused, Section
 from smime_session.batch.sources import ENDING
 
@@ -25,9 +28,13 @@ if TYPE_CHECKING:
 MAX_RATIO: Final = 200  # to which an entry may grow: mail with attachments in base64 shrinks to a half, text to a tenth
 HARMLESS: Final = 16 << 20  # bytes up to which it may grow in any case
 MAX_COMPRESSED_TAR_MEMBER: Final = 64 << 20  # bytes of a mail in a compressed tar, which must be held in memory
+_MOST_HEADER: Final = 16 << 20  # bytes of a header of a tar
 
-_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
-_LOCKED: Final = 1  # of the flags of a zip entry
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+_GROWS: Final = f"it grows to more than {MAX_RATIO} times its size in the archive"
+_LOCAL_SIZE: Final = 30  # bytes of a header in a zip, before the name
+_UTF8: Final = 1 << 11
+_LOCKED: Final = 1  # both of the flags of a zip entry
 
 
 def _against(name: str) -> str | None:
@@ -44,13 +51,13 @@ def _against(name: str) -> str | None:
     return None
 
 
-def _entry(name: str, content: Content, modified: float | None, seen: set[str], reason: str | None) -> Item:
+def _entry(name: str, content: Content, modified: float | None, seen: Counter[str], reason: str | None) -> Item:
     reason = _against(name) or reason
     place = str(PurePosixPath(name))
-    if reason is None and place in seen:
-        reason = "the archive has several of that name"
-        name = f"{name} ({len(seen)})"
-    seen.add(place)
+    seen[place] += 1
+    if seen[place] > 1:
+        reason = reason or "the archive has several of that name"
+        name = f"{name} ({seen[place]})"
     return Item(name, place, Refused(reason) if reason else content, modified)
 
 
@@ -59,13 +66,21 @@ class ZipMember(NamedTuple):
 
     Attributes:
         path: the archive.
-        name: the entry's name.
-        size: its bytes.
+        raw: the entry's name, as it is in the archive.
+        begin: where its header is, in bytes.
+        compressed: how many bytes it has there.
+        size: how many it has unpacked.
+        method: how it is compressed, by its number.
+        checksum: the CRC-32 of what it has.
     """
 
     path: str
-    name: str
+    raw: bytes
+    begin: int
+    compressed: int
     size: int
+    method: int
+    checksum: int
 
     def open(self) -> BinaryIO:
         """Open it.
@@ -74,15 +89,24 @@ class ZipMember(NamedTuple):
             MessageError: it is damaged, or compressed in a way that is not supported.
         """
         with _telling():
-            stream = _opened(self.path, os.getpid()).open(self.name)
+            entry = zipfile.ZipInfo()
+            entry.compress_type, entry.compress_size = self.method, self.compressed
+            entry.file_size, entry.CRC = self.size, self.checksum
+            section = Section(self.path, self._data(), self.compressed).open()
+            stream = zipfile.ZipExtFile(section, "r", entry, close_fileobj=True)
         return cast("BinaryIO", io.BufferedReader(_MemberReader(cast("BinaryIO", stream))))
 
-
-@lru_cache(maxsize=4)
-def _opened(path: str, process: int) -> zipfile.ZipFile:
-    """Open an archive, once in each process: two would move the place in a file that they share."""
-    del process
-    return zipfile.ZipFile(path)
+    def _data(self) -> int:
+        """Return where its bytes begin, behind a header that must be its own."""
+        with Path(self.path).open("rb") as file:
+            file.seek(self.begin)
+            header = file.read(_LOCAL_SIZE)
+            names = int.from_bytes(header[26:28], "little")
+            extras = int.from_bytes(header[28:30], "little")
+            raw = file.read(names)
+        if not header.startswith(b"PK\3\4") or raw != self.raw:
+            raise zipfile.BadZipFile("the directory tells of it where it is not")
+        return self.begin + _LOCAL_SIZE + names + extras
 
 
 class _MemberReader(io.RawIOBase):
@@ -128,16 +152,36 @@ class ZipSource(NamedTuple):
             MessageError: it is damaged.
             OSError: it cannot be read.
         """
-        seen: set[str] = set()
+        seen: Counter[str] = Counter()
         try:
             archive = zipfile.ZipFile(self.path)
         except zipfile.BadZipFile as error:
             raise MessageError(f"{self.path}: {error}") from None
         with archive:
+            most = max(HARMLESS, Path(self.path).stat().st_size * MAX_RATIO)
             for each in archive.infolist():
                 if each.filename.lower().endswith(ENDING):
-                    content = ZipMember(self.path, each.filename, each.file_size)
-                    yield _entry(each.filename, content, None, seen, _against_zipped(each))
+                    reason = _against_zipped(each)
+                    if reason is None and (most := most - each.file_size) < 0:
+                        reason = _GROWS
+                    raw = each.orig_filename.encode("utf-8" if each.flag_bits & _UTF8 else "cp437")
+                    place = each.header_offset, each.compress_size, each.file_size
+                    content = ZipMember(self.path, raw, *place, each.compress_type, each.CRC)
+                    yield _entry(_zip_name(each, raw), content, _zip_moment(each), seen, reason)
+
+
+def _zip_name(entry: zipfile.ZipInfo, raw: bytes) -> str:
+    """Return a name; what is UTF-8 is taken for it, as many programs write it without a word of it."""
+    with suppress(UnicodeDecodeError):
+        return raw.decode()
+    return entry.orig_filename
+
+
+def _zip_moment(entry: zipfile.ZipInfo) -> float | None:
+    """Return when it was changed; a zip tells the local time."""
+    with suppress(ValueError, OverflowError):
+        return time.mktime((*entry.date_time, 0, 0, -1))
+    return None
 
 
 def _against_zipped(entry: zipfile.ZipInfo) -> str | None:
@@ -147,12 +191,12 @@ def _against_zipped(entry: zipfile.ZipInfo) -> str | None:
     if entry.flag_bits & _LOCKED:
         return "it is locked with a password in the archive"
     if entry.file_size > max(HARMLESS, entry.compress_size * MAX_RATIO):
-        return f"it grows to more than {MAX_RATIO} times its size in the archive"
+        return _GROWS
     return None
 
 
 class TarSource(NamedTuple):
-    """The ``.eml`` entries of a tar, which may be compressed with gzip, bzip2 or xz.
+    """The ``.eml`` entries of a tar, which may be compressed with gzip, bzip2, xz or Zstandard.
 
     Attributes:
         path: the archive.
@@ -165,38 +209,71 @@ class TarSource(NamedTuple):
 
         Raises:
             MessageError: it is damaged, or grows beyond measure.
+            BatchError: it is compressed with Zstandard, and the package zstandard is not installed.
             OSError: it cannot be read.
         """
-        try:
-            yield from self._compressed() if self._is_compressed() else self._plain()
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise MessageError(f"{self.path}: {error}") from None
-
-    def _is_compressed(self) -> bool:
         with Path(self.path).open("rb") as file:
-            return file.read(6).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
+            try:
+                yield from self._compressed(file, inside) if (inside := decompressed(file)) else self._plain()
+            except (tarfile.TarError, MessageError) as error:
+                raise MessageError(f"{self.path}: {error}") from None
 
     def _plain(self) -> Iterator[Item]:
-        seen: set[str] = set()
-        with tarfile.open(self.path, "r:") as archive:
-            for each in _members(archive):
+        seen: Counter[str] = Counter()
+        with _Sparing(self.path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            for each in _members(archive, file):
                 content = Section(self.path, each.offset_data, each.size)
                 yield _entry(each.name, content, each.mtime, seen, _against_tarred(each))
 
-    def _compressed(self) -> Iterator[Item]:
+    def _compressed(self, file: BinaryIO, inside: BinaryIO) -> Iterator[Item]:
         """Yield the entries with their bytes: there is no way to one of them but past all before."""
-        seen: set[str] = set()
-        most = max(HARMLESS, Path(self.path).stat().st_size * MAX_RATIO)
-        with tarfile.open(self.path, "r:*") as archive:
-            for each in _members(archive, most):
+        seen: Counter[str] = Counter()
+        most = max(HARMLESS, os.fstat(file.fileno()).st_size * MAX_RATIO)
+        stream = Forward(inside, most, MAX_COMPRESSED_TAR_MEMBER)
+        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as archive:
+            for each in _members(archive, stream, most):
                 reason = _against_tarred(each)
                 if reason is None and each.size > MAX_COMPRESSED_TAR_MEMBER:
                     reason = "it is too large to be read from a compressed archive: unpack it first"
-                file = None if reason or _against(each.name) else archive.extractfile(each)
-                yield _entry(each.name, Data(file.read() if file else b""), each.mtime, seen, reason)
+                entry = None if reason or _against(each.name) else archive.extractfile(each)
+                yield _entry(each.name, Data(entry.read() if entry else b""), each.mtime, seen, reason)
+        stream.drain()
 
 
-def _members(archive: tarfile.TarFile, most: int | None = None) -> Iterator[tarfile.TarInfo]:
+class _Sparing(io.BufferedReader):
+    """A tar that is read where its headers are, and holds no header of any size in memory."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(io.FileIO(path))
+        self.last = b""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _MOST_HEADER:
+            raise MessageError("it has a header that is too large to be held in memory")
+        self.last = super().read(size)
+        return self.last
+
+
+def is_tar(path: str) -> bool:
+    """Tell whether a file is a tar, compressed or not.
+
+    Raises:
+        BatchError: it is compressed with Zstandard, and the package zstandard is not installed.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file, _Sparing(path) as plain:
+        inside = decompressed(file)
+        stream = cast("BinaryIO", Forward(inside, HARMLESS, HARMLESS)) if inside else plain
+        try:
+            with tarfile.open(fileobj=stream, mode="r:"):
+                return True
+        except (tarfile.TarError, MessageError):
+            return False
+
+
+def _members(
+    archive: tarfile.TarFile, stream: _Sparing | Forward, most: int | None = None
+) -> Iterator[tarfile.TarInfo]:
     """Yield the mails, and keep none in memory."""
     while (each := archive.next()) is not None:
         vars(archive)["members"] = []  # it would keep every one
@@ -204,6 +281,8 @@ def _members(archive: tarfile.TarFile, most: int | None = None) -> Iterator[tarf
             raise tarfile.ReadError(f"it grows to more than {MAX_RATIO} times its size")
         if each.name.lower().endswith(ENDING) and not each.isdir():
             yield each
+    if stream.last != bytes(tarfile.BLOCKSIZE):  # a header that is damaged passes for the end
+        raise tarfile.ReadError(f"it is damaged or cut off after {archive.offset:,} bytes")
 
 
 def _against_tarred(entry: tarfile.TarInfo) -> str | None:

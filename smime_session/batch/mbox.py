@@ -11,22 +11,19 @@ import io
 import mmap
 import os
 import re
-import shutil
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, cast
 
-from smime_session import BatchError, MessageError
+from smime_session import MessageError
+from smime_session.batch.growing import Frame, GrowingTarget
 from smime_session.batch.items import Item, Section
-from smime_session.batch.storing import naming_target, sync
-from smime_session.batch.targets import SHARED, Committed
+from smime_session.batch.targets import SHARED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from smime_session.batch.journal import Entry, Journal
-    from smime_session.batch.storing import Portion, Task, Writer
+    from smime_session.batch.storing import Task
 
 MboxForm = Literal["mboxrd", "mboxo", "mboxcl2"]
 
@@ -162,7 +159,7 @@ def _told_end(data: mmap.mmap, line_end: int) -> tuple[int, int] | None:
     return (end, end + blank) if after.startswith(b"From ") or end + blank == len(data) else None
 
 
-class _Quoting(io.RawIOBase):
+class _Quoting(Frame):
     """Quotes lines on their way into an mbox."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -170,9 +167,6 @@ class _Quoting(io.RawIOBase):
         self._stream = stream
         self._held = b""
         self._within = False  # whether what is held goes on in a line that is written in part
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, data: object) -> int:
         octets = bytes(cast("bytes", data))
@@ -201,41 +195,23 @@ class _Quoting(io.RawIOBase):
             self._within = not lines.endswith(b"\n")
 
 
-class MboxPart:
-    """Messages in a file of their own, which the mbox will go on with: a portion of one worker.
+class _Mboxrd(NamedTuple):
+    """What an mbox looks like that is written: a :class:`~smime_session.batch.growing.Form`."""
 
-    Args:
-        path: the file.
-    """
+    def frame(self, stream: BinaryIO, task: Task) -> Frame:
+        """Begin with a message."""
+        stream.write((task.item.from_line or _from_line(task.item)) + b"\n")
+        return _Quoting(stream)
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        with naming_target(path):
-            self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    def place(self, task: Task) -> str:
+        """Return its number."""
+        return f"#{task.number}"
 
-    @contextmanager
-    def new(self, task: Task) -> Iterator[BinaryIO]:
-        """Begin with a message; if the block fails, nothing of it stays."""
-        begin = self._stream.tell()
-        try:
-            with naming_target(self._path):
-                self._stream.write((task.item.from_line or _from_line(task.item)) + b"\n")
-            quoting = _Quoting(self._stream)
-            yield cast("BinaryIO", quoting)
-            with naming_target(self._path):
-                quoting.finish()
-                self._stream.flush()
-        except BaseException:
-            with naming_target(self._path):
-                self._stream.seek(begin)
-                self._stream.truncate()
-            raise
+    def settle(self, path: str) -> None:
+        """Leave a part as it is."""
 
-    def settle(self, tasks: Sequence[Task]) -> None:
-        """See to it that it is on disk."""
-        del tasks
-        with naming_target(self._path):
-            self._stream.close()
+    def end(self, growing: BinaryIO) -> None:
+        """Write nothing: an mbox has no end."""
 
 
 def _from_line(item: Item) -> bytes:
@@ -243,25 +219,7 @@ def _from_line(item: Item) -> bytes:
     return f"From MAILER-DAEMON {moment}".encode()
 
 
-class MboxWriter(NamedTuple):
-    """Writes parts of an mbox.
-
-    Attributes:
-        folder: where they are until they are in it.
-    """
-
-    folder: str
-
-    def portion(self, number: int) -> Portion:
-        """Begin with some messages."""
-        return MboxPart(f"{self.folder}/part-{number}")
-
-    def place(self, task: Task) -> str:
-        """Return its number."""
-        return f"#{task.number}"
-
-
-class MboxTarget:
+class MboxTarget(GrowingTarget):
     """A new mbox (mboxrd), with messages in the order of the source. It appears when it is complete.
 
     What is tried again after a failure comes after the others.
@@ -271,70 +229,5 @@ class MboxTarget:
         permissions: its permissions, less the umask.
     """
 
-    replaces: Final = False
-    ordered: Final = True
-
     def __init__(self, path: str, permissions: int = SHARED) -> None:
-        self.path = path
-        self._permissions = permissions
-        self._folder = Path()
-
-    @property
-    def _growing(self) -> Path:
-        return self._folder / "mbox"
-
-    def begin(self, journal: Journal, *, resumed: bool) -> None:
-        """Make it, or cut off what the journal does not know of.
-
-        Raises:
-            BatchError: there is a file of that name already, or it is not as this run left it.
-            OSError: it cannot be made.
-        """
-        self._folder = journal.folder
-        for part in self._folder.glob("part-*"):
-            part.unlink()
-        size = int(journal.fact(_SIZE, "0"))
-        with naming_target(self.path):
-            if not resumed and os.path.lexists(self.path):
-                raise BatchError(f"{self.path} exists already, and no run on it is known")
-            if not resumed:
-                os.close(os.open(self._growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self._permissions))
-            elif self._growing.exists():
-                os.truncate(self._growing, size)
-            elif not Path(self.path).exists() or Path(self.path).stat().st_size != size:
-                raise BatchError(f"{self.path} is not as the run left it that {self._folder} tells of")
-
-    def writer(self) -> Writer:
-        """Return what workers write to."""
-        return MboxWriter(str(self._folder))
-
-    def recover(self, ready: Iterable[Entry]) -> Iterator[Entry]:
-        """Do nothing: what is not done is made again."""
-        del ready
-        return iter(())
-
-    def commit(self, number: int, entries: Sequence[Entry]) -> Committed:
-        """Go on with what a worker made."""
-        part = self._folder / f"part-{number}"
-        facts = {}
-        with naming_target(self.path):
-            if entries and not self._growing.exists():
-                shutil.copyfile(self.path, self._growing)
-            if entries:
-                with part.open("rb") as made, self._growing.open("ab") as growing:
-                    shutil.copyfileobj(made, growing, 1 << 20)
-                    growing.flush()
-                    os.fsync(growing.fileno())
-                    facts[_SIZE] = str(growing.tell())
-            part.unlink()
-        return Committed(entries, facts)
-
-    def finish(self) -> None:
-        """Let it appear."""
-        if self._growing.exists():
-            with naming_target(self.path):
-                self._growing.replace(self.path)
-                sync(Path(os.path.realpath(self.path)).parent)
-
-
-_SIZE: Final = "mbox size"
+        super().__init__(path, _Mboxrd(), permissions)

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from cli.root import run
 from smime_session import COMPAT, decrypt, encrypt, load_certificates, load_identities
-from smime_session.batch import Journal, journal_beside
+from smime_session.batch import Journal, TarSource, ZipSource, journal_beside
+from tests.support.batching import contents
 from tests.support.killing import ROOT, command, killed
 
 if TYPE_CHECKING:
@@ -313,7 +314,7 @@ def test_verify_tells_who_signed(provide: Callable[..., Path]) -> None:
     assert [each["verdict"] for each in report["signatures"]] == ["trusted"]
 
 
-@pytest.mark.parametrize("form", ["mbox", "maildir", "maildir in place"])
+@pytest.mark.parametrize("form", ["mbox", "maildir", "maildir in place", "zip", "tar.gz"])
 def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path], form: str) -> None:
     """However often it or a worker is killed, the same command ends with every message made once."""
     here = provide("bob.pem", "bob.key")
@@ -324,7 +325,7 @@ def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path],
     for number in range(count):
         (here / "in" / "cur" / f"{number:03}.x:2,S").write_text(MAIL.format(f"{number:03}"))
     in_place = form == "maildir in place"
-    target = here / {"mbox": "out.mbox", "maildir": "out"}.get(form, "in")
+    target = here / ("in" if in_place else f"out.{form}")
     where: list[str | Path] = ["--in-place", here / "in"] if in_place else ["--target-form", form, here / "in", target]
     arguments = command("batch", "encrypt", "--again", "--jobs", "2", "-r", here / "bob.pem", *where)
     deaths = sum(killed(arguments, journal_beside(target), chance, 0.012 * number) for number in range(10))
@@ -336,10 +337,13 @@ def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path],
         box = mailbox.mbox(target, create=False)
         sealed = [bytes(message) for message in box]
         box.close()
+    elif target.is_file():
+        source = ZipSource(str(target)) if form == "zip" else TarSource(str(target))
+        sealed = list(contents(source).values())
     else:
         sealed = [path.read_bytes() for path in target.rglob("*") if path.is_file()]
     opened = [decrypt(each, identities).message.decode().rstrip().split()[-1] for each in sealed]
     expected = [f"{number:03}." for number in range(count)]
-    assert (opened if form == "mbox" else sorted(opened)) == expected
+    assert (opened if target.is_file() else sorted(opened)) == expected
     with Journal(journal_beside(target)) as journal:
         assert journal.counts() == {"done": count}
