@@ -7,6 +7,8 @@ two hyphens and the boundary of a multipart that is open, the innermost first, e
 
 from __future__ import annotations
 
+import re
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.errors import LimitError
@@ -34,7 +36,37 @@ _MAX_LINE: Final = 1_000  # bytes of a boundary line with its padding
 
 _SHOWN: Final = 4 << 10  # bytes in which the end of a head is looked for first
 
+_CMS_ENDINGS: Final = (".p7m", ".p7z")
 _AS_IT_IS: Final = frozenset({"7bit", "8bit", "binary"})
+
+
+class Described:
+    """What header fields say of a part, each parsed once: there may be a thousand parts, with long heads.
+
+    Args:
+        fields: the header fields.
+    """
+
+    def __init__(self, fields: tuple[Field, ...]) -> None:
+        self.fields = fields
+
+    @cached_property
+    def content_type(self) -> str:
+        """The media type in lower case, ``text/plain`` where nothing says so."""
+        return parse_media_type(find_value(self.fields, "content-type"))
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of Content-Type, by lower-case name."""
+        return parse_parameters(find_value(self.fields, "content-type"))
+
+    @cached_property
+    def is_declared(self) -> bool:
+        """Whether it says that it is an S/MIME object, by media type or by file name."""
+        if self.content_type in CMS_TYPES or self.parameters.get("name", "").lower().endswith(_CMS_ENDINGS):
+            return True
+        disposition = parse_parameters(find_value(self.fields, "content-disposition"))
+        return disposition.get("filename", "").lower().endswith(_CMS_ENDINGS)
 
 
 class Part(NamedTuple):
@@ -45,7 +77,7 @@ class Part(NamedTuple):
         begin: where its head begins.
         body: where its body begins.
         end: where its body ends; the line ending before a boundary belongs to the boundary.
-        fields: its header fields.
+        described: what its head says of it.
         closed: whether a boundary ended it; otherwise the mail did.
     """
 
@@ -53,30 +85,33 @@ class Part(NamedTuple):
     begin: int
     body: int
     end: int
-    fields: tuple[Field, ...]
+    described: Described
     closed: bool = True
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Its header fields."""
+        return self.described.fields
 
     @property
     def content_type(self) -> str:
         """Its media type in lower case, ``text/plain`` where it says nothing."""
-        return parse_media_type(find_value(self.fields, "content-type"))
+        return self.described.content_type
 
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters of Content-Type, by lower-case name."""
-        return parse_parameters(find_value(self.fields, "content-type"))
+        return self.described.parameters
 
     @property
     def transfer_encoding(self) -> str:
         """Its Content-Transfer-Encoding in lower case."""
         return parse_token(find_value(self.fields, "content-transfer-encoding")) or "7bit"
 
-
-def is_declared(part: Part) -> bool:
-    """Tell whether a part says that it is an S/MIME object, by media type or by file name."""
-    disposition = parse_parameters(find_value(part.fields, "content-disposition"))
-    names = (part.parameters.get("name", ""), disposition.get("filename", ""))
-    return part.content_type in CMS_TYPES or any(name.lower().endswith((".p7m", ".p7z")) for name in names)
+    @property
+    def is_declared(self) -> bool:
+        """Whether it says that it is an S/MIME object, by media type or by file name."""
+        return self.described.is_declared
 
 
 class _Open:
@@ -130,7 +165,7 @@ def _open(window: _Window, found: list[Part], opened: list[_Open]) -> None:
             raise LimitError("the nesting of parts of the mail", MAX_PART_DEPTH)
         begin = window.position
         fields = parse_fields_leniently(window.take_head(_boundaries(opened)))
-        part = Part(_number(found, opened), begin, window.position, -1, fields)
+        part = Part(_number(found, opened), begin, window.position, -1, Described(fields))
         opened.append(_Open(len(found), _boundary_of(part)))
         found.append(part)
         again = part.content_type == "message/rfc822" and part.transfer_encoding in _AS_IT_IS
@@ -155,12 +190,12 @@ def _boundary_of(part: Part) -> bytes:
 
 def _boundaries(opened: Sequence[_Open]) -> _Boundaries:
     """Return the lines that end a part that is open: the boundary of the innermost, where two have the same."""
-    lines: _Boundaries = {}
+    lines: _Lines = {}
     for level, each in enumerate(opened):
         if each.boundary:
             lines[each.boundary] = level, False
             lines[each.boundary + b"--"] = level, True
-    return lines
+    return _Boundaries(lines)
 
 
 def _close(opened: list[_Open], level: int, found: list[Part], end: int, *, closed: bool) -> None:
@@ -171,8 +206,46 @@ def _close(opened: list[_Open], level: int, found: list[Part], end: int, *, clos
     del opened[level:]
 
 
-_Boundaries = dict[bytes, tuple[int, bool]]
+_Lines = dict[bytes, tuple[int, bool]]
 """What is known of a boundary line by its text: which open part has it, and whether it is the last."""
+
+
+class _Boundaries:
+    """The boundary lines that are looked for.
+
+    Args:
+        lines: what is known of each by its text.
+    """
+
+    def __init__(self, lines: _Lines) -> None:
+        self._lines = lines
+        self._texts = [text for text, (_, last) in lines.items() if not last][::-1]
+
+    def at(self, octets: bytes, line: int) -> tuple[int, bool] | None:
+        """Return what is known of the line that begins at ``line``, if it is a boundary."""
+        if not octets.startswith(b"--", line):
+            return None
+        feed = octets.find(b"\n", line)
+        return self._lines.get(octets[line : feed if feed >= 0 else None].rstrip(b" \t\r"))
+
+    def find(self, octets: bytes, begin: int, end: int) -> int:
+        """Return where the first line feed between two places is that a boundary may follow; -1 if there is none.
+
+        The last line may go on behind ``end``. Millions of lines that are nearly boundaries take no step of Python.
+        """
+        if octets.find(b"\n--", begin, end) < 0:
+            return -1
+        first = -1
+        for text in self._texts:  # the innermost, which most probably comes first, limits the search for the others
+            if found := _line_of(text).search(octets, begin, end if first < 0 else first + 1):
+                first = found.start()
+        return first
+
+
+@lru_cache(maxsize=2 * MAX_PART_DEPTH)
+def _line_of(text: bytes) -> re.Pattern[bytes]:
+    last = rb"--" if text.endswith(b" ") else rb"(?:--)?"  # a line that is no last one does not end with a blank
+    return re.compile(rb"\n" + re.escape(text) + last + rb"[ \t\r]*(?:\n|\Z)")
 
 
 class _BoundaryLine(NamedTuple):
@@ -206,48 +279,51 @@ class _Window:
 
     def take_head(self, boundaries: _Boundaries) -> bytes:
         """Take a head with its blank line, or what there is of it before a boundary line or the end."""
-        size, end = _SHOWN, 0
-        while not (end := find_body(self._bytes[self._at : self._at + size])):
+        while len(self._bytes) - self._at < _MAX_LINE and self._read_on():
+            pass
+        if boundaries.at(self._bytes, self._at):
+            return b""
+        size = _SHOWN
+        while not (stop := self._end_of_head(size, boundaries)):
             if self._at + size >= len(self._bytes):
                 if not self._read_on():
+                    stop = len(self._bytes)
                     break
             elif size >= MAX_MAIL_HEADER_SIZE:
                 raise LimitError("the size of the header of a part", MAX_MAIL_HEADER_SIZE, "bytes")
             else:
                 size = min(4 * size, MAX_MAIL_HEADER_SIZE)
-        stop = self._at + end if end else len(self._bytes)
-        line = self._at
-        while 0 <= line < stop:
-            if self._boundary_at(line, boundaries):
-                stop = line
-            line = self._bytes.find(b"\n--", line) + 1 or -1
         head = self._bytes[self._at : stop]
         self._at = stop
         return head
+
+    def _end_of_head(self, size: int, boundaries: _Boundaries) -> int:
+        """Return where a head ends by a blank line or by a boundary line; 0 if that is not seen in ``size`` bytes."""
+        end = min(self._at + size, len(self._bytes))
+        feed = boundaries.find(self._bytes, self._at, end)
+        body = find_body(self._bytes[self._at : end if feed < 0 else feed + 1])
+        if body or feed < 0:
+            return self._at + body if body else 0
+        whole = self._bytes.find(b"\n", feed + 1, end) >= 0 or (self._ended and end == len(self._bytes))
+        return feed + 1 if whole and boundaries.at(self._bytes, feed + 1) else 0
 
     def next_boundary(self, boundaries: _Boundaries) -> _BoundaryLine | None:
         """Go behind the next boundary line; None at the end of the mail."""
         while True:
             while len(self._bytes) - self._at < _MAX_LINE and self._read_on():
                 pass
-            if found := self._boundary_at(self._at, boundaries):
+            if found := boundaries.at(self._bytes, self._at):
                 before = self._bytes[max(0, self._at - 2) : self._at]
                 end = self.position - (2 if before == b"\r\n" else len(before[-1:]))
                 self._at = self._bytes.find(b"\n", self._at) + 1 or len(self._bytes)
                 return _BoundaryLine(found[0], end, found[1])
-            while (feed := self._bytes.find(b"\n--", self._at)) < 0:
-                self._at = max(self._at, len(self._bytes) - 2)  # it may begin here
+            while (feed := boundaries.find(self._bytes, self._at, len(self._bytes))) < 0:
+                # One may begin in the last line, whose end is not here.
+                self._at = max(self._at, self._bytes.rfind(b"\n", -_MAX_LINE), len(self._bytes) - 2)
                 if not self._read_on():
                     self._at = len(self._bytes)
                     return None
             self._at = feed + 1
-
-    def _boundary_at(self, line: int, boundaries: _Boundaries) -> tuple[int, bool] | None:
-        """Return what is known of the line that begins at ``line``, if it is a boundary."""
-        if not self._bytes.startswith(b"--", line):
-            return None
-        feed = self._bytes.find(b"\n", line)
-        return boundaries.get(self._bytes[line : feed if feed >= 0 else None].rstrip(b" \t\r"))
 
     def _read_on(self) -> bool:
         """Read the next block; False at the end. Of what was passed only a line ending is kept."""

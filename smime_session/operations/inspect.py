@@ -15,7 +15,7 @@ from smime_session.inspection.inspected import InspectedContent, InspectedPart, 
 from smime_session.inspection.interoperability import ClientNote, notes_for
 from smime_session.mail.detection import open_message
 from smime_session.mail.objects import source_of
-from smime_session.mail.parts import find_parts, is_declared
+from smime_session.mail.parts import find_parts
 from smime_session.operations.layers import MAX_LAYERS, may_hold_objects, mentions_objects
 from smime_session.operations.places import find_place, inside_of, kind_of, places_in
 from smime_session.operations.waiting import Recorded
@@ -157,7 +157,7 @@ def _inspect_part(
 def _parts(mail: bytes, prefix: str = "", depth: int = 0) -> Iterator[InspectedPart]:
     """Yield the parts of a mail that have no others, and those in what can be read in them."""
     for place in places_in(mail, find_parts(iter((mail, b"")).__next__), prefix):
-        if not (place.is_encoded_mail or is_declared(place.part)):
+        if not (place.is_encoded_mail or place.part.is_declared):
             yield InspectedPart(place.number, place.part.content_type, None)
             continue
         try:

@@ -17,7 +17,7 @@ from smime_session.errors import LimitError, MessageError, NotEnvelopeError, Smi
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.fields import find_body, parse_fields_leniently
 from smime_session.mail.line_endings import CRLF, with_line_feeds
-from smime_session.mail.parts import find_parts, is_declared
+from smime_session.mail.parts import find_parts
 from smime_session.mail.reunion import in_place, reunite
 from smime_session.mail.signed_parts import clear_signed
 from smime_session.operations.candidates import Candidates
@@ -215,7 +215,7 @@ class Layers:
         """Return what stands in the place of a part that has no others; None to leave it."""
         if place.is_encoded_mail:
             return self._open_encoded_mail(place)
-        if not (always or is_declared(place.part)):
+        if not (always or place.part.is_declared):
             return None
         if place.depth >= MAX_LAYERS or not self._left:
             limit = f"more than {MAX_OBJECTS} objects" if not self._left else f"more than {MAX_LAYERS} layers"

@@ -130,18 +130,50 @@ def test_hostile_mails_meet_a_limit(mail: bytes) -> None:
         find_parts(blocks(mail, 1 << 16))
 
 
-def test_lines_that_only_look_like_boundaries_cost_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A million of them are compared once each, whatever is open."""
+@pytest.mark.parametrize("line", [b"--\n", b"--c\n", b"--b x\n", b"--b   \n"])
+@pytest.mark.parametrize("boundary", [b"b", b'"b "'])
+def test_lines_that_only_look_like_boundaries_take_no_step_of_python(
+    monkeypatch: pytest.MonkeyPatch, line: bytes, boundary: bytes
+) -> None:
+    """However many there are, in a head or in a body, each is passed over."""
     looked: list[int] = []
-    boundary_at = parts._Window._boundary_at
+    boundary_at = parts._Boundaries.at
 
-    def counted(window: parts._Window, line: int, boundaries: parts._Boundaries) -> tuple[int, bool] | None:
-        looked.append(line)
-        return boundary_at(window, line, boundaries)
+    def counted(boundaries: parts._Boundaries, octets: bytes, at: int) -> tuple[int, bool] | None:
+        looked.append(at)
+        return boundary_at(boundaries, octets, at)
 
-    monkeypatch.setattr(parts._Window, "_boundary_at", counted)
-    assert len(_found(b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--c\n" * 100_000)) == 1
-    assert len(looked) < 100_100
+    monkeypatch.setattr(parts._Boundaries, "at", counted)
+    if line.rstrip() == b"--" + boundary:
+        line += b" x\n"
+    head = b"Content-Type: multipart/mixed; boundary=" + boundary + b"\n\n--" + boundary.strip(b'"') + b"--\n"
+    for between in (b"", b"--" + boundary + b"\nX: y\n"):
+        looked.clear()
+        assert len(_found(head + between + line * 100_000, 1 << 16)) <= 2
+        assert len(looked) < 1_000
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_boundary_that_ends_with_a_blank_has_a_last_line_alone(size: int) -> None:
+    """Blanks at the end of a line are padding, which is taken away before lines are compared."""
+    mail = b'Content-Type: multipart/mixed; boundary="b "\n\n--b \n\nno part\n--b --\nafter\n'
+    assert _found(mail, size) == [("0", "multipart/mixed", mail.partition(b"\n\n")[2])]
+
+
+def test_what_a_part_says_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand parts with long fields are not parsed again by each who asks."""
+    parsed: list[str] = []
+
+    def seen(value: str) -> str:
+        parsed.append(value)
+        return "text/plain"
+
+    monkeypatch.setattr(parts, "parse_media_type", seen)
+    mail = b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nx\n--b--\n"
+    for part in find_parts(blocks(mail, 1 << 16)):
+        assert not part.is_declared
+        assert part.content_type == "text/plain"
+    assert len(parsed) == 1
 
 
 def test_a_large_mail_is_no_large_head() -> None:
