@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from smime_session.certificates.announcements import announced_in, block
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import addresses_of, mailbox_of
-from smime_session.certificates.tables import make_tables
+from smime_session.certificates.tables import checksum, count_places, make_tables, whole_files
 from smime_session.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -301,9 +301,10 @@ class CertificateStore:
     def _refresh(self, index: sqlite3.Connection, *, at_once: bool) -> None:
         """Read the files that have changed; without ``at_once``, only if the folder's time says that some have."""
         changed = self.path.stat().st_mtime_ns
-        known = index.execute("SELECT changed, indexed FROM folder").fetchone()
+        known = index.execute("SELECT changed, indexed, places FROM folder").fetchone()
         settled = known and known[0] == changed and isinstance(known[1], int) and known[1] - changed > _SETTLED
-        if settled and not at_once:
+        whole = known and known[2] == count_places(index)
+        if settled and whole and not at_once:
             return
         index.execute("BEGIN IMMEDIATE")
         try:
@@ -314,13 +315,14 @@ class CertificateStore:
             }
             for name in seen.keys() - states.keys():
                 _forget(index, name)
+            kept = seen.keys() if whole and not at_once else {_named(each) for each in whole_files(index)}
             for name, state in states.items():
-                if seen.get(name) != state:
+                if seen.get(name) != state or name not in kept:
                     if name in seen:
                         _forget(index, name)
                     self._learn(index, name, state)
             index.execute("DELETE FROM folder")
-            index.execute("INSERT INTO folder VALUES (?, ?)", (changed, now))
+            index.execute("INSERT INTO folder VALUES (?, ?, ?)", (changed, now, count_places(index)))
         except BaseException:
             index.execute("ROLLBACK")
             raise
@@ -345,7 +347,7 @@ class CertificateStore:
             places = list(_places(self._read(name)))
         octets = os.fsencode(name)  # which need not be text
         index.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?)", [(p.mailbox, octets, *p[1:]) for p in places])
-        index.execute("INSERT INTO file VALUES (?, ?, ?, ?)", (octets, *state))
+        index.execute("INSERT INTO file VALUES (?, ?, ?, ?, ?)", (octets, *state, checksum(places)))
 
     def _found(self, index: sqlite3.Connection, mailbox: str) -> list[x509.Certificate] | None:
         """Return the certificates that the index has for a mailbox; None if a file is not what it was."""

@@ -121,6 +121,31 @@ def test_an_index_that_lies_leads_to_no_other_certificate(folder: Path) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM place",
+        "DELETE FROM place WHERE CAST(name AS TEXT) = 'bob.pem'",
+        "UPDATE place SET mailbox = 'erin@example.org'",
+        "UPDATE place SET mailbox = 7",
+        "UPDATE place SET name = CAST('none.pem' AS BLOB)",
+        "UPDATE place SET name = 'bob.pem'",
+        "UPDATE file SET places = NULL",
+    ],
+)
+def test_an_index_with_rows_missing_hides_no_certificate(folder: Path, statement: str) -> None:
+    """Before it is said that there is no certificate, what the index has of each file is checked."""
+    store = CertificateStore(folder)
+    certificates = store.find("bob@example.org")
+    index = sqlite3.connect(folder / INDEX_NAME)
+    index.execute(statement)
+    index.commit()
+    index.close()
+    assert len(certificates) == 2
+    assert CertificateStore(folder).find("bob@example.org") == certificates
+    assert store.find("erin@example.org") == []
+
+
+@pytest.mark.parametrize(
     "statements",
     [
         "UPDATE place SET begin = 'x'",
