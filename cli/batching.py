@@ -175,7 +175,9 @@ class Batch(NamedTuple):
         path = self.source if self.in_place else str(self.target)
         form = self._target_form(path)
         if suffix and form != "folder":
-            raise MisuseError("reports go to a folder", "leave out --target-form")
+            raise MisuseError(
+                "a file for each message goes to a folder", "TARGET is a folder, and --target-form is left out"
+            )
         if form == "maildir":
             return MaildirTarget(path, self.in_place, permissions & ~0o077, share)
         if form != "folder" and self.shard:

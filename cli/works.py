@@ -191,6 +191,26 @@ class RewrapWork:
 
 
 @dataclass(frozen=True)
+class SessionKeyWork:
+    """Saves the session key of each message.
+
+    Attributes:
+        identities: who can read.
+        policy: what is accepted.
+    """
+
+    identities: Sequence[Identity]
+    policy: Policy
+
+    def __call__(self, item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        """Save the session key of a message, all of which is checked first."""
+        del item
+        _, stream = read_start(source)
+        with smime_session.export_session_key(stream, self.identities, policy=self.policy) as saved:
+            target.write(saved.to_json())
+
+
+@dataclass(frozen=True)
 class InspectWork:
     """Tells how messages are encrypted, as JSON.
 

@@ -20,7 +20,7 @@ from ..private_keys import identity_option
 from ..rewrapping import rewrapping_options
 from ..shared_secrets import shared_secret_options
 from ..trust import signer_trust_options
-from ..works import ByAddress, DecryptWork, EncryptWork, InspectWork, RewrapWork, VerifyWork
+from ..works import ByAddress, DecryptWork, EncryptWork, InspectWork, RewrapWork, SessionKeyWork, VerifyWork
 
 if TYPE_CHECKING:
     from smime_session.batch import Work
@@ -115,8 +115,7 @@ def decrypt(  # noqa: PLR0913  # an argument for each kind of option
 
     The options say with which keys, as for decrypt. Keys are unlocked once, before the work begins.
     """
-    if not identities and not secrets:
-        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE gives one")
+    _require_keys(identities, secrets)
 
     def prepare() -> Work:
         keys = [*identities.load(named=True), *secrets.load(new=False)]
@@ -144,6 +143,38 @@ def rewrap(batch: Batch, rewrapping: Rewrapping) -> None:
         return RewrapWork(keys, {**choices, "add": [*choices["add"], *new_secrets]})
 
     batch.carry_out("rewrapped", batch.opened(), prepare, quiet=rewrapping.quiet)
+
+
+@command.command("session-key", cls=Command, epilog="smime-session batch session-key -i bob.key encrypted keys")
+@batch_options
+@identity_option
+@shared_secret_options
+@click.option("--insecure-legacy", is_flag=True, help="Open broken algorithms (3DES, RC2 with 128 bits).")
+@limit_options("max_recipients", "max_trials", "max_password_iterations")
+@quiet_option
+def session_key(  # noqa: PLR0913  # an argument for each kind of option
+    batch: Batch,
+    identities: PrivateKeys,
+    *,
+    secrets: SharedSecrets,
+    insecure_legacy: bool,
+    limits: dict[str, Any],
+    quiet: bool,
+) -> None:
+    """Save the session key of every message of SOURCE.
+
+    TARGET is a folder that gets a file for each, NAME.key, which opens this message and no other, without a private
+    key: see decrypt --session-key. All of a message is checked first. The files are readable by their owner only; guard
+    them like the messages.
+    """
+    _refuse_in_place(batch)
+    _require_keys(identities, secrets)
+
+    def prepare() -> Work:
+        keys = [*identities.load(named=True), *secrets.load(new=False)]
+        return SessionKeyWork(keys, Policy(insecure_legacy=insecure_legacy, **limits))
+
+    batch.carry_out("saved", batch.opened(), prepare, permissions=PRIVATE, suffix=".key", quiet=quiet)
 
 
 @command.command("inspect", cls=Command, epilog="smime-session batch inspect encrypted reports")
@@ -210,6 +241,11 @@ def verify(  # noqa: PLR0913  # an argument for each option
     batch.carry_out("accepted", batch.opened(), prepare, suffix=".json", quiet=quiet)
 
 
+def _require_keys(identities: PrivateKeys, secrets: SharedSecrets) -> None:
+    if not identities and not secrets:
+        raise MisuseError("no identity was given", "-i IDENTITY, --password or --shared-key FILE gives one")
+
+
 def _refuse_in_place(batch: Batch) -> None:
     if batch.in_place:
-        raise MisuseError("--in-place would put reports into the place of messages")
+        raise MisuseError("--in-place would put other things into the place of messages", "TARGET is a folder for them")

@@ -298,6 +298,31 @@ def test_rewrap_gives_a_colleague_access(provide: Callable[..., Path]) -> None:
     assert {report["content_type"] for report in reports} == {"auth-enveloped-data"}
 
 
+def test_session_keys_for_a_legal_hold(provide: Callable[..., Path]) -> None:
+    """Each message gets the file that opens it, and no other, for its owner only; one for others fails alone."""
+    here = provide("bob.pem", "bob.key", "carol.pem")
+    _folder(here / "in", 4)
+    (here / "in" / "more").mkdir()
+    (here / "in" / "03.eml").rename(here / "in" / "more" / "03.eml")
+    assert _run("batch", "encrypt", "-r", "bob.pem", "in", "sealed") == (0, "4 encrypted, 0 failed\n")
+    sealed = encrypt(MAIL.format("other").encode(), load_certificates((here / "carol.pem").read_bytes()))
+    (here / "sealed" / "other.eml").write_bytes(sealed)
+    status, said = _run("batch", "session-key", "-i", "bob.key", "sealed", "keys")
+    assert (status, said.split("\n")[0]) == (1, "4 saved, 1 failed")
+    made = {str(path.relative_to(here / "keys")): path for path in (here / "keys").rglob("*.key")}
+    assert made.keys() == {"00.eml.key", "01.eml.key", "02.eml.key", "more/03.eml.key"}
+    assert {path.stat().st_mode & 0o777 for path in made.values()} == {0o600}
+    for name, path in made.items():
+        message = f"sealed/{name.removesuffix('.key')}"
+        assert _run("decrypt", "--session-key", path, message, "-o", "opened.eml")[0] == 0
+        assert f"This is letter {int(name[-10:-8])}." in (here / "opened.eml").read_text()
+        (here / "opened.eml").unlink()
+    assert _run("decrypt", "--session-key", made["00.eml.key"], "sealed/01.eml", "-o", "opened.eml")[0] == 1
+    for arguments in (("--in-place", "sealed"), ("sealed", "keys.zip"), ("--target-form", "mbox", "sealed", "k")):
+        assert _run("batch", "session-key", "-i", "bob.key", *arguments)[0] == 2
+    assert _run("batch", "session-key", "sealed", "others")[0] == 2
+
+
 def test_verify_tells_who_signed(provide: Callable[..., Path]) -> None:
     """What is accepted gets a report, what is not fails with the verdict."""
     here = provide()
