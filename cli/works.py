@@ -101,7 +101,7 @@ class ByAddress:
         visible, blind = Lookup(self.addressing, fields, self.profile, self.trust).addresses()
         seen = {mailbox_of(address) for address in visible}
         if any(mailbox_of(address) not in seen for address in blind):
-            raise MessageError("it has blind recipients (Bcc), who would need messages of their own")
+            raise MessageError("it has blind recipients (Bcc): encrypt -o FOLDER makes a message of its own for each")
         return self.find(visible)
 
 
@@ -129,10 +129,12 @@ class EncryptWork:
         data, stream = read_start(source)
         recipients = list(self.recipients)
         if self.by_address is not None:
-            if data is None and not stream.seekable():
-                raise MessageError("it is too large for its recipients to be looked up")
-            recipients += self.by_address.of(item, stream)
-            stream.seek(0)
+            if stream.seekable():
+                recipients += self.by_address.of(item, stream)
+                stream.seek(0)
+            else:  # large, and unpacked on the way
+                with item.content.open() as again:
+                    recipients += self.by_address.of(item, again)
         if data is not None:
             target.write(smime_session.encrypt(data, recipients, profile=self.profile, **self.treatment))
             return

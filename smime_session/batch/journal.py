@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, cast
 
@@ -35,6 +35,12 @@ _TABLES: Final = """
     CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
+_TEXT: Final = "CAST(? AS TEXT)"  # of bytes: a name need not be UTF-8
+_INSERT_MESSAGE: Final = """
+    INSERT OR REPLACE INTO message (name, number, state, place, origin, size, digest, reason)
+    VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT))
+"""
+_INSERT_SETTING: Final = "INSERT OR REPLACE INTO setting VALUES (CAST(? AS TEXT), CAST(? AS TEXT))"
 
 
 class Entry(NamedTuple):
@@ -74,11 +80,10 @@ class Journal:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = self._seized()
         try:
-            self._seize()
             self._database = sqlite3.connect(self.folder / "journal.sqlite", isolation_level=None)
+            self._database.text_factory = _name
             try:
                 self._make_tables()
             except BaseException:
@@ -88,18 +93,26 @@ class Journal:
             os.close(self._lock)
             raise
 
-    def _seize(self) -> None:
+    def _seized(self) -> int:
         """Lock it. Workers have the lock too, by inheritance: those of a run that was killed end soon."""
         end = time.monotonic() + _PATIENCE
         while True:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:  # another one removes it
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                os.close(lock)
                 if time.monotonic() > end:
                     raise BatchError(f"another run is at work on this target ({self.folder} is locked)") from None
                 time.sleep(_PAUSE)
-            else:
-                return
+                continue
+            if _is_there(self.folder / "lock", lock):
+                return lock
+            os.close(lock)
 
     def _make_tables(self) -> None:
         try:
@@ -157,8 +170,9 @@ class Journal:
         if before and changed:
             told = "; ".join(_change(name, before.get(name), settings.get(name)) for name in changed)
             raise BatchError(f"the run on this target was begun with other options: {told}")
+        pairs = [(_octets(name), _octets(value)) for name, value in settings.items()]
         with self._transaction():
-            self._database.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", settings.items())
+            self._database.executemany(_INSERT_SETTING, pairs)
         self.remember("finished", "no")
 
     def fact(self, name: str, default: str = "") -> str:
@@ -174,20 +188,17 @@ class Journal:
     def write(self, entries: Iterable[Entry], facts: Mapping[str, str] | None = None) -> None:
         """Write what became of messages, all of it or nothing; it is on disk afterwards."""
         with self._transaction():
-            self._database.executemany(
-                "INSERT OR REPLACE INTO message (name, number, state, place, origin, size, digest, reason)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                entries,
-            )
+            self._database.executemany(_INSERT_MESSAGE, map(_row, entries))
             self._database.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", (facts or {}).items())
 
     def known(self, names: Sequence[str]) -> dict[str, State]:
         """Return the states of those of the messages that it tells of, by name or by place."""
-        marks = ", ".join("?" * len(names))
+        marks = ", ".join([_TEXT] * len(names))
+        octets = [_octets(name) for name in names]
         rows = self._database.execute(
             f"SELECT name, state FROM message WHERE name IN ({marks})"  # noqa: S608  # marks alone
             f" UNION SELECT place, state FROM message WHERE state = 'done' AND place IN ({marks})",
-            (*names, *names),
+            (*octets, *octets),
         )
         return {name: cast("State", state) for name, state in rows}
 
@@ -219,8 +230,29 @@ class Journal:
 
     def remove(self) -> None:
         """Close it and remove it: nothing was begun."""
-        self.close()
+        self._database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    """Tell whether a path leads to what is open."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
+
+
+def _octets(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _name(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    name, number, state, place, origin, size, digest, reason = entry
+    return _octets(name), number, state, _octets(place), _octets(origin), size, digest, _octets(reason)
 
 
 def journal_beside(target: str | os.PathLike[str], suffix: str = "") -> Path:

@@ -29,6 +29,7 @@ MboxForm = Literal["mboxrd", "mboxo", "mboxcl2"]
 
 SMALL: Final = 4 << 20  # bytes of a message up to which it is read in one piece
 _LONGEST_LINE: Final = 1 << 16  # bytes of a line that are looked at together
+_MOST_MARKS: Final = 1 << 20  # of ``>`` at the start of a line that may be one From
 _NEXT: Final = re.compile(rb"\n\r?\nFrom ")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -37,6 +38,7 @@ _TO_UNQUOTE: Final = {
     "mboxo": re.compile(rb"^>(From )", re.MULTILINE),
 }
 _TO_QUOTE: Final = re.compile(rb"^(>*From )", re.MULTILINE)
+_MAY_BE_FROM: Final = re.compile(rb">*(?:F(?:r(?:om?)?)?)?")  # if more of the line comes
 _MOST_HEADER: Final = 1 << 20  # bytes in which Content-Length is looked for
 
 
@@ -76,7 +78,7 @@ class _Unquoting(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer comes
         wanted = len(buffer)
         pieces, count = [self._held], len(self._held)
-        while count < wanted and (line := self._stream.readline(_LONGEST_LINE)):
+        while count < wanted and (line := self._stream.readline(_MOST_MARKS + _LONGEST_LINE)):
             piece = self._pattern.sub(rb"\1", line) if self._at_start else line
             self._at_start = line.endswith(b"\n")
             pieces.append(piece)
@@ -173,9 +175,11 @@ class _Quoting(Frame):
         whole, newline, rest = (self._held + octets).rpartition(b"\n")
         self._emit(whole + newline)
         self._held = rest
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > _LONGEST_LINE and (self._within or not _MAY_BE_FROM.fullmatch(rest)):
             self._emit(rest)
             self._held = b""
+        if len(self._held) > _MOST_MARKS:
+            raise MessageError("it has a line of > that no mbox can keep: it is too long")
         return len(octets)
 
     def finish(self) -> None:
