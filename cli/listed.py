@@ -37,7 +37,7 @@ def read_list(path: str, names: Iterable[str], by_address: ByAddress) -> Mapping
     refused: list[str] = []
     known = set(names)
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(file, strict=True)
         try:
             for row in reader:
                 cells = [cell.strip() for cell in row]

@@ -94,10 +94,12 @@ class ZipMember(NamedTuple):
             entry.file_size, entry.CRC = self.size, self.checksum
             section = Section(self.path, self._data(), self.compressed).open()
             stream = zipfile.ZipExtFile(section, "r", entry, close_fileobj=True)
-        return cast("BinaryIO", io.BufferedReader(_MemberReader(cast("BinaryIO", stream))))
+        return cast("BinaryIO", io.BufferedReader(_MemberReader(cast("BinaryIO", stream), self.size)))
 
     def _data(self) -> int:
         """Return where its bytes begin, behind a header that must be its own."""
+        if self.begin < 0:
+            raise zipfile.BadZipFile("the directory tells of it where nothing is")
         with Path(self.path).open("rb") as file:
             file.seek(self.begin)
             header = file.read(_LOCAL_SIZE)
@@ -110,9 +112,10 @@ class ZipMember(NamedTuple):
 
 
 class _MemberReader(io.RawIOBase):
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, size: int) -> None:
         super().__init__()
         self._stream = stream
+        self._missing = size
 
     def readable(self) -> bool:
         return True
@@ -120,6 +123,9 @@ class _MemberReader(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer comes
         with _telling():
             data = self._stream.read(len(buffer))
+            self._missing -= len(data)
+            if self._missing and not data and buffer:
+                raise zipfile.BadZipFile("it has not as many bytes as the directory tells")
         buffer[: len(data)] = data
         return len(data)
 

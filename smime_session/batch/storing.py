@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import io
 import os
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol, cast
 
-from smime_session import BatchError
+from smime_session import BatchError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,7 +127,12 @@ class Staged(NamedTuple):
 
     @contextmanager
     def new(self, task: Task) -> Iterator[BinaryIO]:
-        """Open a new file; it is removed if the block fails."""
+        """Open a new file; it is removed if the block fails.
+
+        Raises:
+            MessageError: what is made of this message cannot have its name, as that is too long.
+        """
+        _check_name(f"{self.root}/{self.place(task)}")
         path = staged_path(self.folder, task.number, self.shard)
         with naming_target(self.root):
             stream = os.fdopen(os.open(path, _NEW, self.permissions), "wb")
@@ -149,6 +155,15 @@ class Staged(NamedTuple):
             if self.rename:
                 for task in tasks:
                     moved(staged_path(self.folder, task.number, self.shard), f"{self.root}/{self.place(task)}")
+
+
+def _check_name(path: str) -> None:
+    """Check that a file can have a name, before anything is written that would get it."""
+    try:
+        os.lstat(path)  # pathlib takes longer than the system
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise MessageError("its name is too long for the target") from None
 
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
