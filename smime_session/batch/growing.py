@@ -107,6 +107,11 @@ class PartWriter(NamedTuple):
     folder: str
     form: Form
 
+    @property
+    def replaces(self) -> bool:
+        """Nothing gives way to it."""
+        return False
+
     def portion(self, number: int) -> Portion:
         """Begin with some messages."""
         return Part(f"{self.folder}/part-{number}", self.form)

@@ -28,7 +28,7 @@ _VERSION: Final = "1"
 _TABLES: Final = """
     CREATE TABLE IF NOT EXISTS message (
         name TEXT PRIMARY KEY, number INTEGER, state TEXT, place TEXT, origin TEXT, size INTEGER, digest BLOB,
-        reason TEXT
+        reason TEXT, seen TEXT
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS message_by_place ON message (place);
     CREATE INDEX IF NOT EXISTS message_by_state ON message (state) WHERE state != 'done';
@@ -37,8 +37,8 @@ _TABLES: Final = """
 """
 _TEXT: Final = "CAST(? AS TEXT)"  # of bytes: a name need not be UTF-8
 _INSERT_MESSAGE: Final = """
-    INSERT OR REPLACE INTO message (name, number, state, place, origin, size, digest, reason)
-    VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT))
+    INSERT OR REPLACE INTO message (name, number, state, place, origin, size, digest, reason, seen)
+    VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?)
 """
 _INSERT_SETTING: Final = "INSERT OR REPLACE INTO setting VALUES (CAST(? AS TEXT), CAST(? AS TEXT))"
 
@@ -55,6 +55,7 @@ class Entry(NamedTuple):
         size: bytes of what was made.
         digest: their SHA-256.
         reason: why it failed, in one sentence.
+        seen: what tells the file that was read from one that was changed, if it is to give way.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Entry(NamedTuple):
     size: int = 0
     digest: bytes = b""
     reason: str = ""
+    seen: str = ""
 
 
 class Journal:
@@ -208,7 +210,7 @@ class Journal:
 
     def entries(self, state: State | None = None) -> Iterator[Entry]:
         """Yield what it tells, in the order of the messages."""
-        query = "SELECT name, number, state, place, origin, size, digest, reason FROM message"
+        query = "SELECT name, number, state, place, origin, size, digest, reason, seen FROM message"
         rows = self._database.execute(
             f"{query} WHERE state = ? ORDER BY number" if state else f"{query} ORDER BY number",
             (state,) if state else (),
@@ -251,8 +253,8 @@ def _name(octets: bytes) -> str:
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
-    name, number, state, place, origin, size, digest, reason = entry
-    return _octets(name), number, state, _octets(place), _octets(origin), size, digest, _octets(reason)
+    name, number, state, place, origin, size, digest, reason, seen = entry
+    return _octets(name), number, state, _octets(place), _octets(origin), size, digest, _octets(reason), seen
 
 
 def journal_beside(target: str | os.PathLike[str], suffix: str = "") -> Path:

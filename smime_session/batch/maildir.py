@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from smime_session import BatchError
 from smime_session.batch.items import Item, Mailbox
-from smime_session.batch.storing import Staged, moved, naming_target, staged_path, sync
-from smime_session.batch.targets import PRIVATE, Committed
+from smime_session.batch.storing import Staged, moved, naming_target, seen, staged_path, sync
+from smime_session.batch.targets import CHANGED, PRIVATE, REMOVED, Committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _PARTS: Final = ("new", "cur")  # in this order: a message that moves meanwhile is seen, perhaps twice
 _SIZES: Final = re.compile(r",[SW]=\d+")  # what some servers tell of a file in its name
-_OURS: Final = re.compile(r"-smime\d+$")
+_OURS: Final = re.compile(r"-smime\d+(?:\.\d+)?$")
 _TRIES: Final = 10  # times that a server may rename a file while it is replaced
 
 
@@ -106,8 +107,11 @@ class MaildirSource:
                             with suppress(FileNotFoundError):  # it moves, to where it is found later
                                 modified = entry.stat().st_mtime
                                 found[_base(entry.name)] = f"{prefix}{part}/{entry.name}", modified
+            counts = Counter(_SIZES.sub("", base) for base in found)
             for base, (file, modified) in sorted(found.items()):
                 unique = _SIZES.sub("", base)
+                if counts[unique] > 1:
+                    unique = base.replace(",", "-")
                 name = f"{prefix.removeprefix('.')}{unique}"
                 mailbox = Mailbox(folder, unique, file, file.partition(":2,")[2])
                 yield Item(name, f"{name}.eml", MaildirContent(self.path, file), modified, mailbox)
@@ -128,6 +132,11 @@ class MaildirWriter(NamedTuple):
     stamp: int | None
     shard: str
 
+    @property
+    def replaces(self) -> bool:
+        """Whether files take the place of those they were made of."""
+        return self.stamp is not None
+
     def portion(self, number: int) -> Portion:
         """Begin with some messages."""
         del number
@@ -142,7 +151,7 @@ class MaildirWriter(NamedTuple):
         folder, unique, file, flags = item.mailbox
         if self.stamp is not None:
             prefix = f"{folder.removeprefix('.')}/" if folder else ""
-            return f"{prefix}{_OURS.sub('', unique)}-smime{self.stamp}"
+            return f"{prefix}{_OURS.sub('', unique)}-smime{self.stamp}.{task.number}"
         part = f"{folder}/" if folder else ""
         return f"{part}new/{unique}" if "/new/" in f"/{file}" else f"{part}cur/{unique}:2,{flags}"
 
@@ -222,8 +231,11 @@ class MaildirTarget:
                 ours = f"{self.path}/{made}" if made and attempt else staged
                 with suppress(FileNotFoundError):
                     Path(ours).unlink()
-                    return entry._replace(state="failed", place="", reason="it was removed meanwhile")
+                    return entry._replace(state="failed", place="", reason=REMOVED)
                 return entry._replace(state="done")
+            if made is None and self._was_changed(old, entry.seen):
+                Path(staged).unlink()
+                return entry._replace(state="failed", place="", reason=CHANGED)
             flags = old.partition(":2,")
             new = f"{folder}/{unique}{flags[1]}{flags[2]}"
             if made is None:
@@ -236,6 +248,11 @@ class MaildirTarget:
                 Path(self.path, old).unlink()
                 return entry._replace(state="done")
         raise BatchError(f"{self.path}/{entry.origin} changes its name too often to be replaced")
+
+    def _was_changed(self, old: str, before: str) -> bool:
+        with suppress(FileNotFoundError):
+            return bool(before) and seen(Path(self.path, old).stat()) != before
+        return False
 
     def finish(self) -> None:
         """Remove what is left of files that were not completed."""

@@ -51,6 +51,11 @@ class Portion(Protocol):
 class Writer(Protocol):
     """Where a worker leaves what it makes; it can be pickled."""
 
+    @property
+    def replaces(self) -> bool:
+        """Whether it takes the place of what was read."""
+        ...
+
     def portion(self, number: int) -> Portion:
         """Begin with some messages, of which the first has this number."""
         ...
@@ -164,6 +169,11 @@ def _check_name(path: str) -> None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise MessageError("its name is too long for the target") from None
+
+
+def seen(status: os.stat_result) -> str:
+    """Return what tells a file from one that was changed, or that took its place."""
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
 
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)

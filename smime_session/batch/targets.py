@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from smime_session import BatchError
-from smime_session.batch.storing import Staged, moved, naming_target, staged_path, sync
+from smime_session.batch.storing import Staged, naming_target, seen, staged_path, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SHARED: Final = 0o666
 PRIVATE: Final = 0o600
+CHANGED: Final = "it was changed while it was read"
+REMOVED: Final = "it was removed meanwhile"
 STAGING: Final = ".smime-session"
 """The folder in a target where files are before they are complete; it is gone when a run has ended."""
 
@@ -92,20 +94,20 @@ class FolderWriter(NamedTuple):
         root: the folder.
         staging: where files are before they are complete.
         permissions: those of a new file, less the umask.
-        rename: whether the worker puts them into their places itself.
+        replaces: whether they take the place of others; then the worker does not put them there itself.
         suffix: what is added to their names.
     """
 
     root: str
     staging: str
     permissions: int
-    rename: bool
+    replaces: bool
     suffix: str
 
     def portion(self, number: int) -> Portion:
         """Begin with some messages."""
         del number
-        return Staged(self.staging, self.root, self.place, self.permissions, self.rename)
+        return Staged(self.staging, self.root, self.place, self.permissions, not self.replaces)
 
     def place(self, task: Task) -> str:
         """Return the name that the source has for it."""
@@ -162,32 +164,40 @@ class FolderTarget:
 
     def writer(self) -> Writer:
         """Return what workers write to."""
-        return FolderWriter(self.path, self._staging, self.permissions, not self.in_place, self.suffix)
+        return FolderWriter(self.path, self._staging, self.permissions, self.in_place, self.suffix)
 
     def recover(self, ready: Iterable[Entry]) -> Iterator[Entry]:
         """Rename what was not renamed; what is not there any more was."""
         for entry in ready:
-            with suppress(FileNotFoundError), naming_target(self.path):
-                self._rename(entry)
-            yield entry
+            with naming_target(self.path):
+                yield self._replace(entry)
 
-    def _rename(self, entry: Entry) -> None:
-        old = staged_path(self._staging, entry.number)
-        if os.path.lexists(old):
-            with suppress(FileNotFoundError):
-                shutil.copymode(f"{self.path}/{entry.place}", old)
-            moved(old, f"{self.path}/{entry.place}")
+    def _replace(self, entry: Entry) -> Entry:
+        """Put a file into the place of the one that was read, if it is still there; once, however often called."""
+        old, new = staged_path(self._staging, entry.number), f"{self.path}/{entry.place}"
+        if not os.path.lexists(old):
+            return entry
+        try:
+            status = os.stat(new)  # noqa: PTH116  # of many
+        except FileNotFoundError:
+            reason = REMOVED
+        else:
+            if seen(status) == entry.seen:
+                os.chmod(old, stat.S_IMODE(status.st_mode))  # noqa: PTH101
+                os.replace(old, new)  # noqa: PTH105
+                return entry
+            reason = CHANGED
+        Path(old).unlink()
+        return entry._replace(state="failed", place="", reason=reason)
 
     def commit(self, number: int, entries: Sequence[Entry]) -> Committed:
         """Rename files where workers did not, and sync the folders they are in."""
         del number
         with naming_target(self.path):
-            if self.in_place:
-                for entry in entries:
-                    self._rename(entry)
-            for folder in {os.path.dirname(entry.place) for entry in entries}:  # noqa: PTH120  # of many
+            done = [self._replace(entry) for entry in entries] if self.in_place else entries
+            for folder in {os.path.dirname(entry.place) for entry in done if entry.state != "failed"}:  # noqa: PTH120  # of many
                 sync(f"{self.path}/{folder}")
-        return Committed(entries, {})
+        return Committed(done, {})
 
     def finish(self) -> None:
         """Remove what is left of files that were not completed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from smime_session import SmimeError
 from smime_session.batch.journal import Entry
-from smime_session.batch.storing import Measured, TargetFailedError
+from smime_session.batch.storing import Measured, TargetFailedError, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +97,7 @@ def carry_out(setup: Setup, writer: Writer, tasks: Sequence[Task]) -> list[Entry
         number, item = task
         try:
             with item.content.open() as source, portion.new(task) as stream, Measured(stream, item.place) as target:
+                before = seen(os.fstat(source.fileno())) if writer.replaces else ""
                 work(item, source, cast("BinaryIO", target))
                 made = target.size, target.digest
         except TargetFailedError:
@@ -107,7 +108,7 @@ def carry_out(setup: Setup, writer: Writer, tasks: Sequence[Task]) -> list[Entry
             reason = f"it could not be worked on, by a mistake of this program ({type(error).__name__})"
             entries.append(Entry(item.name, number, "failed", reason=reason))
         else:
-            entries.append(Entry(item.name, number, "ready", writer.place(task), _origin(item), *made))
+            entries.append(Entry(item.name, number, "ready", writer.place(task), _origin(item), *made, seen=before))
     portion.settle([task for task, entry in zip(tasks, entries, strict=True) if entry.state == "ready"])
     return entries
 
