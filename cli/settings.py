@@ -219,7 +219,10 @@ def _read(path: str) -> bytes:
                 raise SettingsError(f"{path}: others can write these settings", f"chmod go-w {path} forbids it")
             if status.st_uid not in {0, os.geteuid()}:
                 raise SettingsError(f"{path}: these settings belong to another user", "--no-config works without them")
-        data = stream.read(_MAX_SIZE + 1)
+        try:
+            data = stream.read(_MAX_SIZE + 1)
+        except OSError as error:
+            raise SettingsError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     if len(data) > _MAX_SIZE:
         raise SettingsError(f"{path}: settings of more than {_MAX_SIZE:,} bytes are too large")
     return data

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import smime_session
 from smime_session.certificates.files import Kind, read
 from smime_session.certificates.names import describe
+from smime_session.certificates.quiet import quietly
 from smime_session.certificates.trust import issuers_in
 from smime_session.operations.harvest import Harvest, harvest
 
@@ -100,6 +101,7 @@ def list_(folder: str, *, as_json: bool) -> None:
     emit(lines)
 
 
+@quietly()
 def _described(certificate: x509.Certificate) -> dict[str, Any]:
     return {
         "name": describe(certificate),

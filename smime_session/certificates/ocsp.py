@@ -239,6 +239,7 @@ def _said(single: ocsp.OCSPSingleResponse, at: datetime) -> Answer:
     raise _NoAnswerError("the OCSP responder does not know it")
 
 
+@quietly()
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether an answer names a certificate: by its serial number, and its issuer's name and key."""
     if single.serial_number != certificate.serial_number:

@@ -146,6 +146,7 @@ class _List:
         self._crl = crl
         self._signers: dict[x509.Certificate, bool] = {}
 
+    @quietly()
     def look_up(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Answer:
         """Return what it says of a certificate at a moment."""
         if issuer not in self._signers:

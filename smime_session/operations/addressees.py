@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, cast
 
 from smime_session.arguments import check_certificate, check_several, check_trust, is_recipient, moment
+from smime_session.certificates.certificate import Certificate
 from smime_session.certificates.names import addresses_of, alternative_addresses, mailbox_of
 from smime_session.certificates.store import CertificateBundle, CertificateSource, CertificateStore
 from smime_session.errors import RecipientError
@@ -149,7 +150,8 @@ def addressee_for(  # noqa: PLR0913  # what a choice depends on
         if trust is not None and not against:
             against = distrust(certificate, trust, profile=profile, at=at, address=address)
         if against:
-            reasons.append(f"the certificate with serial {certificate.serial_number:#x} {', and '.join(against)}")
+            serial_number = Certificate.of(certificate).facts.serial_number
+            reasons.append(f"the certificate with serial {serial_number:#x} {', and '.join(against)}")
         else:
             usable.append(certificate)
     usable.sort(key=lambda certificate: _rank(certificate, address), reverse=True)
