@@ -40,7 +40,9 @@ from .console import is_terminal, say, say_wrapped
 from .files import SHARED
 from .options import PATH, MisuseError
 from .progress import REDRAW
+from .shared_secrets import marks
 from .streams import standard_stream
+from .works import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +57,14 @@ _BLOCK: Final = 1 << 20
 _NO_SETTINGS: Final = frozenset({"source", "jobs", "report", "retry_failed", "quiet", "verbose", "shard"})
 """What may change between a run and its resumption."""
 _SECRETS: Final = frozenset(
-    {"passphrase_files", "password_files", "shared_keys", "add_password_files", "add_shared_keys"}
+    {"passphrase_files"}.union(
+        *(
+            {f"{prefix}password", f"{prefix}password_files", f"{prefix}password_envs", f"{prefix}shared_keys"}
+            for prefix in ("", "add_")
+        )
+    )
 )
-"""Files of which the journal gets the names alone: a password could be guessed from its hash."""
+"""What names secrets. Wherever they come from, marks tell whether they are the same; a key is, whatever unlocks it."""
 _HELP: Final = {
     "--in-place": "Put each result into the place of its message; there is no TARGET then.",
     "--target-form": "What TARGET is; if not given, what its name ends in (.mbox, .zip, .tar, .tar.gz, .tar.zst), or"
@@ -232,6 +239,7 @@ class Batch(NamedTuple):
         with contextlib.ExitStack() as stack:
             _refuse_foreign(path)
             journal = stack.enter_context(Journal(journal_beside(path, share)))
+            settings |= marks(secrets_of(work), journal.settings())
             journal.begin(settings, anew=self.in_place)
             meter = Meter(verb, source, self.shard, quiet=quiet)
             try:
@@ -270,7 +278,7 @@ def _refuse_foreign(path: str) -> None:
 
 
 def _settings() -> dict[str, str]:
-    """Return what the options say, by their names; files with what is in them, unless they are secrets.
+    """Return what the options say, by their names, without secrets; files with what is in them.
 
     Raises:
         OSError: a file cannot be read.
@@ -281,10 +289,10 @@ def _settings() -> dict[str, str]:
     found["SOURCE"] = "standard input" if source == "-" else os.path.realpath(source)
     for each in context.command.params:
         value = context.params.get(each.name or "")
-        if each.name in _NO_SETTINGS or each.name == "target" or value in (None, (), False):
+        if each.name in _NO_SETTINGS | _SECRETS or each.name == "target" or value in (None, (), False):
             continue
         values = value if isinstance(value, tuple) else (value,)
-        files = each.type is PATH and each.name not in _SECRETS
+        files = each.type is PATH
         shown = [f"{one} ({_digest(one)})" if files and Path(one).is_file() else str(one) for one in values]
         found[max(each.opts, key=len)] = ", ".join(shown)
     return found

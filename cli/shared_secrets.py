@@ -5,27 +5,31 @@ A password is a recipient, known to both sides; the *passphrase* of another opti
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 import smime_session
-from smime_session import CredentialError
+from smime_session import MODERN, CredentialError, SmimeError
+from smime_session.algorithms import AES_128_GCM
 
 from .files import read_limited
 from .options import PATH, MisuseError
 from .passphrases import ask, given_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from smime_session import Password, PresharedKey
 
 MAX_KEY_FILE_SIZE: Final = 1024  # bytes: a key in hexadecimal digits has 64
 
+_MARKED: Final = b"Subject: Is it still the same?\n\n"
 _KEY_SIZES: Final = (16, 24, 32)
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 
@@ -146,6 +150,36 @@ def _secret_options(
             kind = PATH if metavar == "FILE" else None
             click.option(option, names[field], metavar=metavar, type=kind, multiple=True, help=help_text)(collect)
     return collect
+
+
+def marks(secrets: Iterable[Password | PresharedKey], before: Mapping[str, str]) -> dict[str, str]:
+    """Return what tells secrets from others later: for each a message that it opens.
+
+    To guess a password by it is as hard as by any message that is written with it.
+
+    Args:
+        secrets: the secrets.
+        before: earlier marks by their names; one that a secret still opens stays as it is.
+    """
+    found = {}
+    for number, secret in enumerate(secrets, 1):
+        name = f"password or shared key {number}"
+        found[name] = before[name] if _opens(secret, before.get(name)) else _mark(secret)
+    return found
+
+
+def _mark(secret: Password | PresharedKey) -> str:
+    profile = replace(MODERN, content=AES_128_GCM)  # a shared key wraps no longer one than itself
+    return smime_session.encrypt(_MARKED, [secret], profile=profile).decode("ascii")
+
+
+def _opens(secret: Password | PresharedKey, mark: str | None) -> bool:
+    if mark is None:
+        return False
+    with contextlib.suppress(SmimeError):
+        smime_session.decrypt(mark.encode(), [secret])
+        return True
+    return False
 
 
 def _typed_password(prefix: str, *, new: bool) -> str | bytes:

@@ -22,11 +22,28 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from smime_session import CertificateSource, Identity, Policy, Profile, Recipient, TrustAnchors
+    from smime_session import (
+        CertificateSource,
+        Identity,
+        Password,
+        Policy,
+        PresharedKey,
+        Profile,
+        Recipient,
+        TrustAnchors,
+    )
     from smime_session.batch import Item
     from smime_session.operations.addressees import Addressee
 
     from .addressing import Addressing
+
+
+def secrets_of(work: object) -> list[Password | PresharedKey]:
+    """Return the passwords and shared keys that work is done with."""
+    added = getattr(work, "choices", {}).get("add", ())
+    found = [*getattr(work, "recipients", ()), *getattr(work, "identities", ()), *added]
+    return [each for each in found if isinstance(each, smime_session.Password | smime_session.PresharedKey)]
+
 
 SMALL: Final = 4 << 20
 """Bytes of a message up to which it is worked on in memory; a larger one streams."""

@@ -51,14 +51,26 @@ def _against(name: str) -> str | None:
     return None
 
 
-def _entry(name: str, content: Content, modified: float | None, seen: Counter[str], reason: str | None) -> Item:
-    reason = _against(name) or reason
-    place = str(PurePosixPath(name))
-    seen[place] += 1
-    if seen[place] > 1:
-        reason = reason or "the archive has several of that name"
-        name = f"{name} ({seen[place]})"
-    return Item(name, place, Refused(reason) if reason else content, modified)
+class _Names:
+    """The names of an archive, none of which is taken twice."""
+
+    def __init__(self) -> None:
+        self._files: Counter[str] = Counter()
+        self._folders: set[str] = set()
+
+    def item(self, name: str, content: Content, modified: float | None, reason: str | None) -> Item:
+        """Return an entry, refused if something speaks against it."""
+        reason = _against(name) or reason
+        path = PurePosixPath(name)
+        place, folders = str(path), {*map(str, path.parents)} - {".", "/"}
+        self._files[place] += 1
+        if self._files[place] > 1:
+            reason = reason or "the archive has several of that name"
+            name = f"{name} ({self._files[place]})"
+        if place in self._folders or any(each in self._files for each in folders):
+            reason = reason or "the archive has a file and a folder of one name"
+        self._folders |= folders
+        return Item(name, place, Refused(reason) if reason else content, modified)
 
 
 class ZipMember(NamedTuple):
@@ -158,7 +170,7 @@ class ZipSource(NamedTuple):
             MessageError: it is damaged.
             OSError: it cannot be read.
         """
-        seen: Counter[str] = Counter()
+        names = _Names()
         try:
             archive = zipfile.ZipFile(self.path)
         except zipfile.BadZipFile as error:
@@ -173,7 +185,7 @@ class ZipSource(NamedTuple):
                     raw = each.orig_filename.encode("utf-8" if each.flag_bits & _UTF8 else "cp437")
                     place = each.header_offset, each.compress_size, each.file_size
                     content = ZipMember(self.path, raw, *place, each.compress_type, each.CRC)
-                    yield _entry(_zip_name(each, raw), content, _zip_moment(each), seen, reason)
+                    yield names.item(_zip_name(each, raw), content, _zip_moment(each), reason)
 
 
 def _zip_name(entry: zipfile.ZipInfo, raw: bytes) -> str:
@@ -225,15 +237,15 @@ class TarSource(NamedTuple):
                 raise MessageError(f"{self.path}: {error}") from None
 
     def _plain(self) -> Iterator[Item]:
-        seen: Counter[str] = Counter()
+        names = _Names()
         with _Sparing(self.path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             for each in _members(archive, file):
                 content = Section(self.path, each.offset_data, each.size)
-                yield _entry(each.name, content, each.mtime, seen, _against_tarred(each))
+                yield names.item(each.name, content, each.mtime, _against_tarred(each))
 
     def _compressed(self, file: BinaryIO, inside: BinaryIO) -> Iterator[Item]:
         """Yield the entries with their bytes: there is no way to one of them but past all before."""
-        seen: Counter[str] = Counter()
+        names = _Names()
         most = max(HARMLESS, os.fstat(file.fileno()).st_size * MAX_RATIO)
         stream = Forward(inside, most, MAX_COMPRESSED_TAR_MEMBER)
         with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as archive:
@@ -242,7 +254,7 @@ class TarSource(NamedTuple):
                 if reason is None and each.size > MAX_COMPRESSED_TAR_MEMBER:
                     reason = "it is too large to be read from a compressed archive: unpack it first"
                 entry = None if reason or _against(each.name) else archive.extractfile(each)
-                yield _entry(each.name, Data(entry.read() if entry else b""), each.mtime, seen, reason)
+                yield names.item(each.name, Data(entry.read() if entry else b""), each.mtime, reason)
         stream.drain()
 
 

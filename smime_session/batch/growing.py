@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from smime_session import BatchError
-from smime_session.batch.storing import naming_target, sync
+from smime_session.batch.storing import naming_target, refuse_elsewhere, sync
 from smime_session.batch.targets import SHARED, Committed
 
 if TYPE_CHECKING:
@@ -27,7 +27,40 @@ _WHOLE: Final = "size with the end"
 
 
 class Frame(io.RawIOBase, abc.ABC):
-    """Takes one message, and writes it as the file has it."""
+    """Takes one message, and writes it as the file has it. It can be begun anew, and no more.
+
+    Args:
+        stream: what it is written to, from the place where it is; it can seek.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._begin = stream.tell()
+
+    def seekable(self) -> bool:
+        """Say that it can be begun anew."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Begin anew.
+
+        Raises:
+            io.UnsupportedOperation: it is another place than the start.
+        """
+        refuse_elsewhere(offset, whence)
+        self._stream.seek(self._begin)
+        self.start()
+        return 0
+
+    def truncate(self, size: int | None = None) -> int:
+        """Throw away what is behind the place."""
+        del size
+        return self._stream.truncate()
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Write what comes before the message, the first time or again."""
 
     def writable(self) -> bool:
         """Say that it can be written."""
@@ -78,6 +111,7 @@ class Part:
         try:
             with naming_target(self._path):
                 frame = self._form.frame(self._stream, task)
+                frame.start()
             yield cast("BinaryIO", frame)
             with naming_target(self._path):
                 frame.finish()

@@ -144,13 +144,17 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk ends it
+                    self._database.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise BatchError(f"the journal {self.folder} cannot be written: {error}") from None
 
     def begin(self, settings: Mapping[str, str], *, anew: bool = False) -> None:
         """Begin a run, or go on with one that was begun with the same settings.
@@ -162,7 +166,7 @@ class Journal:
         Raises:
             BatchError: it was begun with other settings, which are named.
         """
-        before = dict(self._database.execute("SELECT name, value FROM setting"))
+        before = self.settings()
         changed = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
         if before and changed and anew and self.fact("finished") == "yes":
             with self._transaction():
@@ -176,6 +180,10 @@ class Journal:
         with self._transaction():
             self._database.executemany(_INSERT_SETTING, pairs)
         self.remember("finished", "no")
+
+    def settings(self) -> dict[str, str]:
+        """Return those with which the run was begun; none if it was not."""
+        return dict(self._database.execute("SELECT name, value FROM setting"))
 
     def fact(self, name: str, default: str = "") -> str:
         """Return what was remembered."""

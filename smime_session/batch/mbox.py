@@ -8,7 +8,6 @@ to lines without one alone, so that not every line comes back. mboxcl2 adds none
 from __future__ import annotations
 
 import io
-import mmap
 import os
 import re
 import time
@@ -30,6 +29,9 @@ MboxForm = Literal["mboxrd", "mboxo", "mboxcl2"]
 SMALL: Final = 4 << 20  # bytes of a message up to which it is read in one piece
 _LONGEST_LINE: Final = 1 << 16  # bytes of a line that are looked at together
 _MOST_MARKS: Final = 1 << 20  # of ``>`` at the start of a line that may be one From
+_PIECE: Final = 1 << 20
+_LINE_END: Final = re.compile(rb"\n")
+_LONGEST_PATTERN: Final = 8  # bytes of what the next two find
 _NEXT: Final = re.compile(rb"\n\r?\nFrom ")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -60,7 +62,7 @@ class MboxSection(NamedTuple):
             return stream
         pattern = _TO_UNQUOTE[self.form]
         if self.section.size > SMALL:
-            return cast("BinaryIO", _Unquoting(stream, pattern))
+            return cast("BinaryIO", io.BufferedReader(_Unquoting(stream, pattern)))
         with stream:
             return io.BytesIO(pattern.sub(rb"\1", stream.read()))
 
@@ -70,23 +72,21 @@ class _Unquoting(io.RawIOBase):
         super().__init__()
         self._stream, self._pattern = stream, pattern
         self._at_start = True
-        self._held = b""
+        self._held = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer comes
-        wanted = len(buffer)
-        pieces, count = [self._held], len(self._held)
-        while count < wanted and (line := self._stream.readline(_MOST_MARKS + _LONGEST_LINE)):
-            piece = self._pattern.sub(rb"\1", line) if self._at_start else line
-            self._at_start = line.endswith(b"\n")
-            pieces.append(piece)
-            count += len(piece)
-        data = b"".join(pieces)
-        given, self._held = data[:wanted], data[wanted:]
-        buffer[: len(given)] = given
-        return len(given)
+        while not self._held and (lines := self._stream.read(_LONGEST_LINE)):
+            if not lines.endswith(b"\n"):
+                lines += self._stream.readline(_MOST_MARKS + _LONGEST_LINE)
+            first, newline, rest = (b"", b"", lines) if self._at_start else lines.partition(b"\n")
+            self._at_start = lines.endswith(b"\n")
+            self._held = memoryview(first + newline + self._pattern.sub(rb"\1", rest))
+        count = min(len(buffer), len(self._held))
+        buffer[:count], self._held = self._held[:count], self._held[count:]
+        return count
 
     def close(self) -> None:
         self._stream.close()
@@ -111,64 +111,108 @@ class MboxSource(NamedTuple):
             MessageError: it does not begin as an mbox does.
             OSError: it cannot be read.
         """
-        with Path(self.path).open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
+        with Path(self.path).open("rb", buffering=0) as file:
+            text = _Text(file.fileno())
+            if not text.size:
                 return
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if data[:5] != b"From ":
-                    raise MessageError(f"{self.path} is no mbox: it does not begin with a line From")
-                yield from self._found(data)
+            if text.slice(0, 5) != b"From ":
+                raise MessageError(f"{self.path} is no mbox: it does not begin with a line From")
+            yield from self._found(text)
 
-    def _found(self, data: mmap.mmap) -> Iterator[Item]:
+    def _found(self, text: _Text) -> Iterator[Item]:
         begin, number = 0, 0
-        while begin < len(data):
+        while begin < text.size:
             number += 1
-            line_end = data.find(b"\n", begin)
-            line_end = len(data) if line_end < 0 else line_end
-            end, following = self._end(data, line_end)
-            section = Section(self.path, min(line_end + 1, end), max(0, end - line_end - 1))
+            line_end, after = text.search(_LINE_END, begin) or (text.size, text.size)
+            end, following = self._end(text, line_end)
             yield Item(
                 f"{number:06}",
                 f"{number:06}.eml",
-                MboxSection(section, self.form),
-                from_line=data[begin:line_end].rstrip(b"\r"),
+                MboxSection(Section(self.path, min(after, end), max(0, end - after)), self.form),
+                from_line=text.slice(begin, min(line_end, begin + _LONGEST_LINE)).rstrip(b"\r"),
             )
             begin = following
 
-    def _end(self, data: mmap.mmap, line_end: int) -> tuple[int, int]:
+    def _end(self, text: _Text, line_end: int) -> tuple[int, int]:
         """Return where a message ends, and where the line before the next one begins."""
-        if self.form == "mboxcl2" and (told := _told_end(data, line_end)):
+        if self.form == "mboxcl2" and (told := _told_end(text, line_end)):
             return told
-        if found := _NEXT.search(data, line_end):
-            return found.start() + 1, found.end() - len(b"From ")
-        end = len(data)
+        if found := text.search(_NEXT, line_end):
+            return found[0] + 1, found[1] - len(b"From ")
+        end = text.size
         for separator in (b"\n\r\n", b"\n\n"):
-            if end - len(separator) >= line_end and data[end - len(separator) : end] == separator:
+            if end - len(separator) >= line_end and text.slice(end - len(separator), end) == separator:
                 return end - len(separator) + 1, end
         return end, end
 
 
-def _told_end(data: mmap.mmap, line_end: int) -> tuple[int, int] | None:
+class _Text:
+    """A file, of which a piece is in memory at a time; what is appended to it later is not seen.
+
+    Args:
+        descriptor: the file.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+        self._begin, self._piece = 0, b""
+
+    def slice(self, begin: int, end: int) -> bytes:
+        """Return what is between two places, or up to the end."""
+        if not (self._begin <= begin and end <= self._begin + len(self._piece)):
+            return os.pread(self._descriptor, end - begin, begin)
+        return self._piece[begin - self._begin : end - self._begin]
+
+    def search(self, pattern: re.Pattern[bytes], begin: int, end: int | None = None) -> tuple[int, int] | None:
+        """Return where a short pattern is found first, from a place on."""
+        last = self.size if end is None else min(end, self.size)
+        while begin < last:
+            self._hold(begin)
+            if found := pattern.search(self._piece, begin - self._begin, last - self._begin):
+                return self._begin + found.start(), self._begin + found.end()
+            if self._begin + len(self._piece) >= last:
+                break
+            begin = max(begin, self._begin + len(self._piece) - _LONGEST_PATTERN)
+        return None
+
+    def _hold(self, place: int) -> None:
+        """Have a piece in memory that goes on for a pattern's length, unless the file ends."""
+        end = self._begin + len(self._piece)
+        if not (self._begin <= place and (place + _LONGEST_PATTERN < end or end >= self.size)):
+            self._piece = os.pread(self._descriptor, min(_PIECE, self.size - place), place)
+            self._begin = place
+            if not self._piece:
+                raise MessageError("the mbox was cut off while it was read")
+
+
+def _told_end(text: _Text, line_end: int) -> tuple[int, int] | None:
     """Return the same by ``Content-Length``; None if there is none, or it leads to where no message can end."""
-    head_end = _HEAD_END.search(data, line_end, line_end + _MOST_HEADER)
-    if head_end is None or not (length := _LENGTH.search(data[line_end : head_end.start() + 1])):
+    head_end = text.search(_HEAD_END, line_end, line_end + _MOST_HEADER)
+    if head_end is None or not (length := _LENGTH.search(text.slice(line_end, head_end[0] + 1))):
         return None
-    end = head_end.end() + int(length[1])
-    if end > len(data):
+    end = head_end[1] + int(length[1])
+    if end > text.size:
         return None
-    after = data[end : end + 8].lstrip(b"\r\n")
-    blank = len(data[end : end + 8]) - len(after)
-    return (end, end + blank) if after.startswith(b"From ") or end + blank == len(data) else None
+    following = text.slice(end, min(end + 8, text.size))
+    after = following.lstrip(b"\r\n")
+    blank = len(following) - len(after)
+    return (end, end + blank) if after.startswith(b"From ") or end + blank == text.size else None
 
 
 class _Quoting(Frame):
     """Quotes lines on their way into an mbox."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, from_line: bytes) -> None:
+        super().__init__(stream)
+        self._from_line = from_line
         self._held = b""
         self._within = False  # whether what is held goes on in a line that is written in part
+
+    def start(self) -> None:
+        """Write the line before the message."""
+        self._stream.write(self._from_line + b"\n")
+        self._held, self._within = b"", False
 
     def write(self, data: object) -> int:
         octets = bytes(cast("bytes", data))
@@ -204,8 +248,7 @@ class _Mboxrd(NamedTuple):
 
     def frame(self, stream: BinaryIO, task: Task) -> Frame:
         """Begin with a message."""
-        stream.write((task.item.from_line or _from_line(task.item)) + b"\n")
-        return _Quoting(stream)
+        return _Quoting(stream, task.item.from_line or _from_line(task.item))
 
     def place(self, task: Task) -> str:
         """Return its number."""

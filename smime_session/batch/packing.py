@@ -7,16 +7,14 @@ one for each part that a worker made.
 
 from __future__ import annotations
 
-import gzip
 import io
-import shutil
 import stat
 import struct
 import tarfile
 import time
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Protocol, cast, get_args
 
 from smime_session.batch.compression import zstandard
 from smime_session.batch.growing import Form, Frame, GrowingTarget
@@ -30,7 +28,10 @@ ArchiveForm = Literal["zip", "tar", "tar.gz", "tar.zst"]
 ARCHIVE_FORMS: Final[tuple[ArchiveForm, ...]] = get_args(ArchiveForm)
 
 _BLOCK: Final = 1 << 20
-_GZIP_LEVEL: Final = 6
+_SAMPLE: Final = 1 << 14  # bytes that tell how the rest is compressed
+_LEVEL: Final = 6  # of deflate
+_STRATEGIES: Final = (zlib.Z_HUFFMAN_ONLY, zlib.Z_DEFAULT_STRATEGY)
+_GZIP: Final = 16 + zlib.MAX_WBITS
 _ZSTANDARD_LEVEL: Final = 3
 
 _LOCAL: Final = struct.Struct("<4s5H3I2H")  # APPNOTE 4.3.7
@@ -52,13 +53,35 @@ _FIRST_YEAR: Final = 1980  # that a zip can tell
 _LAST_YEAR: Final = 2107
 
 
+class _Deflater(Protocol):
+    def compress(self, data: bytes | memoryview, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def _deflater(sample: bytes, form: int) -> _Deflater:
+    """Return what compresses data like a sample, in the form that zlib knows by this number.
+
+    What is encrypted, in base64, has no repetitions: to look for them takes most of the time and makes it longer.
+    """
+    sizes = [
+        len((trial := zlib.compressobj(_LEVEL, strategy=strategy)).compress(sample)) + len(trial.flush())
+        for strategy in _STRATEGIES
+    ]
+    strategy = zlib.Z_HUFFMAN_ONLY if sizes[0] <= sizes[1] * 1.05 else zlib.Z_DEFAULT_STRATEGY
+    return zlib.compressobj(_LEVEL, wbits=form, strategy=strategy)
+
+
 class _TarFrame(Frame):
     """A message in a tar. Its header is written once more when its size is known, and is no longer then."""
 
     def __init__(self, stream: BinaryIO, entry: tarfile.TarInfo) -> None:
-        super().__init__()
-        self._stream, self._entry = stream, entry
-        self._begin = stream.tell()
+        super().__init__(stream)
+        self._entry = entry
+
+    def start(self) -> None:
+        """Write the header."""
+        self._entry.size = 0
         self._stream.write(self._header())
 
     def _header(self) -> bytes:
@@ -121,8 +144,12 @@ class _Tar(NamedTuple):
     def _compress(self, plain: BinaryIO, target: BinaryIO) -> None:
         """Write a gzip member or a Zstandard frame."""
         if self.form == "tar.gz":
-            with gzip.GzipFile("", "wb", _GZIP_LEVEL, target, mtime=0) as member:
-                shutil.copyfileobj(plain, member, _BLOCK)
+            block = plain.read(_BLOCK)
+            deflate = _deflater(block[:_SAMPLE], _GZIP)
+            while block:
+                target.write(deflate.compress(block))
+                block = plain.read(_BLOCK)
+            target.write(deflate.flush())
         else:
             zstandard().ZstdCompressor(_ZSTANDARD_LEVEL, write_checksum=True).copy_stream(plain, target)
 
@@ -131,12 +158,16 @@ class _ZipFrame(Frame):
     """A message in a zip. Its header is written once more when sizes and checksum are known."""
 
     def __init__(self, stream: BinaryIO, name: str, moment: float) -> None:
-        super().__init__()
-        self._stream = stream
-        self._begin = stream.tell()
+        super().__init__(stream)
         self._name = name.encode("utf-8", "surrogateescape")
         self._moment = _dos_time(moment)
-        self._deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self._held = b""
+        self._deflate: _Deflater | None = None
+        self._checksum = self._size = self._compressed = 0
+
+    def start(self) -> None:
+        """Write the header."""
+        self._held, self._deflate = b"", None
         self._checksum = self._size = self._compressed = 0
         self._stream.write(self._header())
 
@@ -165,8 +196,19 @@ class _ZipFrame(Frame):
         octets = memoryview(cast("bytes", data)).cast("B")
         self._checksum = zlib.crc32(octets, self._checksum)
         self._size += len(octets)
-        self._emit(self._deflate.compress(octets))
+        if self._deflate is not None:
+            self._emit(self._deflate.compress(octets))
+        else:
+            self._held += octets
+            if len(self._held) >= _SAMPLE:
+                self._begin_deflating()
         return len(octets)
+
+    def _begin_deflating(self) -> _Deflater:
+        self._deflate = _deflater(self._held[:_SAMPLE], -zlib.MAX_WBITS)
+        self._emit(self._deflate.compress(self._held))
+        self._held = b""
+        return self._deflate
 
     def _emit(self, octets: bytes) -> None:
         self._compressed += len(octets)
@@ -174,7 +216,8 @@ class _ZipFrame(Frame):
 
     def finish(self) -> None:
         """Write what is held, and the header."""
-        self._emit(self._deflate.flush())
+        deflate = self._deflate or self._begin_deflating()
+        self._emit(deflate.flush())
         end = self._stream.tell()
         self._stream.seek(self._begin)
         self._stream.write(self._header())

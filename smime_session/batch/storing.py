@@ -79,10 +79,10 @@ def naming_target(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 class Measured(io.RawIOBase):
-    """A stream that knows how much was written to it, and the SHA-256 of that.
+    """A stream that knows how much was written to it, and the SHA-256 of that. It can be begun anew, and no more.
 
     Args:
-        stream: what it is written to.
+        stream: what it is written to, from its start.
         path: what the target is called if it takes no more.
     """
 
@@ -105,10 +105,48 @@ class Measured(io.RawIOBase):
             self._stream.write(octets)
         return len(octets)
 
+    def seekable(self) -> bool:
+        """Say that it can be begun anew."""
+        return True
+
+    def tell(self) -> int:
+        """Return how much was written."""
+        return self.size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Begin anew.
+
+        Raises:
+            io.UnsupportedOperation: it is another place than the start.
+        """
+        refuse_elsewhere(offset, whence)
+        with naming_target(self._path):
+            self._stream.seek(0)
+        self._hash = hashlib.sha256()
+        self.size = 0
+        return 0
+
+    def truncate(self, size: int | None = None) -> int:
+        """Throw away what is behind the place."""
+        del size
+        with naming_target(self._path):
+            self._stream.truncate()
+        return self.size
+
     @property
     def digest(self) -> bytes:
         """The SHA-256 of what was written."""
         return self._hash.digest()
+
+
+def refuse_elsewhere(offset: int, whence: int) -> None:
+    """Refuse a place in a stream that is written from its start.
+
+    Raises:
+        io.UnsupportedOperation: it is not the start.
+    """
+    if offset or whence != io.SEEK_SET:
+        raise io.UnsupportedOperation("what is made of a message is written from its start")
 
 
 class Staged(NamedTuple):

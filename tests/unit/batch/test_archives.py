@@ -155,6 +155,15 @@ def test_of_several_with_one_name_the_first_is_read(tmp_path: Path) -> None:
             item.content.open()
 
 
+def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
+    """A folder of files can have one of them alone: the other is refused, whichever comes first."""
+    (tmp_path / "in.tar").write_bytes(
+        _tarred({"a.eml": b"1", "a.eml/b.eml": b"2", "c.eml/d/e.eml": b"3", "c.eml": b"4"})
+    )
+    items = list(TarSource(str(tmp_path / "in.tar")).items())
+    assert [bool(_refusal(item.content.open)) for item in items] == [False, True, False, True]
+
+
 def _zip(path: Path, data: bytes) -> bytearray:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.eml", data)

@@ -43,6 +43,7 @@ def _appended(*messages: bytes, pieces: int = 1 << 20) -> bytes:
     form = _Mboxrd()
     for number, message in enumerate(messages):
         frame = form.frame(target, Task(number, Item(str(number), str(number), Data(b""))))
+        frame.start()
         for begin in range(0, len(message), pieces):
             frame.write(message[begin : begin + pieces])
         frame.finish()
@@ -188,4 +189,6 @@ def test_a_large_message_is_read_at_any_size_of_piece(tmp_path: Path) -> None:
         taken: Any = stream
         found = b"".join(bytes(buffer[:count]) for count in iter(lambda: taken.readinto(buffer), 0))
     assert found == expected
+    with item.content.open() as stream:
+        assert stream.read(SMALL + 1) == expected[: SMALL + 1]
     assert os.path.getsize(path) > SMALL  # noqa: PTH202

@@ -156,6 +156,7 @@ def _zipped(growing: io.BufferedRandom, names: list[str]) -> None:
     form = _Zip(0o644)
     for number, name in enumerate(names):
         frame = form.frame(growing, Task(number, Item(name, name, Data(b""), 1e9)))
+        frame.start()
         frame.write(b"a mail")
         frame.finish()
     form.end(growing)
@@ -179,12 +180,14 @@ def test_a_zip_beyond_4_gib(tmp_path: Path) -> None:
     form = _Zip(0o644)
     with path.open("w+b") as growing:
         first: Any = form.frame(growing, Task(1, Item("first", "first", Data(b""))))
+        first.start()
         growing.seek(hole, io.SEEK_CUR)  # as if so much had been written
         first._size = first._compressed = hole
         first._deflate = SimpleNamespace(flush=lambda: b"")
         growing.truncate()
         first.finish()
         second = form.frame(growing, Task(2, Item("second", "second", Data(b""))))
+        second.start()
         second.write(b"behind it")
         second.finish()
         form.end(growing)

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import stat
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import pytest
 
 from smime_session import BatchError
-from smime_session.batch import Entry, FolderSource, FolderTarget, Item, Journal, journal_beside
+from smime_session.batch import (
+    ARCHIVE_FORMS,
+    ArchiveTarget,
+    Entry,
+    FolderSource,
+    FolderTarget,
+    Item,
+    Journal,
+    MaildirSource,
+    MaildirTarget,
+    MboxSource,
+    MboxTarget,
+    TarSource,
+    ZipSource,
+    journal_beside,
+)
 from smime_session.batch.storing import seen, staged_path
 from tests.support.batching import carried, contents, copied, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from smime_session.batch import Source, Target
 
 MAILS: Final = {f"{'more/' if number % 3 else ''}{number:03}.eml": b"letter %d\n" % number for number in range(60)}
 
@@ -35,6 +53,36 @@ def test_a_folder_like_the_source(tmp_path: Path) -> None:
     assert {str(path.relative_to(target.path)) for path in found} == {f"{name}.json" for name in MAILS}
     assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
     assert sorted(path.name for path in Path(target.path).iterdir() if path.is_dir()) == ["more"]
+
+
+@pytest.mark.parametrize("form", ["folder", "maildir", "mbox", *ARCHIVE_FORMS])
+def test_a_message_that_is_begun_anew(tmp_path: Path, form: str) -> None:
+    """What was written before is gone, in the file and in its digest; another place than the start is none."""
+
+    def work(item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        target.write(b"From here: thrown away\n" * 1000)
+        assert target.tell() == 23_000
+        with pytest.raises(OSError, match="written from its start"):
+            target.seek(5)
+        target.seek(0)
+        target.truncate()
+        copied(item, source, target)
+
+    folder = written(tmp_path / "in", MAILS)
+    path = str(tmp_path / "out")
+    if form == "folder":
+        target: Target = FolderTarget(path)
+    elif form in {"maildir", "mbox"}:
+        target = MaildirTarget(path) if form == "maildir" else MboxTarget(path)
+    else:
+        (known,) = (each for each in ARCHIVE_FORMS if each == form)
+        target = ArchiveTarget(path, known)
+    carried(FolderSource(str(folder)), target, work)
+    kinds: dict[str, Callable[[str], Source]] = {"folder": FolderSource, "maildir": MaildirSource, "mbox": MboxSource}
+    source = kinds.get(form, ZipSource if form == "zip" else TarSource)(path)
+    assert sorted(contents(source).values()) == sorted(MAILS.values())
+    with Journal(journal_beside(path)) as journal:
+        assert {entry.digest for entry in journal.entries()} == {sha256(data).digest() for data in MAILS.values()}
 
 
 def test_nothing_stays_of_a_message_that_failed(tmp_path: Path) -> None:
