@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from smime_session import SubmissionError
 from smime_session.submission.authentication import log_in
-from smime_session.submission.replies import LostError, lost, reply
+from smime_session.submission.replies import LostError, PatientSMTP, PatientTLS, lost, reply
 
 if TYPE_CHECKING:
     from smime_session.submission.server import Server
@@ -42,8 +42,8 @@ def connect(server: Server) -> smtplib.SMTP:
 def _opened(server: Server) -> smtplib.SMTP:
     """Connect, and read the server's greeting."""
     if server.security == "tls":
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=tls_context(server))
-    return smtplib.SMTP(server.host, server.port, timeout=server.timeout)
+        return PatientTLS(server.host, server.port, timeout=server.timeout, context=tls_context(server))
+    return PatientSMTP(server.host, server.port, timeout=server.timeout)
 
 
 def tls_context(server: Server) -> ssl.SSLContext:

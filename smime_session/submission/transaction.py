@@ -125,6 +125,8 @@ def _data(smtp: smtplib.SMTP, mail: Mail, taken: Sequence[str], verdicts: dict[s
         LostError: the connection was lost while the end of the mail was certainly not sent.
     """
     answer = ask(smtp, "DATA")
+    if answer.is_success:  # of a mail that it has not got
+        raise LostError("the server's answer was no SMTP")
     if answer.code != _GO_ON:
         _note(verdicts, taken, answer)
         return
