@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
 import subprocess
 from typing import TYPE_CHECKING, Final
@@ -15,7 +13,6 @@ from click.testing import CliRunner
 from cli.root import run
 from smime_session import decrypt, load_identities
 from smime_session.batch import Journal, journal_beside
-from tests.support.killing import ROOT, command, killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,21 +234,3 @@ def test_openssl_opens_what_was_made(provide: Callable[..., Path]) -> None:
         arguments = ["openssl", "cms", "-decrypt", "-inkey", "bob.key", "-in", f"out/{name}"]
         opened = subprocess.run(arguments, check=True, capture_output=True)
         assert letters[name] in opened.stdout.decode()
-
-
-@pytest.mark.parametrize("in_place", [False, True], ids=["folder", "in place"])
-def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path], *, in_place: bool) -> None:
-    """However often it or a worker is killed, the same command ends with every message made once."""
-    here = provide("bob.pem", "bob.key")
-    chance = random.Random(os.environ.get("PYTEST_SEED", "8551"))  # noqa: S311  # when to kill
-    letters = _mails(here / "in", 400)
-    target = here / ("in" if in_place else "out")
-    where = ["--in-place", here / "in"] if in_place else [here / "in", here / "out"]
-    arguments = command("batch", "encrypt", "--again", "--jobs", "2", "-r", here / "bob.pem", *where)
-    deaths = sum(killed(arguments, journal_beside(target), chance, 0.01 * number) for number in range(15))
-    assert deaths
-    finished = subprocess.run(arguments, check=False, capture_output=True, cwd=ROOT)
-    assert finished.returncode == 0, finished.stderr.decode()
-    assert _opened(target, here / "bob.key") == letters
-    with Journal(journal_beside(target)) as journal:
-        assert journal.counts() == {"done": len(letters)}

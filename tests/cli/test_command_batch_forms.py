@@ -6,8 +6,6 @@ import io
 import json
 import mailbox
 import os
-import random
-import subprocess
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Final
@@ -17,9 +15,6 @@ from click.testing import CliRunner
 
 from cli.root import run
 from smime_session import COMPAT, decrypt, encrypt, load_certificates, load_identities
-from smime_session.batch import Journal, TarSource, ZipSource, journal_beside
-from tests.support.batching import contents
-from tests.support.killing import ROOT, command, killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,38 +332,3 @@ def test_verify_tells_who_signed(provide: Callable[..., Path]) -> None:
     assert "1 failed: it is not accepted: broken\n" in said
     report = json.loads((here / "verdicts" / "signed.eml.json").read_text())
     assert [each["verdict"] for each in report["signatures"]] == ["trusted"]
-
-
-@pytest.mark.parametrize("form", ["mbox", "maildir", "maildir in place", "zip", "tar.gz"])
-def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path], form: str) -> None:
-    """However often it or a worker is killed, the same command ends with every message made once."""
-    here = provide("bob.pem", "bob.key")
-    chance = random.Random(form)  # noqa: S311  # when to kill
-    count = 300
-    for part in ("cur", "new", "tmp"):
-        (here / "in" / part).mkdir(parents=True)
-    for number in range(count):
-        (here / "in" / "cur" / f"{number:03}.x:2,S").write_text(MAIL.format(f"{number:03}"))
-    in_place = form == "maildir in place"
-    target = here / ("in" if in_place else f"out.{form}")
-    where: list[str | Path] = ["--in-place", here / "in"] if in_place else ["--target-form", form, here / "in", target]
-    arguments = command("batch", "encrypt", "--again", "--jobs", "2", "-r", here / "bob.pem", *where)
-    deaths = sum(killed(arguments, journal_beside(target), chance, 0.012 * number) for number in range(10))
-    assert deaths
-    finished = subprocess.run(arguments, check=False, capture_output=True, cwd=ROOT)
-    assert finished.returncode == 0, finished.stderr.decode()
-    identities = load_identities((here / "bob.key").read_bytes())
-    if form == "mbox":
-        box = mailbox.mbox(target, create=False)
-        sealed = [bytes(message) for message in box]
-        box.close()
-    elif target.is_file():
-        source = ZipSource(str(target)) if form == "zip" else TarSource(str(target))
-        sealed = list(contents(source).values())
-    else:
-        sealed = [path.read_bytes() for path in target.rglob("*") if path.is_file()]
-    opened = [decrypt(each, identities).message.decode().rstrip().split()[-1] for each in sealed]
-    expected = [f"{number:03}." for number in range(count)]
-    assert (opened if target.is_file() else sorted(opened)) == expected
-    with Journal(journal_beside(target)) as journal:
-        assert journal.counts() == {"done": count}

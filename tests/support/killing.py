@@ -9,11 +9,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
+
+Victim = Literal["command", "worker"]
 
 ROOT: Final = Path(__file__).parents[2]
 _PATIENCE: Final = 30.0  # seconds for a run to begin
@@ -24,7 +26,7 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "cli", *map(str, arguments)]
 
 
-def killed(arguments: Sequence[str], journal: Path, chance: random.Random, longest: float) -> bool:
+def killed(arguments: Sequence[str], journal: Path, chance: random.Random, longest: float) -> Victim | None:
     """Run the command and kill it, or one of its workers, soon after its work has begun.
 
     Args:
@@ -34,7 +36,7 @@ def killed(arguments: Sequence[str], journal: Path, chance: random.Random, longe
         longest: seconds after which it is killed at the latest; with 0, it is the command itself, at once.
 
     Returns:
-        Whether it was this process that was killed, and not a worker, whose work another one does.
+        What was killed; None if the command came to its end before. When it is a worker, another one does its work.
     """
     grown = _state(journal)
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, cwd=ROOT)
@@ -44,12 +46,14 @@ def killed(arguments: Sequence[str], journal: Path, chance: random.Random, longe
     time.sleep(chance.random() * longest)
     workers = _children(process.pid)
     parent_dies = chance.random() < 0.6 or not workers or not longest
+    victim = process.pid if parent_dies else chance.choice(workers)
     with suppress(ProcessLookupError):
-        os.kill(process.pid if parent_dies else chance.choice(workers), signal.SIGKILL)
+        os.kill(victim, signal.SIGKILL)
     _, said = process.communicate(timeout=120)
-    if not parent_dies:
-        assert process.returncode == 0, said.decode()
-    return process.returncode == -signal.SIGKILL
+    if process.returncode == -signal.SIGKILL:
+        return "command"
+    assert process.returncode == 0, said.decode()
+    return None if parent_dies else "worker"
 
 
 def _state(journal: Path) -> list[tuple[str, int, int]]:
