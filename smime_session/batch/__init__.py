@@ -18,7 +18,7 @@ A run that was killed goes on when the same is called again.
 from __future__ import annotations
 
 from smime_session.batch.archives import TarSource, ZipSource, is_tar
-from smime_session.batch.items import Content, Item, Refused
+from smime_session.batch.items import Content, FileContent, Item, Refused
 from smime_session.batch.journal import Entry, Journal, journal_beside
 from smime_session.batch.maildir import MaildirSource, MaildirTarget, is_maildir
 from smime_session.batch.mbox import MboxForm, MboxSource, MboxTarget
@@ -35,6 +35,7 @@ __all__ = [
     "Committed",
     "Content",
     "Entry",
+    "FileContent",
     "FolderSource",
     "FolderTarget",
     "Item",

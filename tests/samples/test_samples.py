@@ -215,6 +215,29 @@ def test_each_file_goes_to_the_address_in_its_name(
         assert [each.get_content() for each in message.iter_attachments()] == [f"%PDF of {name}".encode()]
 
 
+def test_payslips_are_made_once(identities: Path, tmp_path: Path) -> None:
+    """Each becomes a mail that its owner opens; with the certificate that was missing, the same makes the rest."""
+    (tmp_path / "certificates").mkdir()
+    (tmp_path / "payslips").mkdir()
+    for name in ("bob", "carol"):
+        (tmp_path / "payslips" / f"{name}@example.com.pdf").write_bytes(f"%PDF of {name}".encode())
+    shutil.copy(identities / "bob@example.com.pem", tmp_path / "certificates")
+    folders = (tmp_path / "payslips", tmp_path / "certificates", tmp_path / "mails")
+    result = run("payslips.py", *folders)
+    assert (result.returncode, result.stdout) == (1, "1 made, 0 were there already.\n")
+    assert result.stderr == "carol@example.com.pdf: carol@example.com: there is no certificate for it\n"
+    before = (tmp_path / "mails" / "bob@example.com.eml").read_bytes()
+    shutil.copy(identities / "carol@example.com.pem", tmp_path / "certificates")
+    result = run("payslips.py", *folders)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1 made, 1 were there already.\n", "")
+    assert (tmp_path / "mails" / "bob@example.com.eml").read_bytes() == before
+    for name in ("bob", "carol"):
+        sealed = (tmp_path / "mails" / f"{name}@example.com.eml").read_bytes()
+        opened = decrypt(sealed, load_identities(identities / f"{name}@example.com.key"))
+        message = email.message_from_bytes(opened.message, policy=email.policy.default)
+        assert [each.get_content() for each in message.iter_attachments()] == [f"%PDF of {name}".encode()]
+
+
 def _without_address(folder: Path) -> Path:
     """Make a certificate that names its owner, but no mail address."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -238,6 +261,7 @@ def _without_address(folder: Path) -> Path:
             "[Errno 2] No such file or directory: 'missing.csv'",
         ),
         ("send_payslips.py", [".", "none"], "none is not a folder of certificates"),
+        ("payslips.py", [".", "none", "out"], "none is not a folder of certificates"),
         ("decrypt_folder.py", ["locked.key", ".", "out"], "the private key is locked with a passphrase"),
         ("decrypt_folder.py", ["missing.key", ".", "out"], "[Errno 2] No such file or directory: 'missing.key'"),
         ("make_identities.py", [".", "bob"], "'bob' is not a mail address"),
