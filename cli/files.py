@@ -53,8 +53,9 @@ def read_limited(path: str, limit: int, what: str) -> bytes:
         OSError: it cannot be read.
     """
     with reading(path) as source:
-        data = source.read(limit + 1)
-    if len(data) > limit:
+        too_large = path != "-" and os.stat(path).st_size > limit  # pathlib is slow to load
+        data = b"" if too_large else source.read(limit + 1)
+    if too_large or len(data) > limit:
         raise CredentialError(f"{path}: a file of more than {limit:,} bytes is too large for {what}")
     return data
 

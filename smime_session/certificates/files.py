@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from binascii import Error, a2b_base64
+from codecs import getincrementaldecoder
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -58,6 +60,8 @@ _PEM: Final = re.compile(
     rb"(?P<end>-----END (?P=label)-----|(?=-----BEGIN )|\Z)",
     re.MULTILINE,
 )
+MAX_PIECES: Final = 200_000  # PEM blocks of one file: twice as many as a large company has certificates
+_SHOWN: Final = 1 << 16  # bytes that show whether a file is text
 _SEQUENCE: Final = bytes((asn1.SEQUENCE,))
 _MAIL: Final = re.compile(rb"From |[!-9;-~]+:[ \t]")
 
@@ -78,11 +82,26 @@ _CONTENT_INFO: Final = {
 }
 
 
+def read_limited(path: str | os.PathLike[str], limit: int, what: str) -> bytes:
+    """Read a whole file, or nothing of one that is too large.
+
+    Raises:
+        CredentialError: it has more than ``limit`` bytes; ``what`` says what it cannot be then.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as source:  # noqa: PTH123  # pathlib is slow to load for what it gives
+        too_large = os.fstat(source.fileno()).st_size > limit
+        data = b"" if too_large else source.read(limit + 1)
+    if too_large or len(data) > limit:
+        raise CredentialError(f"{path}: a file of more than {limit:,} bytes is too large for {what}")
+    return data
+
+
 def read(data: bytes) -> list[Piece]:
     """Return what a file holds: each PEM block, or the one thing that it is.
 
     Raises:
-        CredentialError: it is empty, or DER that is cut off.
+        CredentialError: it is empty, or DER that is cut off, or has more than :data:`MAX_PIECES` PEM blocks.
         TypeError: it was not read as octets.
     """
     check_octets(data, "what a file holds")
@@ -90,8 +109,10 @@ def read(data: bytes) -> list[Piece]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # a shell's redirection on Windows writes UTF-16
         data = data.decode("utf-16", errors="replace").encode()
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
+    if not data or data.isspace():
         raise CredentialError("the file is empty")
+    if data.count(b"-----BEGIN ") > MAX_PIECES:
+        raise CredentialError(f"the file has more than {MAX_PIECES:,} PEM blocks")
     if pieces := [_pem_piece(match) for match in _PEM.finditer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))]:
         return pieces
     if kind := _text_kind(data):
@@ -191,7 +212,7 @@ def _text_kind(data: bytes) -> Kind | None:
     if data.startswith((b"ssh-", b"ecdsa-")):
         return Kind.SSH
     try:
-        text = data.decode()
+        text = getincrementaldecoder("utf-8")().decode(data[:_SHOWN])  # whose end may be within a character
     except UnicodeDecodeError:
         return Kind.MAIL if _MAIL.match(data) else None
     if not all(character.isprintable() or character.isspace() for character in text):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from cryptography import x509
@@ -17,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from smime_session.arguments import check_octets, check_several, wrong_kind
-from smime_session.certificates.files import Kind, read
+from smime_session.certificates.files import Kind, read, read_limited
 from smime_session.certificates.library import public_key_in
 from smime_session.certificates.names import describe, extension_among, extension_of, issuer_of
 from smime_session.certificates.quiet import quietly
@@ -239,10 +238,7 @@ def load_crls(path: str | os.PathLike[str]) -> list[x509.CertificateRevocationLi
         CredentialError: there is none, or one is broken, or the file is larger than :data:`MAX_CRL_SIZE`.
         OSError: it cannot be read.
     """
-    with Path(path).open("rb") as source:
-        data = source.read(MAX_CRL_SIZE + 1)
-    if len(data) > MAX_CRL_SIZE:
-        raise CredentialError(f"{path}: a file of more than {MAX_CRL_SIZE:,} bytes is too large for revocation lists")
+    data = read_limited(path, MAX_CRL_SIZE, "revocation lists")
     try:
         return crls_in(data)
     except CredentialError as error:

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from smime_session.arguments import check_certificate, check_several, moment
+from smime_session.certificates.files import read_limited
 from smime_session.certificates.load import load_certificates
 from smime_session.certificates.names import (
     addresses_of,
@@ -353,10 +354,7 @@ def _roots_in(path: Path) -> list[x509.Certificate]:
 
 
 def _certificates_in(path: Path) -> list[x509.Certificate]:
-    with path.open("rb") as source:
-        data = source.read(MAX_FILE_SIZE + 1)
-    if len(data) > MAX_FILE_SIZE:
-        raise CredentialError(f"{path}: a file of more than {MAX_FILE_SIZE:,} bytes is too large for roots")
+    data = read_limited(path, MAX_FILE_SIZE, "roots")
     try:
         return load_certificates(data)
     except CredentialError as error:
