@@ -312,6 +312,8 @@ def _write_report(path: str, journal: Journal) -> None:
                 told["reason"] = entry.reason
             else:
                 told |= {"place": entry.place, "size": entry.size, "sha256": entry.digest.hex()}
+            if entry.origin:
+                told["origin"] = entry.origin
             file.write(json.dumps(told) + "\n")
 
 

@@ -30,6 +30,7 @@ _TABLES: Final = """
         name TEXT PRIMARY KEY, number INTEGER, state TEXT, place TEXT, origin TEXT, size INTEGER, digest BLOB,
         reason TEXT, seen TEXT
     ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX IF NOT EXISTS message_by_number ON message (number);
     CREATE INDEX IF NOT EXISTS message_by_place ON message (place);
     CREATE INDEX IF NOT EXISTS message_by_state ON message (state) WHERE state != 'done';
     CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -55,7 +56,8 @@ class Entry(NamedTuple):
         size: bytes of what was made.
         digest: their SHA-256.
         reason: why it failed, in one sentence.
-        seen: what tells the file that was read from one that was changed, if it is to give way.
+        seen: what tells a file from one that was changed: the one that was read, if it is to give way; what took its
+            place, once it has.
     """
 
     name: str
@@ -211,6 +213,15 @@ class Journal:
             (*octets, *octets),
         )
         return {name: cast("State", state) for name, state in rows}
+
+    def left(self, places: Sequence[str]) -> dict[str, str]:
+        """Return what took the place of others under these names, as :attr:`Entry.seen` tells it."""
+        marks = ", ".join([_TEXT] * len(places))
+        rows = self._database.execute(
+            f"SELECT place, seen FROM message WHERE state = 'done' AND place IN ({marks})",  # noqa: S608  # marks alone
+            [_octets(place) for place in places],
+        )
+        return dict(rows)
 
     def next_number(self) -> int:
         """Return the first number that no message has, nor any that follows."""

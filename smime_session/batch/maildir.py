@@ -232,7 +232,7 @@ class MaildirTarget:
                 with suppress(FileNotFoundError):
                     Path(ours).unlink()
                     return entry._replace(state="failed", place="", reason=REMOVED)
-                return entry._replace(state="done")
+                return entry._replace(state="done", name=entry.place)
             if made is None and self._was_changed(old, entry.seen):
                 Path(staged).unlink()
                 return entry._replace(state="failed", place="", reason=CHANGED)
@@ -246,8 +246,13 @@ class MaildirTarget:
                 moved(f"{self.path}/{made}", f"{self.path}/{new}")
             with suppress(FileNotFoundError):
                 Path(self.path, old).unlink()
-                return entry._replace(state="done")
+                return entry._replace(state="done", name=entry.place)
         raise BatchError(f"{self.path}/{entry.origin} changes its name too often to be replaced")
+
+    def is_made(self, item: Item, left: str | None) -> bool:
+        """Tell whether a message is one that was made: it has the name that it got then."""
+        del item
+        return left is not None
 
     def _was_changed(self, old: str, before: str) -> bool:
         with suppress(FileNotFoundError):

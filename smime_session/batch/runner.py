@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from smime_session.batch import worker
 from smime_session.batch.journal import Entry
 from smime_session.batch.storing import Task
+from smime_session.batch.targets import Replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from smime_session.batch.items import Item
-    from smime_session.batch.journal import Journal
+    from smime_session.batch.journal import Journal, State
     from smime_session.batch.sources import Source
     from smime_session.batch.storing import Writer
     from smime_session.batch.targets import Target
@@ -125,7 +126,7 @@ def run(  # noqa: PLR0913  # most leave most of them as they are
     tally = Tally()
     try:
         chosen = (item for item in source.items() if shard is None or shard.has(item.name))
-        portions = _portions(chosen, journal, tally, retry_failed=retry_failed)
+        portions = _portions(chosen, target, journal, tally, retry_failed=retry_failed)
         crew = _Crew(lambda: executor(jobs), setup, target.writer(), jobs * _AHEAD)
         for portion, entries in crew.results(portions, ordered=target.ordered):
             failed = _settle(target, journal, portion[0].number, entries)
@@ -141,19 +142,31 @@ def run(  # noqa: PLR0913  # most leave most of them as they are
 
 
 def _portions(
-    items: Iterator[Item], journal: Journal, tally: Tally, *, retry_failed: bool
+    items: Iterator[Item], target: Target, journal: Journal, tally: Tally, *, retry_failed: bool
 ) -> Iterator[tuple[Task, ...]]:
     """Yield the messages that are to be worked on, in portions that grow."""
     number = journal.next_number()
     size = _FIRST
     while batch := list(islice(items, size)):
-        known = journal.known([item.name for item in batch])
+        known = _known(batch, target, journal)
         wanted = [item for item in batch if item.name not in known or (retry_failed and known[item.name] == "failed")]
         tally.skipped += len(batch) - len(wanted)
         if wanted:
             yield tuple(map(Task, range(number, number + len(wanted)), wanted))
             number += len(wanted)
             size = min(2 * size, MOST_AT_ONCE)
+
+
+def _known(items: Sequence[Item], target: Target, journal: Journal) -> dict[str, State]:
+    """Return the states of messages that the journal knows; in place, a name may have another message by now."""
+    names = [item.name for item in items]
+    known = journal.known(names)
+    if target.replaces and isinstance(target, Replacing):
+        left = journal.left(names)
+        for item in items:
+            if known.get(item.name) == "done" and not target.is_made(item, left.get(item.name)):
+                del known[item.name]
+    return known
 
 
 def _settle(target: Target, journal: Journal, number: int, entries: Sequence[Entry]) -> int:

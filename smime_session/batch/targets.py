@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from smime_session import BatchError
-from smime_session.batch.storing import Staged, naming_target, seen, staged_path, sync
+from smime_session.batch.storing import Staged, left_as, naming_target, seen, staged_path, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from smime_session.batch.items import Item
     from smime_session.batch.journal import Entry, Journal
     from smime_session.batch.storing import Portion, Task, Writer
 
@@ -84,6 +86,20 @@ class Target(Protocol):
 
     def finish(self) -> None:
         """Complete it, when all messages were tried."""
+        ...
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """A target that takes the place of what was read, and so is met as a source again."""
+
+    def is_made(self, item: Item, left: str | None) -> bool:
+        """Tell whether a message is one that was made, and not another that has its name now.
+
+        Args:
+            item: the message.
+            left: what the journal knows of the file that was made under this name; None if there is none.
+        """
         ...
 
 
@@ -176,6 +192,8 @@ class FolderTarget:
         """Put a file into the place of the one that was read, if it is still there; once, however often called."""
         old, new = staged_path(self._staging, entry.number), f"{self.path}/{entry.place}"
         if not os.path.lexists(old):
+            with suppress(FileNotFoundError):
+                return entry._replace(seen=left_as(os.stat(new)))  # noqa: PTH116
             return entry
         try:
             status = os.stat(new)  # noqa: PTH116  # of many
@@ -184,6 +202,7 @@ class FolderTarget:
         else:
             if seen(status) == entry.seen:
                 os.chmod(old, stat.S_IMODE(status.st_mode))  # noqa: PTH101
+                entry = entry._replace(seen=left_as(os.stat(old)))  # noqa: PTH116
                 os.replace(old, new)  # noqa: PTH105
                 return entry
             reason = CHANGED
@@ -198,6 +217,12 @@ class FolderTarget:
             for folder in {os.path.dirname(entry.place) for entry in done if entry.state != "failed"}:  # noqa: PTH120  # of many
                 sync(f"{self.path}/{folder}")
         return Committed(done, {})
+
+    def is_made(self, item: Item, left: str | None) -> bool:
+        """Tell whether a file is one that was made, and not another that has its name now."""
+        with suppress(FileNotFoundError):
+            return left_as(os.stat(f"{self.path}/{item.place}")) == left  # noqa: PTH116
+        return True
 
     def finish(self) -> None:
         """Remove what is left of files that were not completed."""

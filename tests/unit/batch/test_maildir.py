@@ -140,11 +140,16 @@ def test_a_message_that_comes_back_under_its_old_name(tmp_path: Path) -> None:
     path = _maildir(tmp_path / "in", {"cur/1.host:2,S": b"first"})
     carried(MaildirSource(str(path)), MaildirTarget(str(path), in_place=True), _marked)
     written(path, {"cur/1.host:2,S": b"again"})
+    for expected in ((1, 1), (0, 2)):
+        tally = carried(MaildirSource(str(path)), MaildirTarget(str(path), in_place=True), _marked)
+        assert (tally.done, tally.skipped) == expected
+        assert sorted(_files(path).values()) == [b"made of again", b"made of first"]
+    written(path, {"cur/1.host:2,S": b"third"})
     with Journal(journal_beside(path)) as journal:
         journal.begin({"settings": "other"}, anew=True)
     tally = carried(MaildirSource(str(path)), MaildirTarget(str(path), in_place=True), _marked, settings="other")
-    assert tally.done == 2
-    assert sorted(_files(path).values()) == [b"made of again", b"made of made of first"]
+    assert tally.done == 3
+    assert sorted(_files(path).values()) == [b"made of made of again", b"made of made of first", b"made of third"]
 
 
 def _others(path: Path, item: Item, change: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
+import random
 import stat
 import sys
 import tarfile
@@ -70,6 +72,19 @@ def test_dates_are_kept(tmp_path: Path) -> None:
     assert [each.modified for each in TarSource(str(tmp_path / "out.tar.gz")).items()] == [1_000_000_001]
     carried(TarSource(str(tmp_path / "in.tar")), ArchiveTarget(str(tmp_path / "out.zip"), "zip"))
     assert [each.modified for each in ZipSource(str(tmp_path / "out.zip")).items()] == [1_000_000_000]
+
+
+@pytest.mark.parametrize("form", ["zip", "tar.gz", "tar.zst"])
+def test_what_has_repetitions_and_what_has_none(tmp_path: Path, form: ArchiveForm) -> None:
+    """Text becomes a fraction; base64 of what is random becomes three quarters, as its characters have six bits."""
+    random_lines = base64.encodebytes(random.Random(1).randbytes(200_000))  # noqa: S311  # what is in a mail
+    sizes = []
+    for name, data in (("text", b"the same line, time and again\n" * 9000), ("random", random_lines)):
+        folder = written(tmp_path / name, {"a.eml": data})
+        carried(FolderSource(str(folder)), ArchiveTarget(str(tmp_path / f"{name}.{form}"), form))
+        sizes.append((tmp_path / f"{name}.{form}").stat().st_size / len(data))
+    assert sizes[0] < 0.02
+    assert 0.74 < sizes[1] < 0.78
 
 
 @pytest.mark.parametrize("form", ARCHIVE_FORMS)

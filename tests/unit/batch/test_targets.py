@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -148,6 +149,22 @@ def test_a_file_that_is_removed_meanwhile_stays_removed(tmp_path: Path) -> None:
     assert not (folder / "000.eml").exists()
     with Journal(journal_beside(folder)) as journal:
         assert journal.reasons() == [("it was removed meanwhile", 1)]
+
+
+def test_a_new_mail_under_the_name_of_one_that_was_made(tmp_path: Path) -> None:
+    """In place, it is worked on; a copy of what was made, with its date, and what is gone, are left alone."""
+    folder = written(tmp_path / "in", MAILS)
+    target = FolderTarget(str(folder), in_place=True)
+    carried(FolderSource(str(folder)), target, _marked)
+    written(folder, {"000.eml": b"new letter"})
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(folder)
+    (tmp_path / "copy").rename(folder)
+    (folder / "003.eml").unlink()
+    tally = carried(FolderSource(str(folder)), target, _marked)
+    assert (tally.done, tally.skipped) == (1, 58)
+    assert (folder / "000.eml").read_bytes() == b"made of new letter"
+    assert carried(FolderSource(str(folder)), target, _marked).done == 0
 
 
 @pytest.mark.parametrize("state", ["made", "in its place", "changed", "removed"])
