@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -13,6 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import smime_session
 from cli.root import run
 from smime_session import (
+    DecryptionError,
+    MessageError,
+    NoMatchError,
     Password,
     PresharedKey,
     SmimeError,
@@ -27,7 +31,7 @@ from smime_session import (
     verify,
     verify_stream,
 )
-from tests.hostile.forge import WriteOnly
+from tests.hostile.forge import TEXT, WriteOnly
 from tests.vectors.hostile import envelopes, make, seeds
 from tests.vectors.hostile.vector import TOLD
 
@@ -135,6 +139,21 @@ def test_a_message_ends_as_it_must(name: str) -> None:
         assert str(streamed.value) == str(caught.value)
         assert not target.touched
         assert not any(text in str(caught.value).encode() for text in PLAINTEXTS)
+
+
+@pytest.mark.parametrize("operation", ["verify", "rewrap", "session-key", "inspect", "decrypt"])
+def test_every_octet_that_is_missing_or_altered(operation: str) -> None:
+    """Cut at every octet and with a bit flipped in each, an honest message gives out nothing that it did not hold."""
+    whole = octets("envelopes/honest.der")
+    for at in range(len(whole)):
+        target = WriteOnly()
+        with pytest.raises(MessageError):
+            STREAMS[operation](whole[:at], target)
+        assert not target.touched
+        altered = whole[:at] + bytes((whole[at] ^ 1 << at % 8,)) + whole[at + 1 :]
+        with suppress(MessageError, NoMatchError, DecryptionError):
+            STREAMS[operation](altered, target)
+            assert operation != "decrypt" or target.getvalue() == TEXT
 
 
 @pytest.mark.parametrize("name", [name for name in MESSAGES if MANIFEST[name]["decrypt"] == TOLD])

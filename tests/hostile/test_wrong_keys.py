@@ -15,6 +15,7 @@ from smime_session import (
     COMPAT,
     MODERN,
     DecryptionError,
+    OtherMessageError,
     Password,
     PresharedKey,
     SessionKey,
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
     Wrong = Iterator[tuple[bytes, Identity]]
     """Recipient infos that hold the key, each with an identity that cannot unwrap it and has to try."""
 
-MANY: Final = 2000  # wrong keys of each kind: the padding fits for eight of them
+MANY: Final = int(os.environ.get("SMIME_SESSION_WRONG_KEYS", "2000"))
+"""Wrong keys of each of ten kinds: the padding fits for eight of 2,000."""
 VECTOR: Final = bytes(16)
 LEGACY: Final = Policy(insecure_legacy=True)
 NEWCOMER: Final = PresharedKey(bytes(32), b"newcomer")
@@ -157,6 +159,23 @@ def test_no_wrong_key_opens(alice: Person, bob: Person, kind: str) -> None:
             for operation in _operations(message, identity):
                 with pytest.raises(DecryptionError):
                     operation()
+
+
+def test_no_other_key_of_a_message_passes_for_its_own(alice: Person) -> None:
+    """A bare session key has nothing that would prove it: one in 256 seems to open, and is reported as no proof."""
+    message = _message(recipient_info(alice))
+    seeming = 0
+    for _ in range(MANY):
+        with suppress(DecryptionError):
+            found = decrypt(message, [SessionKey(bytearray(os.urandom(32)))])
+            assert not found.authenticated
+            assert found.message != TEXT
+            seeming += 1
+    assert seeming < MANY // 64
+    saved = export_session_key(message, [alice.identity])
+    assert decrypt(message, [saved]).message == TEXT
+    with pytest.raises(OtherMessageError):
+        decrypt(Forgery(recipient_info(alice)).encoded, [saved])
 
 
 def test_a_wrong_key_without_a_certificate_is_never_passed_on(alice: Person, bob: Person) -> None:

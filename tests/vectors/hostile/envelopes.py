@@ -17,6 +17,7 @@ from smime_session.algorithms import (
     ENVELOPED_DATA,
     RSAES_OAEP_SHA256,
     RSAES_PKCS1_V1_5,
+    X25519,
     KeyTransport,
 )
 from smime_session.certificates.names import issuer_of
@@ -257,6 +258,18 @@ def _agreement() -> Iterator[Vector]:
         yield envelope(
             f"ecdh-wrapped-key-of-{size:02}-octets.der", forged(info(encrypted=bytes(size))), "MalformedError"
         )
+    low = {
+        "zero": bytes(32),
+        "one": b"\1" + bytes(31),
+        "of-order-8": bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+        "minus-one": b"\xec" + b"\xff" * 30 + b"\x7f",
+    }
+    other = seeds.alice_on_montgomery()
+    for label, point in low.items():
+        made = agreeing.sealed(
+            other, KEY, sender=other.key, point=point, encrypted=bytes(40), algorithm=X25519.agreement
+        )
+        yield envelope(f"x25519-point-{label}.der", forged(made.encoded), "MalformedError")
     yield envelope("ecdh-wrapped-key-wrong.der", forged(info(encrypted=bytes(40))), ONE_FAILURE)
 
 
@@ -342,6 +355,11 @@ def _secrets() -> Iterator[Vector]:
         error = "MalformedError" if label == "nothing" else "UnsupportedAlgorithmError"
         yield envelope(f"derived-key-for-{label}.der", message, error)
 
+    forbidden = asn1.encode(
+        asn1.SEQUENCE, asn1.object_identifier("1.2.840.113549.3.7"), asn1.encode(asn1.OCTET_STRING, bytes(8))
+    )
+    yield envelope("derived-key-for-triple-des.der", cbc(algorithm=derived, parameters=forbidden), "PolicyError")
+
 
 def _derivation(info: bytes) -> bytes:
     return asn1.parse(info).children()[1].encoded
@@ -365,6 +383,8 @@ def _structures() -> Iterator[Vector]:
     yield envelope("empty-recipient.der", forged(b"\x30\0"), "NoMatchError")
     yield envelope("recipient-twice.der", forged(HONEST * 2), TOLD)
     yield envelope("recipient-too-often.der", forged(HONEST * (MAX_TRIALS + 1)), "LimitError")
+    twice = b"\x02\x01\0" + asn1.encode(asn1.SET, HONEST)
+    yield broken("recipients-set-twice.der", forged(version=twice))
     yield envelope("version-missing.der", forged(version=b""), "MalformedError", inspect="MalformedError")
     yield envelope("cbc-honest.der", cbc(), TOLD)
     yield envelope("cbc-bad-padding.der", cbc(ciphertext=bytes(48)), ONE_FAILURE)

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -122,6 +123,13 @@ def alice_on_curve() -> agreeing.Person:
 
 
 @cache
+def alice_on_montgomery() -> agreeing.Person:
+    """Return Alice with an X25519 key."""
+    key = X25519PrivateKey.from_private_bytes(octets("alice X25519", 32))
+    return agreeing.Person(key, certificate(key.public_key(), "Alice X25519", usage=("key_agreement",)))
+
+
+@cache
 def alice_after_quantum() -> encapsulating.Person:
     """Return Alice with an ML-KEM key."""
     made = certificate(kem_key().public_key(), "Alice KEM", usage=("key_encipherment",))
@@ -133,6 +141,7 @@ def key_file() -> bytes:
     pairs = (
         (rsa_key(), alice()),
         (ec_key(), alice_on_curve().certificate),
+        (alice_on_montgomery().key, alice_on_montgomery().certificate),
         (kem_key(), alice_after_quantum().certificate),
     )
     parts = []
