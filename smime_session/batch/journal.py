@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, cast
 
 from smime_session import BatchError
+from smime_session.batch.storing import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -115,6 +116,7 @@ class Journal:
                 time.sleep(_PAUSE)
                 continue
             if _is_there(self.folder / "lock", lock):
+                sync(self.folder.parent)
                 return lock
             os.close(lock)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from smime_session import BatchError
 from smime_session.batch.items import Item, Mailbox
-from smime_session.batch.storing import Staged, moved, naming_target, seen, staged_path, sync
+from smime_session.batch.storing import Staged, folders_of, moved, naming_target, seen, staged_path, sync
 from smime_session.batch.targets import CHANGED, PRIVATE, REMOVED, Committed
 
 if TYPE_CHECKING:
@@ -213,9 +213,11 @@ class MaildirTarget:
         del number
         with naming_target(self.path):
             done = [self._replace(entry) for entry in entries] if self.in_place else entries
-            for folder in {os.path.dirname(entry.origin if self.in_place else entry.place) for entry in done}:  # noqa: PTH120  # of many
+            files = [entry.origin if self.in_place else entry.place for entry in done if entry.state != "failed"]
+            for folder in {os.path.dirname(file) for file in files}:  # noqa: PTH120  # of many
                 for part in ("tmp", *_PARTS):  # of a subfolder, of which one part was made
                     Path(self.path, folder).with_name(part).mkdir(exist_ok=True)
+            for folder in folders_of(files):
                 sync(f"{self.path}/{folder}")
         return Committed(done, {})
 

@@ -19,6 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from smime_session.batch import worker
+from smime_session.batch.items import Data
 from smime_session.batch.journal import Entry
 from smime_session.batch.storing import Task
 from smime_session.batch.targets import Replacing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from smime_session.batch.worker import Preparation, Work
 
 MOST_AT_ONCE: Final = 512  # messages that a worker is given at once
+_MOST_HELD: Final = 8 << 20  # bytes of messages that travel with their bodies, for a portion
 _FIRST: Final = 16  # messages that it is given at first, so that a short run is divided well too
 _AHEAD: Final = 3  # portions under way for each worker
 _TRIES: Final = 3  # times that a portion whose worker died is given out before it is divided
@@ -147,7 +149,7 @@ def _portions(
     """Yield the messages that are to be worked on, in portions that grow."""
     number = journal.next_number()
     size = _FIRST
-    while batch := list(islice(items, size)):
+    while batch := list(_taken(items, size)):
         known = _known(batch, target, journal)
         wanted = [item for item in batch if item.name not in known or (retry_failed and known[item.name] == "failed")]
         tally.skipped += len(batch) - len(wanted)
@@ -155,6 +157,17 @@ def _portions(
             yield tuple(map(Task, range(number, number + len(wanted)), wanted))
             number += len(wanted)
             size = min(2 * size, MOST_AT_ONCE)
+
+
+def _taken(items: Iterator[Item], most: int) -> Iterator[Item]:
+    """Yield so many items at most, and fewer of those that have their bytes with them."""
+    held = 0
+    for item in islice(items, most):
+        yield item
+        if isinstance(item.content, Data):
+            held += len(item.content.data)
+            if held > _MOST_HELD:
+                return
 
 
 def _known(items: Sequence[Item], target: Target, journal: Journal) -> dict[str, State]:

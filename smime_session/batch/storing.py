@@ -262,6 +262,17 @@ def _syncfs() -> ctypes._NamedFuncPointer | None:
     return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
 
+def folders_of(places: Iterable[str]) -> set[str]:
+    """Return the folders that relative paths lead through, the one that they begin in as an empty string."""
+    found = {""}
+    for place in places:
+        folder = place.rpartition("/")[0]
+        while folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
 def sync(path: str | os.PathLike[str]) -> None:
     """See to it that a file, or the names in a folder, are on disk.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from smime_session import BatchError
-from smime_session.batch.storing import Staged, left_as, naming_target, seen, staged_path, sync
+from smime_session.batch.storing import Staged, folders_of, left_as, naming_target, seen, staged_path, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -177,6 +177,7 @@ class FolderTarget:
             if not resumed and not self.in_place and not self.shard and next(others, None):
                 raise BatchError(f"the folder {self.path} is not empty, and no run on it is known")
             Path(self._staging).mkdir(exist_ok=True)
+            sync(Path(os.path.realpath(self.path)).parent)
 
     def writer(self) -> Writer:
         """Return what workers write to."""
@@ -214,7 +215,7 @@ class FolderTarget:
         del number
         with naming_target(self.path):
             done = [self._replace(entry) for entry in entries] if self.in_place else entries
-            for folder in {os.path.dirname(entry.place) for entry in done if entry.state != "failed"}:  # noqa: PTH120  # of many
+            for folder in folders_of(entry.place for entry in done if entry.state != "failed"):
                 sync(f"{self.path}/{folder}")
         return Committed(done, {})
 

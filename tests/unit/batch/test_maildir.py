@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -228,3 +229,19 @@ def test_a_maildir_with_messages_is_no_new_target(tmp_path: Path) -> None:
     (tmp_path / "empty").rename(tmp_path / "away")
     with pytest.raises(BatchError, match="is gone, and"):
         carried(FolderSource(str(folder)), MaildirTarget(str(tmp_path / "empty")))
+
+
+def test_a_subfolder_is_removed_meanwhile(tmp_path: Path) -> None:
+    """In place, its messages fail, with their reason; those of other folders are made."""
+    path = _maildir(tmp_path / "in")
+
+    def work(item: Item, source: BinaryIO, target: BinaryIO) -> None:
+        _marked(item, source, target)
+        if item.name.startswith("Archive/"):
+            shutil.rmtree(path / ".Archive")
+
+    tally = carried(MaildirSource(str(path)), MaildirTarget(str(path), in_place=True), work)
+    assert (tally.done, tally.failed) == (4, 1)
+    assert not (path / ".Archive").exists()
+    with Journal(journal_beside(path)) as journal:
+        assert journal.reasons() == [("it was removed meanwhile", 1)]
