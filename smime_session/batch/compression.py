@@ -85,7 +85,7 @@ class Forward:
                 raise
             raise MessageError(f"it is damaged: {error}") from None  # as bzip2 tells it
         except Exception as error:
-            if type(error).__module__.partition(".")[0] != "zstandard":  # which is loaded only where it is needed
+            if type(error).__name__ != "ZstdError":  # of a package that is loaded only where it is needed
                 raise
             raise MessageError(f"it is damaged: {error}") from None
         self._position += len(data)
