@@ -156,7 +156,13 @@ class EncryptWork:
             target.write(smime_session.encrypt(data, recipients, profile=self.profile, **self.treatment))
             return
         smime_session.encrypt_stream(
-            stream, target, recipients, profile=self.profile, form="mail", transactional=True, **self.treatment
+            stream,
+            target,
+            recipients,
+            profile=self.profile,
+            form="mail",
+            transactional=target.seekable(),
+            **self.treatment,
         )
 
 
@@ -183,7 +189,7 @@ class DecryptWork:
             target.write(found.message)
             return
         smime_session.decrypt_stream(
-            stream, target, self.identities, policy=self.policy, trust=self.trust, transactional=True
+            stream, target, self.identities, policy=self.policy, trust=self.trust, transactional=target.seekable()
         )
 
 
@@ -206,7 +212,7 @@ class RewrapWork:
         if data is not None:
             target.write(smime_session.rewrap(data, self.identities, **self.choices))
             return
-        smime_session.rewrap_stream(stream, target, self.identities, transactional=True, **self.choices)
+        smime_session.rewrap_stream(stream, target, self.identities, transactional=target.seekable(), **self.choices)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def naming_target(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 class Measured(io.RawIOBase):
-    """A stream that knows how much was written to it, and the SHA-256 of that. It can be begun anew, and no more.
+    """A stream that knows how much was written to it, and the SHA-256 of that. It can be begun anew if the stream can.
 
     Args:
         stream: what it is written to, from its start.
@@ -106,8 +106,8 @@ class Measured(io.RawIOBase):
         return len(octets)
 
     def seekable(self) -> bool:
-        """Say that it can be begun anew."""
-        return True
+        """Tell whether it can be begun anew."""
+        return self._stream.seekable()
 
     def tell(self) -> int:
         """Return how much was written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import re
@@ -9,14 +10,26 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import pytest
 from click.testing import CliRunner
 
 from cli.root import run
-from smime_session import decrypt, load_identities
-from smime_session.batch import FolderSource, MaildirSource, MboxSource, ZipSource, journal_beside
+from cli.works import DecryptWork, EncryptWork, RewrapWork
+from smime_session import (
+    COMPAT,
+    MODERN,
+    Policy,
+    decrypt,
+    encrypt,
+    load_certificates,
+    load_identities,
+    recipient_for,
+)
+from smime_session.batch import FolderSource, Item, MaildirSource, MboxSource, ZipSource, journal_beside
+from smime_session.batch.items import Data
+from smime_session.batch.storing import Measured
 from tests.support.batching import contents, written
 from tests.support.killing import ROOT, command
 
@@ -24,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from smime_session.batch import Source
+    from smime_session.batch import Source, Work
 
 MAIL: Final = "From: alice@example.org\nTo: bob@example.org\nSubject: Number {0}\n\nThis is letter {0}.\n"
 FORMS: Final = ["folder", "maildir", "mbox", "zip"]
@@ -294,3 +307,41 @@ def test_two_runs_on_one_target(provide: Callable[..., Path], form: str) -> None
     assert b"another run is at work on this target" in second.stderr
     assert first.returncode == 0, said
     assert _opened(target, form, here / "bob.key") == _bodies(mails.values())
+
+
+@pytest.mark.parametrize("work", ["encrypt", "decrypt", "rewrap", "reseal"])
+def test_a_large_mail_goes_to_a_target_that_cannot_seek(provide: Callable[..., Path], work: str) -> None:
+    """As an upload to a store: what is written is whole, and written once."""
+    here = provide("bob.pem", "bob.key", "carol.pem")
+    certificates, identities = (
+        load_certificates((here / "bob.pem").read_bytes()),
+        load_identities((here / "bob.key").read_bytes()),
+    )
+    mail = MAIL.format("1").encode() + b"filling\n" * 700_000
+    sealed = encrypt(mail, certificates, profile=COMPAT)
+    works: dict[str, Work] = {
+        "encrypt": EncryptWork(COMPAT, [recipient_for(each) for each in certificates], None, {}),
+        "decrypt": DecryptWork(identities, Policy(), None),
+        "rewrap": RewrapWork(identities, {"add": load_certificates((here / "carol.pem").read_bytes())}),
+        "reseal": RewrapWork(identities, {"add": certificates, "reseal": True, "profile": MODERN}),
+    }
+    item = Item("1.eml", "1.eml", Data(b""))
+    made = _Upload()
+    target = Measured(cast("BinaryIO", made), "store")
+    works[work](item, io.BytesIO(mail if work == "encrypt" else sealed), cast("BinaryIO", target))
+    written_octets = b"".join(made.pieces)
+    opened = written_octets if work == "decrypt" else decrypt(written_octets, identities).message
+    assert _bodies([opened]) == _bodies([mail])
+
+
+class _Upload(io.RawIOBase):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self.pieces.append(bytes(cast("bytes", data)))
+        return len(self.pieces[-1])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import stat
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import pytest
 
@@ -27,7 +28,7 @@ from smime_session.batch import (
     ZipSource,
     journal_beside,
 )
-from smime_session.batch.storing import seen, staged_path
+from smime_session.batch.storing import Measured, seen, staged_path
 from tests.support.batching import carried, contents, copied, written
 
 if TYPE_CHECKING:
@@ -224,3 +225,14 @@ def test_a_link_in_the_staging_folder_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(BatchError, match=r"Too many levels of symbolic links"):
         carried(FolderSource(str(folder)), target)
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_target_that_cannot_be_begun_anew() -> None:
+    """Work is told, so that it takes another way."""
+
+    class Upload(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+    assert not Measured(cast("BinaryIO", Upload()), "store").seekable()
+    assert Measured(io.BytesIO(), "file").seekable()
