@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import os
+import stat
 import sys
 import time
 import zipfile
@@ -162,6 +163,9 @@ class Batch(NamedTuple):
             return "paths"
         if os.path.isdir(self.source):  # noqa: PTH112  # as elsewhere here
             return "maildir" if is_maildir(self.source) else "folder"
+        nothing = f"{self.source} is no folder, Maildir, mbox, zip or tar"
+        if not stat.S_ISREG(os.stat(self.source).st_mode):  # noqa: PTH116  # as above; a device may never end
+            raise MisuseError(nothing)
         with Path(self.source).open("rb") as file:
             start = file.read(5)
         if not start or start == b"From ":
@@ -170,7 +174,7 @@ class Batch(NamedTuple):
             return "zip"
         if is_tar(self.source):
             return "tar"
-        raise MisuseError(f"{self.source} is no folder, Maildir, mbox, zip or tar")
+        raise MisuseError(nothing)
 
     def _target(self, permissions: int, suffix: str) -> Target:
         """Return where what is made goes.

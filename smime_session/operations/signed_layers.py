@@ -122,6 +122,7 @@ def layers_of(
     start = Lookahead(replay.read_block)
     inner = _Inner(checks, depth, fields, prefix)
     if not begins_like_mail(start.peek(_SHOWN)):
+        SignedReader(_opened(start).next_block)  # what is none is refused before all of it is read
         return [inner.bare(replay)], []
     parts = find_parts(start)
     signed, unsigned = signed_parts(parts)
@@ -182,14 +183,14 @@ class _Inner:
 
     def bare(self, replay: Replay) -> Layer:
         """Read a CMS object that no mail is around."""
-        return self.read(lambda: _opened(replay).next_block, replay, f"{self._prefix}0", self._fields)
+        return self.read(lambda: _opened(replay.read_block).next_block, replay, f"{self._prefix}0", self._fields)
 
     def whole(self, replay: Replay, part: Part) -> Layer:
         """Read a mail whose body is a CMS object, in whatever form."""
         last: list[Incoming] = []
 
         def again() -> NextBlock:
-            last[:] = [_opened(replay)]
+            last[:] = [_opened(replay.read_block)]
             return last[0].next_block
 
         layer = self.read(again, replay, self._prefix + part.number, self._fields or part.fields)
@@ -336,14 +337,14 @@ class _Hashed:
         return {name: digest.finalize() for name, digest in self._digests.items()}
 
 
-def _opened(replay: Replay) -> Incoming:
+def _opened(next_block: NextBlock) -> Incoming:
     """Return the CMS object that a message is.
 
     Raises:
         NotSignedError: it is something else.
     """
     try:
-        return open_message(replay.read_block)
+        return open_message(next_block)
     except NotEnvelopeError as error:
         raise NotSignedError(error.found.replace("that is not encrypted", "without a signature")) from error
 

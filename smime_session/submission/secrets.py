@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol, cast
 
 from smime_session import SubmissionError
 
@@ -89,17 +91,41 @@ class FromCommand:
         """
         what = f"the command {self.arguments[0] if self.arguments else ''}"
         try:
-            done = subprocess.run(  # noqa: S603  # the caller's own program
-                self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, timeout=_PATIENCE
-            )
+            data, status = _written(self.arguments)
         except subprocess.TimeoutExpired:
             raise SubmissionError(f"{what} took longer than {_PATIENCE:.0f} seconds") from None
         except (OSError, ValueError, IndexError) as error:
             reason = error.strerror if isinstance(error, OSError) else "its arguments are not usable"
             raise SubmissionError(f"{what}: {reason}") from None
-        if done.returncode:
-            raise SubmissionError(f"{what} ended with status {done.returncode}")
-        return _text(done.stdout, f"the output of {what}")
+        if status and len(data) <= MAX_SECRET_SIZE:
+            raise SubmissionError(f"{what} ended with status {status}")
+        return _text(data, f"the output of {what}")
+
+
+def _written(arguments: tuple[str, ...]) -> tuple[bytes, int]:
+    """Run a program; return what it writes, as far as a secret can go, and its exit status.
+
+    Raises:
+        OSError: it cannot be run.
+        subprocess.TimeoutExpired: it does not end.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: S603  # the caller's own program
+        descriptor = cast("BinaryIO", process.stdout).fileno()
+        data = b""
+        try:
+            while len(data) <= MAX_SECRET_SIZE:
+                remaining = max(0.0, deadline - time.monotonic())
+                if not select.select([descriptor], [], [], remaining)[0]:
+                    raise subprocess.TimeoutExpired(arguments, _PATIENCE)
+                piece = os.read(descriptor, MAX_SECRET_SIZE)
+                if not piece:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                    break
+                data += piece
+        finally:
+            process.kill()  # which does nothing to one that has ended
+    return data, process.returncode
 
 
 def _text(data: bytes, what: str) -> str:

@@ -336,6 +336,28 @@ def test_streams(kind: type[io.BytesIO], *, opaque: bool) -> None:
     assert not verify_stream(kind(mail), trust=trusting()).released
 
 
+@pytest.mark.parametrize("start", [b"", b"\x30\x80", b"\x30\x80\x06\x03\x2a\x03\x04"])
+def test_what_is_not_signed_is_not_read_to_its_end(start: bytes) -> None:
+    """Noise is refused by its beginning, though it goes on for ever."""
+
+    class Endless(io.RawIOBase):
+        served = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def read(self, size: int = -1) -> bytes:
+            assert size > 0
+            octets = (start if not self.served else b"").ljust(size, b"\0")
+            self.served += size
+            return octets
+
+    source = Endless()
+    with pytest.raises(MessageError):
+        verify_stream(source)  # type: ignore[arg-type]  # it has what is needed of a binary file
+    assert source.served < 4 << 20
+
+
 def test_message_objects_are_verified(recwarn: pytest.WarningsRecorder) -> None:
     """A message object gives one back, of what was signed."""
     from email import message_from_bytes, policy  # what this test alone is about

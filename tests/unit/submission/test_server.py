@@ -96,12 +96,22 @@ def test_secrets_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (FromFile(tmp_path / "large"), "is longer than 16,384 bytes"),
         (FromVariable("MAIL_PASSWORD"), "the environment variable MAIL_PASSWORD is not set"),
         (FromCommand((sys.executable, "-c", "print('hush'); exit(3)")), "ended with status 3"),
+        (FromCommand(("yes", "hush")), "is longer than 16,384 bytes"),
         (FromCommand((str(tmp_path / "none"),)), "No such file"),
         (FromCommand(()), "its arguments are not usable"),
     ):
         with pytest.raises(SubmissionError, match=words) as caught:
             source.read()
         assert "hush" not in str(caught.value)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("script", ["sleep 8", "echo hush; exec >&-; exec sleep 8", "sleep 8 & echo hush"])
+def test_a_command_that_does_not_end(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """It is waited for as long as a token may take, whatever it and its own children hold open."""
+    monkeypatch.setattr("smime_session.submission.secrets._PATIENCE", 0.3)
+    with pytest.raises(SubmissionError, match="took longer than"):
+        FromCommand(("sh", "-c", script)).read()
 
 
 def test_reports_that_exclude_each_other() -> None:
