@@ -225,7 +225,9 @@ def test_commands_end_as_they_must(here: Path, name: str) -> None:
         arguments = COMMANDS[operation]
         status, out, error = command(*arguments, stdin=data)
         assert status == (0 if expected == TOLD else 1), (operation, error)
+        assert not set(error) & {"\x1b", "\0", "\r"}
         if operation == "inspect":
+            assert not set(out) & set(b"\x1b\0\r")
             continue
         if expected != TOLD:
             assert not any(text in out + error.encode() for text in PLAINTEXTS)

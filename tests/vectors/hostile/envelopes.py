@@ -337,6 +337,18 @@ def _secrets() -> Iterator[Vector]:
         yield envelope(f"password-key-of-{size:03}-octets.der", forged(info(size)), "MalformedError")
     derivation = asn1.encode(0xA0, asn1.parse(_derivation(info())).contents)
     yield envelope("password-derivation-absent.der", forged(_resized(info(), derivation)), "MalformedError")
+    for size in (0, 1025):
+        salted = info(derivation=Pbkdf2(bytes(size), 1000, "SHA-256"))
+        yield envelope(
+            f"password-salt-of-{size:04}-octets.der", forged(salted), ONE_FAILURE if size == 0 else "MalformedError"
+        )
+    for size in (0, 15, 17):
+        yield envelope(f"password-vector-of-{size:02}-octets.der", forged(info(vector=bytes(size))), "MalformedError")
+    own = asn1.encode(asn1.OCTET_STRING, b"hostile")
+    names = {"line-breaks": b"a\r\nBcc: eve@example.org\0\x1b[2J", "nothing": b"", "5000-octets": bytes(5000)}
+    for label, name in names.items():
+        other = _exchanged(SHARED_INFO, own, asn1.encode(asn1.OCTET_STRING, name))
+        yield envelope(f"shared-key-named-{label}.der", forged(other), "NoMatchError")
     for exponent in (31, 63):
         yield envelope(f"password-iterations-2-{exponent}.der", forged(info(iterations=1 << exponent)), "LimitError")
     for size in (0, 7, 39):

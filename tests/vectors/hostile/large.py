@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cli.root import run
@@ -29,7 +30,7 @@ from smime_session import Signer
 from smime_session.cms import asn1
 from smime_session.cms.compressed import compressed_data
 from smime_session.keys.software import private_key
-from tests.hostile.forge import TEXT, Forgery
+from tests.hostile.forge import KEY, TEXT, Forgery
 from tests.support.layers import multipart, part_of
 from tests.support.signing import opaque_mail, signed_object, signer_info
 from tests.vectors.hostile import containers, credentials, seeds
@@ -48,6 +49,11 @@ CHANGING: Final = (
     "session-key -i alice.key {} -o out",
 )
 MESSAGE: Final = (*READING, *CHANGING)
+WRITING: Final = (
+    "encrypt -r alice.pem {} -o out",
+    "sign -i alice.key {} -o out",
+    "send --smtp 127.0.0.1:1 --security plaintext --attempts 1 -r alice.pem {}",
+)
 BATCH: Final = ("batch decrypt -i alice.key {} out.d", "batch inspect {} out.i", "batch verify {} out.v")
 
 
@@ -66,13 +72,12 @@ class Large(NamedTuple):
 
 
 def _mails() -> Iterator[tuple[str, Large]]:
-    writing = ("encrypt -r alice.pem {} -o out", "sign -i alice.key {} -o out")
     start = b"From: a@example.org\r\nSubject: "
     yield (
         "header-line-of-100-mb.eml",
-        Large(lambda: _around(start, b"x" * MEGABYTE, 100, b"\r\n\r\nx\r\n"), (*MESSAGE, *writing)),
+        Large(lambda: _around(start, b"x" * MEGABYTE, 100, b"\r\n\r\nx\r\n"), (*MESSAGE, *WRITING)),
     )
-    yield "header-of-100-mb.eml", Large(lambda: _around(b"", b"X: y\r\n" * 100_000, 160), (*MESSAGE, *writing))
+    yield "header-of-100-mb.eml", Large(lambda: _around(b"", b"X: y\r\n" * 100_000, 160), (*MESSAGE, *WRITING))
     yield "parts-100000.eml", Large(lambda: _around(MIXED, (b"--b\r\n" + OTHER) * 1000, 100))
     yield "lines-like-boundaries-14-mb.eml", Large(lambda: _around(MIXED + b"--b\r\n\r\n", b"--\n" * 349_525, 14))
     types = b"Content-Type: multipart/x; " + b"(((" * 3000 + b"\r\n\r\nx\r\n"
@@ -149,6 +154,7 @@ def _tar_bomb() -> Iterator[bytes]:
 def _envelopes() -> Iterator[tuple[str, Large]]:
     accepted = ("decrypt", "inspect", "rewrap", "session-key")
     yield "segments-million.der", Large(_segments, accepted=accepted)
+    yield "segments-million-empty.der", Large(_nothing, accepted=accepted)
     start = b"\x30\x80" + asn1.object_identifier("1.2.840.113549.1.9.16.1.23") + b"\xa0\x80\x30\x80\x02\x01\0\x31\x80"
     yield "nested-100000.der", Large(lambda: (start, b"\x31\x80" * 100_000, bytes(200_000)))
     strings = b"\x24\x80" * 100_000 + bytes(200_000)
@@ -162,9 +168,15 @@ def _envelopes() -> Iterator[tuple[str, Large]]:
 
 
 def _segments() -> Iterator[bytes]:
-    ciphertext = Forgery(HONEST).ciphertext
-    pieces = b"".join(b"\x04\x01" + bytes((each,)) for each in ciphertext)
-    yield forged(ciphertext=b"\x04\x00" * (1_000_000 - len(ciphertext)) + pieces, sealed_tag=0xA0)
+    sealed = AESGCM(KEY).encrypt(bytes(range(12)), TEXT.ljust(1_000_000), None)
+    pieces = b"".join(b"\x04\x01" + bytes((each,)) for each in sealed[:-16])
+    tag = asn1.encode(asn1.OCTET_STRING, sealed[-16:])
+    yield forged(ciphertext=pieces, sealed_tag=0xA0, trailer=tag)
+
+
+def _nothing() -> Iterator[bytes]:
+    honest = asn1.encode(asn1.OCTET_STRING, Forgery(HONEST).ciphertext)
+    yield forged(ciphertext=b"\x04\x00" * 1_000_000 + honest, sealed_tag=0xA0)
 
 
 def _signed() -> Iterator[tuple[str, Large]]:
@@ -204,7 +216,7 @@ def _credentials() -> Iterator[tuple[str, Large]]:
     yield "begin-lines-of-100-mb", Large(lambda: _around(b"", lines, 100), FILES)
     yield "begin-lines-of-10-mb", Large(lambda: _around(b"", lines, 10), FILES)
     yield "text-of-60-mb", Large(lambda: _around(b"", b"text\n" * 200_000, 60), FILES)
-    yield "/dev/zero", Large(tuple, FILES)
+    yield "/dev/zero", Large(tuple, (*FILES, *MESSAGE, *WRITING, BATCH[0]))
     cell = b"x" * (10 * MEGABYTE)
     yield "cell-of-10-mb.csv", Large(lambda: (b"good.eml,", cell, b"@example.org\n"), FILES[-1:])
     yield "line-of-10-mb.csv", Large(lambda: (b"good.eml", b",a" * (5 * MEGABYTE), b"\n"), FILES[-1:])
