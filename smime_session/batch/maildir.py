@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections import Counter
 from contextlib import suppress
@@ -16,10 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from smime_session import BatchError
+from smime_session import BatchError, MessageError
 from smime_session.batch.items import Item, Mailbox
-from smime_session.batch.storing import Staged, folders_of, moved, naming_target, seen, staged_path, sync
-from smime_session.batch.targets import CHANGED, PRIVATE, REMOVED, Committed
+from smime_session.batch.storing import Staged, folders_of, kept_rights, moved, naming_target, seen, staged_path, sync
+from smime_session.batch.targets import CHANGED, NOT_OURS, PRIVATE, REMOVED, Committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _PARTS: Final = ("new", "cur")  # in this order: a message that moves meanwhile is seen, perhaps twice
 _SIZES: Final = re.compile(r",[SW]=\d+")  # what some servers tell of a file in its name
 _OURS: Final = re.compile(r"-smime\d+(?:\.\d+)?$")
-_TRIES: Final = 10  # times that a server may rename a file while it is replaced
+_TRIES: Final = 10  # times that a server may rename a file while it is opened or replaced
 
 
 def _staging(root: str) -> str:
@@ -60,13 +59,19 @@ class MaildirContent(NamedTuple):
     file: str
 
     def open(self) -> BinaryIO:
-        """Open it, whatever it is called by now."""
-        try:
-            return Path(self.root, self.file).open("rb")
-        except FileNotFoundError:
-            if (found := _found(self.root, self.file)) is None:
-                raise
-            return Path(self.root, found).open("rb")
+        """Open it, whatever it is called by now.
+
+        Raises:
+            MessageError: it was removed, or moved to another folder.
+        """
+        file: str | None = self.file
+        for _ in range(_TRIES):
+            if file is None:
+                break
+            with suppress(FileNotFoundError):
+                return Path(self.root, file).open("rb")
+            file = _found(self.root, self.file)
+        raise MessageError(REMOVED)
 
 
 def _found(root: str, file: str) -> str | None:
@@ -241,8 +246,13 @@ class MaildirTarget:
             flags = old.partition(":2,")
             new = f"{folder}/{unique}{flags[1]}{flags[2]}"
             if made is None:
-                with suppress(FileNotFoundError):
-                    shutil.copymode(f"{self.path}/{old}", staged)
+                try:
+                    status = Path(self.path, old).stat()
+                except FileNotFoundError:  # it has another name now
+                    continue
+                if not kept_rights(staged, status):
+                    Path(staged).unlink()
+                    return entry._replace(state="failed", place="", reason=NOT_OURS)
                 moved(staged, f"{self.path}/{new}")
             elif made != new:
                 moved(f"{self.path}/{made}", f"{self.path}/{new}")

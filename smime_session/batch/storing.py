@@ -7,6 +7,7 @@ import errno
 import hashlib
 import io
 import os
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol, cast
@@ -212,6 +213,25 @@ def _check_name(path: str) -> None:
 def seen(status: os.stat_result) -> str:
     """Return what tells a file from one that was changed, or that took its place."""
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+
+
+def kept_rights(path: str, status: os.stat_result) -> bool:
+    """Give a new file the owner, the group and the permissions of the one whose place it is to take.
+
+    A group that this process cannot give is left as it is.
+
+    Returns:
+        Whether it has them; not if the owner is another, and this process cannot give files away.
+    """
+    new = os.stat(path)  # noqa: PTH116  # pathlib takes longer than the system
+    if (new.st_uid, new.st_gid) != (status.st_uid, status.st_gid):
+        try:
+            os.chown(path, status.st_uid, status.st_gid)
+        except PermissionError:
+            if new.st_uid != status.st_uid:
+                return False
+    os.chmod(path, stat.S_IMODE(status.st_mode))  # noqa: PTH101
+    return True
 
 
 def left_as(status: os.stat_result) -> str:

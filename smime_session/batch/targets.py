@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from smime_session import BatchError
-from smime_session.batch.storing import Staged, folders_of, left_as, naming_target, seen, staged_path, sync
+from smime_session.batch.storing import Staged, folders_of, kept_rights, left_as, naming_target, seen, staged_path, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 SHARED: Final = 0o666
 PRIVATE: Final = 0o600
 CHANGED: Final = "it was changed while it was read"
+NOT_OURS: Final = "its owner is another user, to whom this one cannot give files"
 REMOVED: Final = "it was removed meanwhile"
 STAGING: Final = ".smime-session"
 """The folder in a target where files are before they are complete; it is gone when a run has ended."""
@@ -201,12 +201,14 @@ class FolderTarget:
         except FileNotFoundError:
             reason = REMOVED
         else:
-            if seen(status) == entry.seen:
-                os.chmod(old, stat.S_IMODE(status.st_mode))  # noqa: PTH101
+            if seen(status) != entry.seen:
+                reason = CHANGED
+            elif not kept_rights(old, status):
+                reason = NOT_OURS
+            else:
                 entry = entry._replace(seen=left_as(os.stat(old)))  # noqa: PTH116
                 os.replace(old, new)  # noqa: PTH105
                 return entry
-            reason = CHANGED
         Path(old).unlink()
         return entry._replace(state="failed", place="", reason=reason)
 

@@ -295,7 +295,7 @@ def test_two_runs_on_one_target(provide: Callable[..., Path], form: str) -> None
     target = here / "out"
     arguments = command("batch", "encrypt", "-r", here / "bob.pem", "--target-form", form, here / "in", target)
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, cwd=ROOT) as first:
-        while not (journal_beside(target) / "lock").exists():
+        while not (journal_beside(target) / "journal.sqlite").exists():  # made once it has the lock
             assert first.poll() is None
             time.sleep(0.001)
         os.kill(first.pid, signal.SIGSTOP)  # it stops in the middle, however fast the machine is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import stat
 from hashlib import sha256
@@ -28,7 +29,7 @@ from smime_session.batch import (
     ZipSource,
     journal_beside,
 )
-from smime_session.batch.storing import Measured, seen, staged_path
+from smime_session.batch.storing import Measured, kept_rights, seen, staged_path
 from tests.support.batching import carried, contents, copied, written
 
 if TYPE_CHECKING:
@@ -236,3 +237,45 @@ def test_a_target_that_cannot_be_begun_anew() -> None:
 
     assert not Measured(cast("BinaryIO", Upload()), "store").seekable()
     assert Measured(io.BytesIO(), "file").seekable()
+
+
+_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
+
+
+@_root
+@pytest.mark.parametrize("can_give", [True, False])
+@pytest.mark.parametrize("form", ["folder", "maildir"])
+def test_in_place_the_owner_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, *, can_give: bool
+) -> None:
+    """A server could not read its mail if root became the owner; where the owner cannot stay, the mail does."""
+    path = tmp_path / "in"
+    for part in ("cur", "new"):
+        (path / part).mkdir(parents=True)
+    written(path, {"cur/1.eml": b"letter"})
+    os.chown(path / "cur/1.eml", 65534, 65534)
+    if not can_give:
+        monkeypatch.setattr(os, "chown", _refuse)
+    source = FolderSource(str(path / "cur")) if form == "folder" else MaildirSource(str(path))
+    target = FolderTarget(source.path, in_place=True) if form == "folder" else MaildirTarget(str(path), in_place=True)
+    tally = carried(source, target, _marked)
+    (file,) = (path / "cur").iterdir()
+    assert (file.stat().st_uid, file.stat().st_gid) == (65534, 65534)
+    assert (tally.done, tally.failed) == (can_give, not can_give)
+    assert file.read_bytes() == (b"made of letter" if can_give else b"letter")
+
+
+def test_a_group_that_cannot_be_given_is_no_reason_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions are kept."""
+    file = tmp_path / "file"
+    file.touch(0o600)
+    monkeypatch.setattr(os, "chown", _refuse)
+    fields = list(file.stat())
+    fields[stat.ST_GID] += 1
+    fields[stat.ST_MODE] = stat.S_IFREG | 0o640
+    assert kept_rights(str(file), os.stat_result(fields))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def _refuse(*_arguments: object) -> None:
+    raise PermissionError
