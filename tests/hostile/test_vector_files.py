@@ -160,6 +160,10 @@ def test_saved_session_keys(here: Path, name: str) -> None:
     assert not (here / "out").exists()
 
 
+READ_BY_ALL: Final = ("link.zip", "gigabytes.zip", "lies.zip", "fifo.tar", "00700.tar", "terabyte.tar", ".mbox")
+"""What ``batch verify`` and ``batch inspect`` read too: a source is the same to each."""
+
+
 def _left(folder: Path) -> dict[str, bytes]:
     """Return every file that a run left, but the journal's."""
     return {
@@ -186,6 +190,8 @@ def test_archives_and_mailboxes(here: Path, name: str) -> None:
     if expected != "good" and not name.endswith(".mbox"):
         assert not opened
     assert _left(here).keys() - before.keys() - {f"out/{each}" for each in _left(here / "out")} <= _journals(here)
+    if not name.endswith(READ_BY_ALL):
+        return
     for command_name in ("verify", "inspect"):
         status, out, error = command("batch", command_name, source, f"{command_name}.out")
         assert status == 2 if expected == "UsageError" else status in (0, 1)

@@ -210,6 +210,10 @@ COMMANDS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+WRITTEN_IN_VAIN: Final = {"rewrap", "session-key"}
+"""What ends as ``decrypt`` does where that fails: tried with one kind of input and output alone."""
+
+
 def command(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """Run the command; return its status, standard output and standard error."""
     with CliRunner().isolation(stdin) as streams:
@@ -219,11 +223,11 @@ def command(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_commands_end_as_they_must(here: Path, name: str) -> None:
-    """With a file and with pipes: the status tells, and nothing appears of what was refused."""
+    """From a file to standard output and from a pipe to a file: the status tells, and nothing appears otherwise."""
     data = octets(name)
     for operation, expected in MANIFEST[name].items():
         arguments = COMMANDS[operation]
-        status, out, error = command(*arguments, stdin=data)
+        status, out, error = command(*arguments, str(make.HERE / name))
         assert status == (0 if expected == TOLD else 1), (operation, error)
         assert not set(error) & {"\x1b", "\0", "\r"}
         if operation == "inspect":
@@ -232,7 +236,9 @@ def test_commands_end_as_they_must(here: Path, name: str) -> None:
         if expected != TOLD:
             assert not any(text in out + error.encode() for text in PLAINTEXTS)
             assert expected == REFUSED or (out == b"" and error.startswith("Error: "))
-        status, _, error = command(*arguments, str(make.HERE / name), "-o", "out")
+        if operation in WRITTEN_IN_VAIN and expected != TOLD:
+            continue
+        status, _, error = command(*arguments, "-o", "out", stdin=data)
         assert status == (0 if expected == TOLD else 1), (operation, error)
         assert (here / "out").exists() == (expected == TOLD), operation
         (here / "out").unlink(missing_ok=True)
