@@ -5,72 +5,110 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import sqlite3
 import stat
 import tarfile
-import time
 import zipfile
 import zlib
-from collections import Counter
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 from smime_session import MessageError
 from smime_session.batch.compression import Forward, decompressed
+from smime_session.batch.directory import entries
 from smime_session.batch.items import Data, Item, Refused, Section
 from smime_session.batch.sources import ENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from smime_session.batch.directory import Entry
     from smime_session.batch.items import Content
 
 MAX_RATIO: Final = 200  # to which an entry may grow: mail with attachments in base64 shrinks to a half, text to a tenth
 HARMLESS: Final = 16 << 20  # bytes up to which it may grow in any case
 MAX_COMPRESSED_TAR_MEMBER: Final = 64 << 20  # bytes of a mail in a compressed tar, which must be held in memory
+_LONGEST_NAME: Final = 4096  # characters; no file system has more
+_DEEPEST: Final = 128  # folders in one another
+_IS_FOLDER: Final = "SELECT 1 FROM folder WHERE name = ?"
 _MOST_HEADER: Final = 16 << 20  # bytes of a header of a tar
 
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 _GROWS: Final = f"it grows to more than {MAX_RATIO} times its size in the archive"
 _LOCAL_SIZE: Final = 30  # bytes of a header in a zip, before the name
-_UTF8: Final = 1 << 11
-_LOCKED: Final = 1  # both of the flags of a zip entry
+_LOCKED: Final = 1  # of the flags of a zip entry
 
 
 def _against(name: str) -> str | None:
     """Return what speaks against the name of an entry."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or "\\" in name or name[1:2] == ":":
+    parts = _parts(name)
+    if name.startswith("/") or "\\" in name or name[1:2] == ":":
         return "its name in the archive is an absolute path"
-    if ".." in path.parts:
+    if ".." in parts:
         return "its name in the archive leads out of the folder"
-    if any(part.startswith(".") for part in path.parts):
+    if any(part.startswith(".") for part in parts):
         return "its name in the archive is a hidden one"
+    if len(name) > _LONGEST_NAME or len(parts) > _DEEPEST:
+        return "its name in the archive is too long"
     if "\0" in name:
         return "its name in the archive has a zero byte"
     return None
 
 
+def _parts(name: str) -> list[str]:
+    """Return the parts of a name that say something; pathlib would keep each in a table that only grows."""
+    return [part for part in name.split("/") if part not in {"", "."}]
+
+
 class _Names:
-    """The names of an archive, none of which is taken twice."""
+    """The names of an archive, none of which is taken twice; they may be millions, and are not held in memory."""
 
     def __init__(self) -> None:
-        self._files: Counter[str] = Counter()
-        self._folders: set[str] = set()
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE file (name BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE folder (name BLOB PRIMARY KEY) WITHOUT ROWID;"
+            "BEGIN;"
+        )
+        self._last = "", False
 
     def item(self, name: str, content: Content, modified: float | None, reason: str | None) -> Item:
         """Return an entry, refused if something speaks against it."""
-        reason = _against(name) or reason
-        path = PurePosixPath(name)
-        place, folders = str(path), {*map(str, path.parents)} - {".", "/"}
-        self._files[place] += 1
-        if self._files[place] > 1:
-            reason = reason or "the archive has several of that name"
-            name = f"{name} ({self._files[place]})"
-        if place in self._folders or any(each in self._files for each in folders):
-            reason = reason or "the archive has a file and a folder of one name"
-        self._folders |= folders
+        against = _against(name)
+        place = "/" * name.startswith("/") + "/".join(_parts(name))
+        count = self._count(place)
+        if count > 1:
+            against = against or "the archive has several of that name"
+            name = f"{name} ({count})"
+        reason = against or reason or self._against_folder(place)
         return Item(name, place, Refused(reason) if reason else content, modified)
+
+    def _count(self, place: str) -> int:
+        added = "INSERT INTO file VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = count + 1 RETURNING count"
+        return self._asked(added, place)
+
+    def _against_folder(self, place: str) -> str | None:
+        if self._is_within_a_file(place.rpartition("/")[0]) or self._asked(_IS_FOLDER, place):
+            return "the archive has a file and a folder of one name"
+        return None
+
+    def _is_within_a_file(self, folder: str) -> bool:
+        """Tell whether a folder, or one that it is in, has the name of a file before; that name is a folder's now."""
+        if self._last == (folder, False):
+            return False
+        within, each = False, folder
+        while each:
+            within |= bool(self._asked("SELECT 1 FROM file WHERE name = ?", each))
+            self._asked("INSERT OR IGNORE INTO folder VALUES (?)", each)
+            each = each.rpartition("/")[0]
+        self._last = folder, within
+        return within
+
+    def _asked(self, query: str, name: str) -> int:
+        found = self._database.execute(query, (name.encode("utf-8", "surrogateescape"),)).fetchall()
+        return int(found[0][0]) if found else 0
 
 
 class ZipMember(NamedTuple):
@@ -171,44 +209,35 @@ class ZipSource(NamedTuple):
             OSError: it cannot be read.
         """
         names = _Names()
-        try:
-            archive = zipfile.ZipFile(self.path)
-        except zipfile.BadZipFile as error:
-            raise MessageError(f"{self.path}: {error}") from None
-        with archive:
-            most = max(HARMLESS, Path(self.path).stat().st_size * MAX_RATIO)
-            for each in archive.infolist():
-                if each.filename.lower().endswith(ENDING):
-                    reason = _against_zipped(each)
-                    if reason is None and (most := most - each.file_size) < 0:
-                        reason = _GROWS
-                    raw = each.orig_filename.encode("utf-8" if each.flag_bits & _UTF8 else "cp437")
-                    place = each.header_offset, each.compress_size, each.file_size
-                    content = ZipMember(self.path, raw, *place, each.compress_type, each.CRC)
-                    yield names.item(_zip_name(each, raw), content, _zip_moment(each), reason)
+        with Path(self.path).open("rb") as file:
+            most = max(HARMLESS, os.fstat(file.fileno()).st_size * MAX_RATIO)
+            try:
+                for each in entries(file):
+                    name = _zip_name(each.raw)
+                    if name.partition("\0")[0].lower().endswith(ENDING):
+                        reason = _against_zipped(each)
+                        if reason is None and (most := most - each.size) < 0:
+                            reason = _GROWS
+                        place = each.begin, each.compressed, each.size
+                        content = ZipMember(self.path, each.raw, *place, each.method, each.checksum)
+                        yield names.item(name, content, each.moment, reason)
+            except MessageError as error:
+                raise MessageError(f"{self.path}: {error}") from None
 
 
-def _zip_name(entry: zipfile.ZipInfo, raw: bytes) -> str:
+def _zip_name(raw: bytes) -> str:
     """Return a name; what is UTF-8 is taken for it, as many programs write it without a word of it."""
     with suppress(UnicodeDecodeError):
         return raw.decode()
-    return entry.orig_filename
+    return raw.decode("cp437")
 
 
-def _zip_moment(entry: zipfile.ZipInfo) -> float | None:
-    """Return when it was changed; a zip tells the local time."""
-    with suppress(ValueError, OverflowError):
-        return time.mktime((*entry.date_time, 0, 0, -1))
-    return None
-
-
-def _against_zipped(entry: zipfile.ZipInfo) -> str | None:
-    mode = entry.external_attr >> 16
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+def _against_zipped(entry: Entry) -> str | None:
+    if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG):
         return "it is a link or a device in the archive"
-    if entry.flag_bits & _LOCKED:
+    if entry.flags & _LOCKED:
         return "it is locked with a password in the archive"
-    if entry.file_size > max(HARMLESS, entry.compress_size * MAX_RATIO):
+    if entry.size > max(HARMLESS, entry.compressed * MAX_RATIO):
         return _GROWS
     return None
 
