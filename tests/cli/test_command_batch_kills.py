@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAIL: Final = "From: alice@example.org\nTo: bob@example.org\nSubject: Number {0}\n\nThis is letter {0}.\n"
 MAILS: Final = 300
-KILLS: Final = int(os.environ.get("SMIME_SESSION_KILLS", "6"))
+KILLS: Final = int(os.environ.get("SMIME_SESSION_KILLS", "4"))
 DELAYS: Final = (0.0, 0.01, 0.03, 0.1, 0.2)  # seconds from the first trace of work to the kill, at most
 FORMS: Final[dict[str, Callable[[str], Source] | None]] = {
     "folder": None,
