@@ -8,8 +8,6 @@ import hashlib
 import json
 import os
 import stat
-import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -30,17 +28,22 @@ from smime_session.batch import (
     PathsSource,
     Shard,
     TarSource,
+    UrlSource,
+    UrlTarget,
     ZipSource,
+    check_url,
     is_maildir,
     is_tar,
-    journal_beside,
+    is_url,
+    local_path,
     run,
 )
 
-from .console import is_terminal, say, say_wrapped
+from .clustering import CLUSTER_OPTIONS, cluster_options
+from .console import say, say_wrapped
 from .files import SHARED
+from .metering import Meter
 from .options import PATH, MisuseError
-from .progress import REDRAW
 from .shared_secrets import marks
 from .streams import standard_stream
 from .works import secrets_of
@@ -51,11 +54,14 @@ if TYPE_CHECKING:
 
     from smime_session.batch import ArchiveForm, MboxForm, Source, Tally, Target, Work
 
+    from .clustering import Elsewhere
+
 _MOST_REASONS: Final = 20
 _FILES: Final = ("mbox", *ARCHIVE_FORMS)
-_LINE_EVERY: Final = 10.0  # seconds between lines where there is no terminal
 _BLOCK: Final = 1 << 20
-_NO_SETTINGS: Final = frozenset({"source", "jobs", "report", "retry_failed", "quiet", "verbose", "shard"})
+_NO_SETTINGS: Final = frozenset(
+    {"source", "jobs", "report", "retry_failed", "quiet", "verbose", "shard", *CLUSTER_OPTIONS}
+)
 """What may change between a run and its resumption."""
 _SECRETS: Final = frozenset(
     {"passphrase_files"}.union(
@@ -109,6 +115,7 @@ class Batch(NamedTuple):
         shard: the share that is worked on, or None for all.
         retry_failed: whether what failed is tried again.
         report: the file for a line about each message, or None.
+        elsewhere: the cluster that does the work, and where the journal is.
     """
 
     source: str
@@ -120,6 +127,7 @@ class Batch(NamedTuple):
     shard: Shard | None
     retry_failed: bool
     report: str | None
+    elsewhere: Elsewhere
 
     def check(self) -> None:
         """Check that the options go together.
@@ -135,6 +143,15 @@ class Batch(NamedTuple):
             raise MisuseError("--target-form is about a target, and --in-place has none")
         if self.target is not None and _is_inside(self.target, self.source):
             raise MisuseError(f"{self.target} is inside of {self.source}, and would be worked on too")
+        for path in (self.source, self.target or ""):
+            if is_url(path):
+                check_url(path)
+            if path.startswith("memory://"):
+                raise MisuseError("memory:// is seen by one process alone", "the library can use it with threads")
+        if self.elsewhere.address and self.in_place:
+            raise MisuseError("--in-place is for this machine alone, without --cluster")
+        if self.in_place and is_url(self.source):
+            raise MisuseError("--in-place goes with a folder or a Maildir")
 
     def opened(self) -> Source:
         """Return where messages come from.
@@ -146,21 +163,26 @@ class Batch(NamedTuple):
         if self.in_place and kind not in ("folder", "maildir"):
             raise MisuseError("--in-place goes with a folder or a Maildir")
         if kind == "paths":
-            return PathsSource(
-                tuple(os.fsdecode(line) for line in standard_stream("stdin").read().split(b"\n") if line)
-            )
+            lines = standard_stream("stdin").read().split(b"\n")
+            return PathsSource(tuple(os.fsdecode(line) for line in lines if line), os.getcwd())  # noqa: PTH109
+        if kind == "url":
+            return UrlSource(self.source)
+        if kind == "tar" and self.elsewhere.address:
+            raise MisuseError("a tar is read from its start, and not by the workers of a cluster", "unpack it first")
         if kind == "mbox":
-            return MboxSource(self.source, self.mbox_form)
-        return _SOURCES[kind](self.source)
+            return MboxSource(os.path.abspath(self.source), self.mbox_form)  # noqa: PTH100  # workers may be elsewhere
+        return _SOURCES[kind](os.path.abspath(self.source))  # noqa: PTH100
 
     def kind(self) -> str:
-        """Return what the source is: paths, folder, maildir, zip, tar or mbox.
+        """Return what the source is: paths, url, folder, maildir, zip, tar or mbox.
 
         Raises:
             MisuseError: it is nothing of these.
         """
         if self.source == "-":
             return "paths"
+        if is_url(self.source):
+            return "url"
         if os.path.isdir(self.source):  # noqa: PTH112  # as elsewhere here
             return "maildir" if is_maildir(self.source) else "folder"
         nothing = f"{self.source} is no folder, Maildir, mbox, zip or tar"
@@ -189,6 +211,10 @@ class Batch(NamedTuple):
             raise MisuseError(
                 "a file for each message goes to a folder", "TARGET is a folder, and --target-form is left out"
             )
+        if form != "folder" and (is_url(path) or self.elsewhere.address):
+            raise MisuseError("with --cluster, and by URL, TARGET is a folder", "--target-form is left out")
+        if is_url(path):
+            return UrlTarget(path, suffix)
         if form == "maildir":
             return MaildirTarget(path, self.in_place, permissions & ~0o077, share)
         if form != "folder" and self.shard:
@@ -197,6 +223,8 @@ class Batch(NamedTuple):
             return MboxTarget(path, permissions)
         if form != "folder":
             return ArchiveTarget(path, cast("ArchiveForm", form), permissions)
+        if self.elsewhere.address:
+            path = os.path.abspath(path)  # noqa: PTH100  # workers are in other folders
         return FolderTarget(path, self.in_place, permissions, suffix, share)
 
     def _target_form(self, path: str) -> str:
@@ -218,6 +246,7 @@ class Batch(NamedTuple):
         *,
         permissions: int = SHARED,
         suffix: str = "",
+        reads: bool = False,
         quiet: bool = False,
     ) -> None:
         """Work on all messages, and tell what became of them.
@@ -228,6 +257,7 @@ class Batch(NamedTuple):
             prepare: loads what is needed, once nothing speaks against the run.
             permissions: those of new files, less the umask.
             suffix: what is added to the names of files.
+            reads: whether private keys are used to read, and so may travel to a cluster.
             quiet: whether to tell of failures alone.
 
         Raises:
@@ -237,12 +267,14 @@ class Batch(NamedTuple):
         """
         share = f"-{self.shard}" if self.shard else ""
         target = self._target(permissions, suffix)
-        path = target.path
-        settings = _settings()
+        folder = self.elsewhere.journal_of(target.path, share)
+        settings = _settings() | self.elsewhere.settings(target.path)
         work = prepare()
         with contextlib.ExitStack() as stack:
-            _refuse_foreign(path)
-            journal = stack.enter_context(Journal(journal_beside(path, share)))
+            crew = self.elsewhere.crew(
+                work, self.jobs, stack, reads=reads, fresh=is_url(self.source) or is_url(target.path)
+            )
+            journal = stack.enter_context(Journal(folder))
             settings |= marks(secrets_of(work), journal.settings())
             journal.begin(settings, anew=self.in_place)
             meter = Meter(verb, source, self.shard, quiet=quiet)
@@ -252,7 +284,9 @@ class Batch(NamedTuple):
                     target,
                     work,
                     journal,
-                    jobs=self.jobs,
+                    jobs=crew.jobs,
+                    executor=crew.executor,
+                    prepare=crew.prepare,
                     shard=self.shard,
                     retry_failed=self.retry_failed,
                     on_progress=meter.advance,
@@ -267,18 +301,9 @@ class Batch(NamedTuple):
 
 
 def _is_inside(path: str, folder: str) -> bool:
+    if is_url(path) or is_url(folder):
+        return path.startswith(f"{folder.rstrip('/')}/")
     return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
-
-
-def _refuse_foreign(path: str) -> None:
-    """Refuse a target whose folder is not there, before a journal is made.
-
-    Raises:
-        BatchError: it is not.
-    """
-    parent = Path(os.path.realpath(path)).parent
-    if not parent.is_dir():
-        raise BatchError(f"there is no folder {parent} for the target")
 
 
 def _settings() -> dict[str, str]:
@@ -290,7 +315,7 @@ def _settings() -> dict[str, str]:
     context = click.get_current_context()
     source = context.params["source"]
     found = {"subcommand": context.info_name or ""}
-    found["SOURCE"] = "standard input" if source == "-" else os.path.realpath(source)
+    found["SOURCE"] = "standard input" if source == "-" else source if is_url(source) else os.path.realpath(source)
     for each in context.command.params:
         value = context.params.get(each.name or "")
         if each.name in _NO_SETTINGS | _SECRETS or each.name == "target" or value in (None, (), False):
@@ -342,63 +367,9 @@ def _conclude(verb: str, tally: Tally, journal: Journal, *, quiet: bool) -> None
     raise BatchError(f"{failed:,} of {sum(counts.values()):,} messages failed")
 
 
-class Meter:
-    """How far a run has come: a line that is redrawn on a terminal; elsewhere a new one now and then.
-
-    Args:
-        verb: what is done to messages.
-        source: where they come from; on a terminal they are counted first.
-        shard: the share that is worked on.
-        quiet: show nothing.
-    """
-
-    def __init__(self, verb: str, source: Source, shard: Shard | None, *, quiet: bool) -> None:
-        self._verb, self._quiet = verb, quiet
-        self._drawn = not quiet and is_terminal("stderr")
-        self._total = (
-            sum(1 for item in source.items() if shard is None or shard.has(item.name)) if self._drawn else None
-        )
-        self._next = time.monotonic() + (0 if self._drawn else _LINE_EVERY)
-
-    def advance(self, tally: Tally) -> None:
-        """Tell how far it has come, if it is time."""
-        now = time.monotonic()
-        if self._quiet or now < self._next:
-            return
-        self._next = now + (REDRAW if self._drawn else _LINE_EVERY)
-        line = progress_line(self._verb, tally, self._total, now)
-        if self._drawn:
-            self._draw(line)
-        else:
-            say(line)
-
-    def erase(self) -> None:
-        """Leave the terminal as it was."""
-        if self._drawn:
-            self._draw("")
-
-    @staticmethod
-    def _draw(line: str) -> None:
-        with contextlib.suppress(OSError):
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not know
-            sys.stderr.write("\r\x1b[K" + line[: columns - 1])
-            sys.stderr.flush()
-
-
-def progress_line(verb: str, tally: Tally, total: int | None, now: float) -> str:
-    """Return the line for what was done until a moment on the monotonic clock.
-
-    ``43%  1,290 encrypted  3 failed  830/s  2 min left``
-    """
-    worked = tally.done + tally.failed
-    rate = worked / max(now - tally.began, 1e-9)
-    parts = [f"{tally.done:,} {verb}", f"{tally.failed:,} failed", f"{rate:,.0f}/s"]
-    if total and rate:
-        seen = worked + tally.skipped
-        left = max(total - seen, 0) / rate
-        parts.insert(0, f"{100 * min(seen, total) // total}%")
-        parts.append(f"{left / 60:,.0f} min left" if left >= 100 else f"{left:.0f} s left")  # noqa: PLR2004  # people count longer times in minutes
-    return "  ".join(parts)
+def _at(path: str) -> str:
+    """Return a path or URL; one of a file becomes a path."""
+    return local_path(path) or path if is_url(path) else path
 
 
 def batch_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -407,10 +378,11 @@ def batch_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
         batch = Batch(**{name: options.pop(name) for name in Batch._fields})
+        batch = batch._replace(source=_at(batch.source), target=batch.target and _at(batch.target))
         batch.check()
         return function(*arguments, batch=batch, **options)
 
-    added: Callable[..., Any] = collect
+    added = cluster_options(collect)
     for option in (
         click.option("--report", metavar="FILE", type=click.Path(), help=_HELP["--report"]),
         click.option("--retry-failed", is_flag=True, help=_HELP["--retry-failed"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -81,6 +82,11 @@ class ByAddress:
     def __post_init__(self) -> None:
         """Open the folders and files of certificates."""
         self._sources = sources_in(self.addressing.stores)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Open them again elsewhere: their paths travel."""
+        stores = tuple(map(os.path.abspath, self.addressing.stores))
+        return ByAddress, (self.addressing._replace(stores=stores), self.profile, self.trust, self.listed)
 
     def find(self, addresses: Iterable[str]) -> list[Recipient]:
         """Return the recipients for addresses.

@@ -39,7 +39,7 @@ def command() -> None:
 
     SOURCE is a folder of .eml files with its subfolders, a Maildir, an mbox, a zip or tar of .eml files, or - for a
     list of paths on standard input. TARGET is a folder, a Maildir, an mbox (NAME.mbox) or an archive (NAME.zip, .tar,
-    .tar.gz, .tar.zst), and new.
+    .tar.gz, .tar.zst), and new. Both can be folders in an object store, s3://BUCKET/FOLDER.
 
     Several processes work at a time. What became of each message is kept in a journal beside TARGET: a run that was
     interrupted or killed goes on with the same command line, and each message ends in TARGET exactly once. One that
@@ -122,7 +122,7 @@ def decrypt(  # noqa: PLR0913  # an argument for each kind of option
         policy = Policy(require_authenticated=require_authenticated, insecure_legacy=insecure_legacy, **limits)
         return DecryptWork(keys, policy, trust.load())
 
-    batch.carry_out("decrypted", batch.opened(), prepare, permissions=PRIVATE, quiet=quiet)
+    batch.carry_out("decrypted", batch.opened(), prepare, permissions=PRIVATE, reads=True, quiet=quiet)
 
 
 @command.command("rewrap", cls=Command, epilog="smime-session batch rewrap -i bob.key -r carol.pem encrypted wider")
@@ -142,7 +142,7 @@ def rewrap(batch: Batch, rewrapping: Rewrapping) -> None:
         keys, new_secrets = rewrapping.openers.load(named=True), rewrapping.readers.secrets.load(new=True)
         return RewrapWork(keys, {**choices, "add": [*choices["add"], *new_secrets]})
 
-    batch.carry_out("rewrapped", batch.opened(), prepare, quiet=rewrapping.quiet)
+    batch.carry_out("rewrapped", batch.opened(), prepare, reads=True, quiet=rewrapping.quiet)
 
 
 @command.command("session-key", cls=Command, epilog="smime-session batch session-key -i bob.key encrypted keys")
@@ -174,7 +174,7 @@ def session_key(  # noqa: PLR0913  # an argument for each kind of option
         keys = [*identities.load(named=True), *secrets.load(new=False)]
         return SessionKeyWork(keys, Policy(insecure_legacy=insecure_legacy, **limits))
 
-    batch.carry_out("saved", batch.opened(), prepare, permissions=PRIVATE, suffix=".key", quiet=quiet)
+    batch.carry_out("saved", batch.opened(), prepare, permissions=PRIVATE, suffix=".key", reads=True, quiet=quiet)
 
 
 @command.command("inspect", cls=Command, epilog="smime-session batch inspect encrypted reports")

@@ -79,8 +79,17 @@ class Tally:
 
 def processes(count: int) -> Executor:
     """Return worker processes that inherit what this one has loaded, where the system can; none outlives it."""
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    return ProcessPoolExecutor(count, multiprocessing.get_context(method), worker.start)
+    return ProcessPoolExecutor(count, multiprocessing.get_context("fork" if forks() else "spawn"), worker.start)
+
+
+def fresh_processes(count: int) -> Executor:
+    """Return worker processes that inherit nothing, and so want a :class:`Preparation`; none outlives this one."""
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), worker.start)
+
+
+def forks() -> bool:
+    """Tell whether :func:`processes` returns workers that inherit what this process has loaded."""
+    return "fork" in multiprocessing.get_all_start_methods()
 
 
 def run(  # noqa: PLR0913  # most leave most of them as they are

@@ -49,9 +49,11 @@ class PathsSource:
 
     Attributes:
         paths: the files.
+        root: the folder that relative ones start from; empty for the current one. Workers may have another.
     """
 
     paths: tuple[str, ...]
+    root: str = ""
 
     def items(self) -> Iterator[Item]:
         """Yield them in their order, each once; one that is outside of the current folder keeps its whole path."""
@@ -62,7 +64,7 @@ class PathsSource:
                 place = os.path.realpath(path).lstrip("/")
             if place not in seen:
                 seen.add(place)
-                yield Item(path, place, FileContent(path))
+                yield Item(path, place, FileContent(os.path.join(self.root, path)))  # noqa: PTH118  # of many
 
 
 def _walk(root: str, folder: str) -> Iterator[str]:

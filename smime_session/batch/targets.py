@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,8 @@ class FolderWriter(NamedTuple):
     def portion(self, number: int) -> Portion:
         """Begin with some messages."""
         del number
-        return Staged(self.staging, self.root, self.place, self.permissions, not self.replaces)
+        attempt = "" if self.replaces else f"-{uuid.uuid4().hex}"  # a worker that was given up may still write its own
+        return Staged(self.staging, self.root, self.place, self.permissions, not self.replaces, attempt)
 
     def place(self, task: Task) -> str:
         """Return the name that the source has for it."""

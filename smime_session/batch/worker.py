@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from smime_session import SmimeError
 from smime_session.batch.journal import Entry
@@ -62,6 +62,30 @@ works: dict[str, Work] = {}
 """The work of each run in this process, by its token. Forked workers inherit it, and with it keys that never travel."""
 
 
+_prepared: Final[list[str]] = []
+_MOST_PREPARED: Final = 2  # runs whose work a worker of several keeps: keys of those that ended are not left there
+
+
+def forget(token: str) -> None:
+    """Let go of the work of a run, with its keys, where it was not inherited."""
+    if token in _prepared:
+        _prepared.remove(token)
+        works.pop(token, None)
+
+
+def _work(setup: Setup) -> Work:
+    """Return the work of a run, prepared if this process did not inherit it."""
+    found = works.get(setup.token)
+    if found is None:
+        if setup.prepare is None:
+            raise LookupError("a worker was started in a way that left it without its work")
+        found = works[setup.token] = setup.prepare()
+        _prepared.append(setup.token)
+        for token in _prepared[:-_MOST_PREPARED]:
+            forget(token)
+    return found
+
+
 def start() -> None:
     """Begin the life of a worker: the parent alone answers to the keyboard, and none stays when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,11 +110,7 @@ def carry_out(setup: Setup, writer: Writer, tasks: Sequence[Task]) -> list[Entry
         TargetFailedError: the target takes no more.
         SmimeError: a key or certificate cannot be loaded.
     """
-    if setup.token not in works:
-        if setup.prepare is None:
-            raise LookupError("a worker was started in a way that left it without its work")
-        works[setup.token] = setup.prepare()
-    work = works[setup.token]
+    work = _work(setup)
     portion = writer.portion(tasks[0].number)
     entries = []
     for task in tasks:

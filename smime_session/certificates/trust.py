@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -107,6 +107,10 @@ class TrustAnchors:
             raise CredentialError("no certificate is trusted: there is no root")
         self._revocation = Revocation(crls, responder)
         self._store: Store | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what the library has built of the roots: it is built again."""
+        return {**self.__dict__, "_store": None}
 
     @property
     def roots(self) -> tuple[x509.Certificate, ...]:

@@ -15,8 +15,6 @@ from smime_session.keys.rsa_padding import encryption_padding
 from smime_session.memory import erase, hold_free, overwrite_freed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from smime_session.algorithms import KeyTransport, SignatureAlgorithm
@@ -190,11 +188,7 @@ class MontgomeryKey(SoftwareKey):
 
     def __init__(self, key: x25519.X25519PrivateKey | x448.X448PrivateKey) -> None:
         super().__init__(key)
-        self._exchange: Callable[[bytes], bytes]
-        if isinstance(key, x25519.X25519PrivateKey):
-            self._exchange = lambda point: key.exchange(x25519.X25519PublicKey.from_public_bytes(point))
-        else:
-            self._exchange = lambda point: key.exchange(x448.X448PublicKey.from_public_bytes(point))
+        self._key = key
         self._size = len(key.public_key().public_bytes_raw())
 
     def exchange(self, point: bytes, /) -> bytes:
@@ -202,7 +196,9 @@ class MontgomeryKey(SoftwareKey):
         if len(point) != self._size:
             raise _no_point(self.public_key)
         try:
-            return self._exchange(point)
+            if isinstance(self._key, x25519.X25519PrivateKey):
+                return self._key.exchange(x25519.X25519PublicKey.from_public_bytes(point))
+            return self._key.exchange(x448.X448PublicKey.from_public_bytes(point))
         except ValueError as error:
             raise MalformedError("the originator's public key agrees on no secret with any other") from error
 

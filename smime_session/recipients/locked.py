@@ -80,6 +80,14 @@ class LockedKey:
                 return key
         raise CredentialError("the certificate beside the locked private key is not its own: it belongs to another key")
 
+    def __reduce__(self) -> tuple[Callable[[PrivateKey], PrivateKey], tuple[PrivateKey]]:
+        """Give way to the key itself: a passphrase never travels, and whether the key may, the key decides."""
+        return _itself, (self.unlock(),)
+
+
+def _itself(key: PrivateKey) -> PrivateKey:
+    return key
+
 
 class LockedIdentity:
     """The private keys of a file that says nothing about them while it is locked, like most PKCS#12 files.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from click.testing import CliRunner
 
-from cli.batching import progress_line
+from cli.metering import progress_line
 from cli.root import run
 from smime_session.batch import Tally
 from tests.support.batching import written
@@ -60,7 +60,7 @@ def test_without_a_terminal_a_line_comes_now_and_then(
     """Each is whole, without what moves a cursor, and without a share of what was not counted."""
     here = provide("bob.pem")
     written(here / "in", _mails(300))
-    monkeypatch.setattr("cli.batching._LINE_EVERY", 0.0)
+    monkeypatch.setattr("cli.metering._LINE_EVERY", 0.0)
     with CliRunner().isolation() as streams:
         assert run(["batch", "encrypt", "-r", "bob.pem", "in", "out"]) == 1
         said = streams[1].getvalue().decode()

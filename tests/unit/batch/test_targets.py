@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import stat
+import uuid
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -216,13 +217,16 @@ def test_a_target_that_cannot_be_made(tmp_path: Path) -> None:
         carried(FolderSource(str(folder)), FolderTarget(str(tmp_path / "file")))
 
 
-def test_a_link_in_the_staging_folder_is_not_followed(tmp_path: Path) -> None:
-    """Another user's link does not make a run write elsewhere."""
+def test_a_link_in_the_staging_folder_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's link does not make a run write elsewhere, even if its random name was guessed."""
+    monkeypatch.setattr("smime_session.batch.targets.uuid.uuid4", lambda: uuid.UUID(int=0))
     folder = written(tmp_path / "in", {"a.eml": b"letter"})
     target = FolderTarget(str(tmp_path / "out"))
     (tmp_path / "out" / ".smime-session").mkdir(parents=True)
     (tmp_path / "precious").write_text("mine")
-    Path(staged_path(str(tmp_path / "out" / ".smime-session"), 1)).symlink_to(tmp_path / "precious")
+    Path(staged_path(str(tmp_path / "out" / ".smime-session"), 1, f"-{uuid.UUID(int=0).hex}")).symlink_to(
+        tmp_path / "precious"
+    )
     with pytest.raises(BatchError, match=r"Too many levels of symbolic links"):
         carried(FolderSource(str(folder)), target)
     assert (tmp_path / "precious").read_text() == "mine"
