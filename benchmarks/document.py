@@ -1,11 +1,12 @@
-"""Put what was measured into docs/performance.md, and draw docs/growth.svg.
+"""Put what was measured into docs/performance.md, and draw docs/growth.svg and docs/batch.svg.
 
     python benchmarks/run.py --json results.json
     python benchmarks/growth.py --json growth.json
-    python benchmarks/document.py --results results.json --growth growth.json
+    python benchmarks/batch.py --json batch.json
+    python benchmarks/document.py --results results.json --growth growth.json --batch batch.json
 
 In the page, what stands between ``<!-- results -->`` and ``<!-- end of results -->`` is replaced by
-the table, and the same with ``growth``. The picture needs matplotlib:
+the table, and the same with ``growth`` and ``batch``. The pictures need matplotlib:
 ``pip install -r benchmarks/requirements.txt``.
 """
 
@@ -40,13 +41,17 @@ SHOWN: Final = frozenset(
     }
 )
 """The rows that stand in the page; ``run.py`` prints all of them."""
+_BATCH_PICTURE: Final = (
+    "![Mails in a second by the way they are encrypted, and what each step of a mail costs](batch.svg)"
+)
 _PICTURE: Final = "![Time and memory over recipients, mails and size](growth.svg)"
 
 
 def main() -> int:
     """Write what the arguments name."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the modules beside this script
-    from benchmarks import growth
+    from benchmarks import batch, growth
+    from benchmarks.curves import bars
     from benchmarks.curves.picture import NoMatplotlibError, draw
     from benchmarks.report import Report
 
@@ -61,6 +66,10 @@ def main() -> int:
             values = json.loads(arguments.growth.read_text())
             page = replace_part(page, "growth", f"{_PICTURE}\n\n{growth.markdown(values)}")
             draw(growth.read(values), arguments.page.with_name("growth.svg"))
+        if arguments.batch:
+            values = json.loads(arguments.batch.read_text())
+            page = replace_part(page, "batch", f"{_BATCH_PICTURE}\n\n{batch.markdown(values)}")
+            bars.draw(values, arguments.page.with_name("batch.svg"))
     except (NoMatplotlibError, MissingPartError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -90,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, metavar="FILE", help="what run.py wrote with --json")
     parser.add_argument("--growth", type=Path, metavar="FILE", help="what growth.py wrote with --json")
+    parser.add_argument("--batch", type=Path, metavar="FILE", help="what batch.py wrote with --json")
     parser.add_argument("--page", type=Path, default=_DOCS / "performance.md", help="instead of docs/performance.md")
     return parser.parse_args()
 

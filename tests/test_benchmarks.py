@@ -154,3 +154,17 @@ def test_growth_is_measured_in_three_dimensions(tmp_path: Path) -> None:
         assert all(point["seconds"] > 0 and point["memory"] > 0 for point in series["points"])
     _, *rows = _table(text, "| what grows |")
     assert [row[:2] for row in rows] == [[one["dimension"], one["label"]] for one in values["series"]]
+
+
+def test_batch_is_measured_in_all_ways(tmp_path: Path) -> None:
+    """Each way takes time, and the steps of a mail are all that it costs."""
+    text, values = _run("batch.py", tmp_path / "batch.json", "--mails", "40", "--sampled", "4", "--rounds", "1")
+    (ways,) = values["rounds"]
+    wanted = 9 if shutil.which("openssl") and shutil.which("xargs") else 7
+    assert len(ways) == wanted
+    assert all(each["clock"] > 0 and each["processors"] > 0 for each in ways.values())
+    assert [row[0] for row in _table(text, "| 40 mails ")[1:]] == list(ways)
+    split = values["split"]
+    assert sum(split["steps"].values()) == pytest.approx(split["seconds"])
+    assert all(split["steps"][step] > 0 for step in ("read", "write", "sync and rename", "journal"))
+    assert [row[0] for row in _table(text, "| a mail,")[1:]] == [*split["steps"], "all"]

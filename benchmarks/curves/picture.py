@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from benchmarks.curves.series import Series
 
-_OURS: Final = ("#1b6ca8", "#5aa9e6")
-_THEIRS: Final = ("#b3541e", "#e09f3e")
+OURS: Final = ("#1b6ca8", "#5aa9e6")
+THEIRS: Final = ("#b3541e", "#e09f3e")
 _MARKERS: Final = "os^v"
 _TICKS: Final = 6  # at most, so that their words do not touch
 _MEMORY: Final = (1, 4000)  # MB: the same scale for all, so that flat looks flat
-_STYLE: Final[dict[str, Any]] = {
+STYLE: Final[dict[str, Any]] = {
     "svg.hashsalt": "growth",  # identifiers that do not change
     "svg.fonttype": "none",  # text stays text, which is small and can be searched
     "font.family": "sans-serif",
@@ -38,21 +38,29 @@ class NoMatplotlibError(Exception):
     """Matplotlib is not installed."""
 
 
+def pyplot() -> Any:  # noqa: ANN401  # matplotlib's, which may be absent
+    """Return matplotlib's module that draws, set to SVG.
+
+    Raises:
+        NoMatplotlibError: matplotlib is not installed.
+    """
+    try:
+        import_module("matplotlib").use("svg")
+    except ImportError as error:
+        raise NoMatplotlibError("the picture needs matplotlib: pip install -r benchmarks/requirements.txt") from error
+    return import_module("matplotlib.pyplot")
+
+
 def draw(series: Sequence[Series], path: Path) -> None:
     """Draw the series into an SVG file.
 
     Raises:
         NoMatplotlibError: matplotlib is not installed.
     """
-    try:
-        mpl = import_module("matplotlib")
-    except ImportError as error:
-        raise NoMatplotlibError("the picture needs matplotlib: pip install -r benchmarks/requirements.txt") from error
-    mpl.use("svg")
-    pyplot = import_module("matplotlib.pyplot")
+    plot = pyplot()
     dimensions = list(dict.fromkeys(one.dimension for one in series))
-    with mpl.rc_context(_STYLE):
-        figure, axes = pyplot.subplots(2, len(dimensions), figsize=(11, 6.2), height_ratios=(3, 2), squeeze=False)
+    with import_module("matplotlib").rc_context(STYLE):
+        figure, axes = plot.subplots(2, len(dimensions), figsize=(11, 6.2), height_ratios=(3, 2), squeeze=False)
         for dimension, (above, below) in zip(dimensions, axes.T, strict=True):
             shown = sorted((one for one in series if one.dimension == dimension), key=lambda one: not one.ours)
             for panel, quantity in ((above, "seconds"), (below, "memory")):
@@ -66,7 +74,7 @@ def draw(series: Sequence[Series], path: Path) -> None:
         axes[1][0].set_ylabel("MB at peak")
         figure.tight_layout()
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-        pyplot.close(figure)
+        plot.close(figure)
 
 
 def _curves(axes: Any, series: Sequence[Series], quantity: str) -> None:  # noqa: ANN401  # matplotlib's, which may be absent
@@ -77,7 +85,7 @@ def _curves(axes: Any, series: Sequence[Series], quantity: str) -> None:  # noqa
             axes.plot(
                 *zip(*points, strict=True),
                 label=one.label,
-                color=(_OURS if one.ours else _THEIRS)[number % 2],
+                color=(OURS if one.ours else THEIRS)[number % 2],
                 marker=_MARKERS[place % len(_MARKERS)],
                 markersize=3.5,
                 linewidth=1.6 if one.ours else 1.1,

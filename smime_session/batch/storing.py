@@ -201,8 +201,17 @@ class Staged(NamedTuple):
                     moved(staged_path(self.folder, task.number, self.shard), f"{self.root}/{self.place(task)}")
 
 
+_SHORT_NAME: Final = 100  # octets; file systems that encrypt names have room for 143
+_SHORT_PATH: Final = 900  # octets; POSIX promises less, and every system has 1,023
+
+
 def _check_name(path: str) -> None:
-    """Check that a file can have a name, before anything is written that would get it."""
+    """Check that a file can have a name, before anything is written that would get it.
+
+    The system is asked about what is not surely short alone: asking it takes longer than counting.
+    """
+    if path.isascii() and len(path) < _SHORT_PATH and max(map(len, path.split("/"))) < _SHORT_NAME:
+        return
     try:
         os.lstat(path)  # pathlib takes longer than the system
     except OSError as error:
