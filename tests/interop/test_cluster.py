@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from smime_session import BatchError, decrypt, load_identities
 from smime_session.batch import Cluster, Journal, journal_beside
@@ -92,7 +93,9 @@ def test_each_message_is_there_once_though_workers_are_killed(people: Path, tmp_
     assert len(opened) == MAILS
     for number in range(MAILS):
         assert opened[f"{number % 7}/{number}.eml"].endswith(b"\r\n\r\n" + BODY.format(number).encode())
-    assert "PRIVATE" not in logs
+    key = load_pem_private_key((people / "bob.key").read_bytes(), None)
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    assert repr(der)[200:240] not in logs
     assert "Traceback" not in logs.replace("CommClosedError", "")
 
 
