@@ -32,6 +32,8 @@ def draw(values: Mapping[str, Any], path: Path) -> None:
         colours = [THEIRS[0] if label.startswith("openssl") else OURS[0] for label in rates]
         above.barh(list(rates), list(rates.values()), color=colours)
         above.invert_yaxis()
+        for each in (above, below):
+            each.set_axisbelow(True)
         above.set_xlabel("mails of 20 KB in a second")
         begin = 0.0
         for (step, seconds), colour in zip(steps.items(), _SHADES, strict=True):
