@@ -318,8 +318,9 @@ class _Window:
                 self._at = self._bytes.find(b"\n", self._at) + 1 or len(self._bytes)
                 return _BoundaryLine(found[0], end, found[1])
             while (feed := boundaries.find(self._bytes, self._at, len(self._bytes))) < 0:
-                # One may begin in the last line, whose end is not here.
-                self._at = max(self._at, self._bytes.rfind(b"\n", -_MAX_LINE), len(self._bytes) - 2)
+                # One may begin in the last line, whose end is not here, unless that is too long already.
+                last = self._bytes.rfind(b"\n", -_MAX_LINE)
+                self._at = max(self._at, len(self._bytes) - 2 if last < 0 else last)
                 if not self._read_on():
                     self._at = len(self._bytes)
                     return None
