@@ -35,6 +35,7 @@ MAX_QUOTED_LINE: Final = 1 << 20  # octets of one quoted-printable line, which R
 _LINES: Final = 500  # joined at a time: the fastest number measured
 _WHITESPACE: Final = b"\r\n\t "
 _OUTSIDE: Final = bytes(octet for octet in range(256) if octet not in ALPHABET)
+_EQUALS: Final = re.compile(rb"==+")
 _RETURN: Final = 0x0D
 _BAD_QUOTE: Final = rb"=(?![0-9A-Fa-f]{2}|(?>[ \t]*)\r?(?:\n|\Z))"
 _TRAILING_SPACE: Final = rb"[ \t](?<![ \t]{2})(?>[ \t]*)(?=\r?(?:\n|\Z))"  # tried once in each run of blanks
@@ -164,6 +165,8 @@ class Base64Decoder:
         self._mender: _Base64Mender | None = None
         self._decoded = 0
         self._rest = b""
+        self._last = b""  # the quantum that padding ended, and a blank if any follow: decoded if nothing else does
+        self._last_octets = b""
         self._padded = False
         self._at_end = False
 
@@ -185,6 +188,7 @@ class Base64Decoder:
                 except MalformedError:
                     if self._repairs is None:
                         raise
+                    text = self._last + text
                     self._mender = _Base64Mender(self._repairs, self._decoded, text)
                     decoded = self._mender.decode(text) if text else b""
                     if self._at_end:
@@ -199,7 +203,7 @@ class Base64Decoder:
         decoded = decoded or self._decode(text)
         if self._at_end and self._rest:
             raise MalformedError("the base64 text is cut off")
-        return decoded
+        return decoded + self._last_octets if self._at_end else decoded
 
     def _decode_uniform(self, text: bytes) -> bytes:
         """Decode the lines at the beginning if all are equally long, keep the rest; else return nothing."""
@@ -227,9 +231,11 @@ class Base64Decoder:
         characters = text[:end].translate(None, _WHITESPACE)
         if self._padded and characters:
             raise MalformedError("more text follows the end of the base64 text")
+        if self._padded:
+            self._last += _one_blank(text[:end])
         whole = len(characters) & ~3
         quanta = characters[:whole]
-        self._rest = characters[whole:] + text[end:]
+        self._rest = _kept(characters[whole:], text, end)
         try:
             decoded = b64decode(quanta, validate=True)
         except binascii.Error as error:
@@ -239,7 +245,29 @@ class Base64Decoder:
             raise MalformedError(_explain(characters))
         if self._padded and characters[whole:]:
             raise MalformedError("more text follows the end of the base64 text")
+        if quanta.endswith(b"=") and not self._at_end:
+            whole = len(decoded) - 1 - (not quanta.endswith(b"=="))
+            self._last = quanta[-4:] + _one_blank(text[text.rfind(b"=", 0, end) + 1 : end])
+            self._last_octets, decoded = decoded[whole:], decoded[:whole]
         return decoded
+
+
+def _kept(characters: bytes, text: bytes, end: int) -> bytes:
+    """Return what waits for the next block: fewer than four characters, and what stands in ``text`` from ``end`` on.
+
+    Raises:
+        MalformedError: they begin no quantum, whatever follows.
+    """
+    if b"=" in characters:
+        if not characters.endswith(b"="):
+            raise MalformedError(_explain(characters))
+        characters += _one_blank(text[text.rfind(b"=", 0, end) + 1 : end])  # which may be a soft line break
+    return characters + text[end:]
+
+
+def _one_blank(text: bytes) -> bytes:
+    """Return one blank, or the end of a line, in place of all in a text that has nothing else; nothing for nothing."""
+    return LF if b"\n" in text or b"\r" in text else text[:1]
 
 
 def decode_lines(text: bytes) -> bytes | None:
@@ -309,7 +337,7 @@ class _Base64Mender:
 
     def decode(self, text: Block) -> bytes:
         """Decode the next block; an empty one ends the text."""
-        whole = b"".join((self._equals, text)).replace(b"\r", LF)
+        whole = _EQUALS.sub(b"=", b"".join((self._equals, text)).replace(b"\r", LF))
         self._equals = b""
         if b"=" in whole:
             last = whole.rfind(b"=", -2) if text else -1
