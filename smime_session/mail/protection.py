@@ -128,7 +128,8 @@ def protect(
     """Divide the fields of a mail that is to be encrypted (RFC 9788, 5.2.1).
 
     Of a mail that is signed or encrypted already only what describes its content goes inside: its payload, where
-    the fields would have to stand, is closed.
+    the fields would have to stand, is closed. What a mail says itself of fields that it protects goes nowhere: inside
+    they are not those that it spoke of, and readers would leave out what stands outside alone.
 
     Args:
         fields: all of them. A Content-Type has the ``hp`` parameter added; where there is none, one is made.
@@ -150,7 +151,8 @@ def protect(
             continue
         field = whole if raw.endswith(LF) else Field(name, raw + eol)
         if name.startswith("content-"):
-            inner.append(field)
+            says = bare and name == "content-type" and b"hp" in raw.lower()
+            inner.append(remove_parameter(field, b"hp") if says else field)
             continue
         if not bare:
             inner.append(field)
