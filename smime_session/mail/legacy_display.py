@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from contextlib import suppress
-from email.errors import HeaderParseError
+from email.errors import MessageError as EmailError
 from email.header import decode_header, make_header
 from functools import lru_cache, partial
 from textwrap import wrap
@@ -68,7 +68,7 @@ def display_text(hidden: Sequence[Field]) -> str:
 def _decoded(value: str) -> str:
     """Return a value as it is read, its encoded words decoded (RFC 2047)."""
     if "=?" in value:
-        with suppress(HeaderParseError, LookupError, ValueError):
+        with suppress(EmailError, LookupError, ValueError):
             value = str(make_header(decode_header(value)))
     return " ".join("".join([c if c.isprintable() else " " for c in value]).split())
 
