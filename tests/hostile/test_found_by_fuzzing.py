@@ -1,0 +1,69 @@
+"""What the targets of ``tests/fuzz`` found, each by name: it was wrong once, and is not any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from smime_session import PresharedKey, decrypt, encrypt
+from smime_session.mail.parts import find_parts
+from smime_session.mail.repairs import Repairs
+from smime_session.mail.transfer import Base64Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smime_session.mail.header_policy import HeaderPolicy
+
+READER: Final = PresharedKey(bytes(32), b"ours")
+
+
+def _in_blocks(data: bytes, *cuts: int) -> Callable[[], bytes]:
+    blocks = [data[begin:end] for begin, end in zip((0, *cuts), (*cuts, len(data)), strict=True)]
+    left = iter(blocks)
+    return lambda: next(left, b"")
+
+
+def test_a_boundary_line_on_the_border_of_two_blocks_is_seen() -> None:
+    """Wherever a mail that is read in pieces is cut, it has the same parts: a signed one was not seen in some."""
+    mail = (
+        b"Content-Type: multipart/mixed; boundary=abcdef\n\n--abcdef\n\n" + b"x" * 3000 + b"\n--abcdef\n\ny\n--abcdef--"
+    )
+    expected = [(each.number, each.begin, each.end) for each in find_parts(_in_blocks(mail))]
+    assert [number for number, _, _ in expected] == ["0", "1", "2"]
+    for cut in range(3040, len(mail)):
+        found = find_parts(_in_blocks(mail, cut))
+        assert [(each.number, each.begin, each.end) for each in found] == expected, cut
+    every = find_parts(_in_blocks(mail, *range(1, len(mail))))
+    assert [(each.number, each.begin, each.end) for each in every] == expected
+
+
+@pytest.mark.parametrize("text", [b"Q==3D", b"YQ==D", b"=\nAA=\n", b"YQ==\r\n19vf\r\n", b"AA=\n=\nAA", b"YWI==3D\n=41"])
+def test_broken_padding_is_mended_alike_in_blocks_of_any_size(text: bytes) -> None:
+    """What follows padding, or an equals sign before the end of a line, was decoded otherwise at a border of blocks."""
+
+    def mended(*cuts: int) -> bytes:
+        return b"".join(iter(Base64Decoder(_in_blocks(text, *cuts), Repairs()), b""))
+
+    for size in range(1, len(text)):
+        assert mended(*range(size, len(text), size)) == mended(), size
+
+
+@pytest.mark.parametrize("headers", ["hcp_baseline", "hcp_shy"])
+def test_an_encoded_word_whose_character_set_is_no_ascii(headers: HeaderPolicy) -> None:
+    """The mail is encrypted and comes back, hidden fields and all; an exception of the standard library came out."""
+    mail = b"From: =?utf\xff8?q?J=C3?= <a@b>\nTo: a@b\nSubject: =?utf\xff8?q?J=C3?=\nMIME-Version: 1.0\n\nx"
+    opened = decrypt(encrypt(mail, [READER], headers=headers), [READER]).message
+    assert opened.startswith(mail.removesuffix(b"\n\nx"))
+
+
+@pytest.mark.parametrize("kind", [b"text/plain; hp=clear", b'multipart/signed; boundary=a; HP="cipher"', b"x; hp=z"])
+def test_a_mail_that_says_of_itself_that_it_protects_fields(kind: bytes) -> None:
+    """Encrypted without its fields inside, it kept the parameter that says they are, and lost From and Subject."""
+    mail = b"From: a@example.org\nSubject: s\nMIME-Version: 1.0\nContent-Type: " + kind + b"\n\n--a\n\nx\n--a--\n"
+    opened = decrypt(encrypt(mail, [READER], headers="none"), [READER])
+    assert opened.altered_headers == ()
+    head, _, body = opened.message.partition(b"\n\n")
+    assert head.startswith(b"From: a@example.org\nSubject: s\n")
+    assert (b"hp=" in head.lower(), body) == (False, b"--a\n\nx\n--a--\n")
