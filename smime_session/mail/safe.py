@@ -39,6 +39,7 @@ _ENCODING_FIELD: Final = b"content-transfer-encoding"
 _DECLARED: Final = re.compile(rb"(?im)^content-transfer-encoding[ \t]*:[ \t]*(?:8bit|binary)")
 _UNQUOTED: Final = re.compile(rb"[^\t\r\n\x20-\x7e]")
 _FROM_LINE: Final = re.compile(rb"(?m)^From ")
+_TOO_LONG: Final = re.compile(rb"(?m)^([^\n]{74,})(=(?:20|09))$")  # by the blank that b2a_qp quotes at the end
 _QUOTED_FROM: Final = b"=46rom=20=\r\n"  # a soft line break, so that no line grows
 _BASE64: Final = ALPHABET + b"="
 _FEW: Final = 16  # lines
@@ -359,7 +360,8 @@ def _whole_lines(blocks: Iterator[Block]) -> Iterator[bytes]:
 def _quoted(blocks: Iterator[Block]) -> Iterator[bytes]:
     """Yield text in quoted-printable (RFC 2045, 6.7)."""
     for lines in _whole_lines(blocks):
-        yield _without_from(binascii.b2a_qp(canonical(lines), istext=True).replace(CRLF, LF).replace(LF, CRLF))
+        quoted = binascii.b2a_qp(canonical(lines), istext=True).replace(CRLF, LF)
+        yield _without_from(_TOO_LONG.sub(rb"\1=\n\2", quoted).replace(LF, CRLF))
 
 
 def _without_from(lines: bytes) -> bytes:

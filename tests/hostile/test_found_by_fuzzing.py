@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from smime_session import PresharedKey, decrypt, encrypt
 from smime_session.mail.parts import find_parts
 from smime_session.mail.repairs import Repairs
+from smime_session.mail.safe import safe_entity
 from smime_session.mail.transfer import Base64Decoder
 
 if TYPE_CHECKING:
@@ -67,3 +69,15 @@ def test_a_mail_that_says_of_itself_that_it_protects_fields(kind: bytes) -> None
     head, _, body = opened.message.partition(b"\n\n")
     assert head.startswith(b"From: a@example.org\nSubject: s\n")
     assert (b"hp=" in head.lower(), body) == (False, b"--a\n\nx\n--a--\n")
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+def test_no_quoted_line_is_too_long(blank: bytes) -> None:
+    """A blank at the end of a line of just so many characters made 77 or 78 of them, where RFC 2045, 6.7 allows 76."""
+    for size in range(60, 160):
+        for ending in (b"\r\n", b""):
+            entity = b"Content-Type: text/plain\r\n\r\n" + b"x" * size + blank + ending
+            made = safe_entity(entity)
+            assert max(map(len, made.split(b"\r\n"))) <= 76
+            assert safe_entity(made) == made
+            assert binascii.a2b_qp(made.partition(b"\r\n\r\n")[2]) == entity.partition(b"\r\n\r\n")[2]
