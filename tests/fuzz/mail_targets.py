@@ -24,7 +24,7 @@ from smime_session.mail.safe import safe_entity
 from smime_session.mail.transfer import Base64Decoder, QuotedPrintableDecoder, decode_lines, encode_base64
 from smime_session.mail.uuencode import UuDecoder, begins_like_uuencode
 from tests.fuzz import seeds
-from tests.fuzz.cms_targets import blocks_of, outcome
+from tests.fuzz.cms_targets import blocks_of, least, outcome
 from tests.fuzz.harness import Target
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _policy(data: bytes) -> HeaderPolicy:
 def heads(data: bytes) -> None:
     """The mail splitter: a head is the same when its fields are put together, and in blocks of any size."""
     whole = outcome(lambda: _head_and_rest(data, _WHOLE))
-    assert outcome(lambda: _head_and_rest(data, 1)) == whole
+    assert outcome(lambda: _head_and_rest(data, least(data))) == whole
     head, _ = _head_and_rest(data, _WHOLE)
     for field in parse_fields_leniently(head):
         _ = field.value
@@ -67,7 +67,7 @@ def _head_and_rest(data: bytes, size: int) -> tuple[bytes, bytes]:
 def parts(data: bytes) -> None:
     """The multipart walker: parts lie in each other and in their order, and blocks of any size give the same."""
     found = outcome(lambda: _parts(data, _WHOLE))
-    assert outcome(lambda: _parts(data, 1)) == found
+    assert outcome(lambda: _parts(data, least(data))) == found
     assert outcome(lambda: _parts(data, 1021)) == found
     known: dict[str, Part] = {}
     for part in find_parts(blocks_of(data, _WHOLE)):
@@ -121,7 +121,8 @@ def protected_mails(data: bytes) -> None:
         opened = decrypt(encrypt(mail, [seeds.SHARED], headers=policy), [seeds.SHARED])
         assert opened.altered_headers == ()
         mail = opened.message
-    assert decrypt(encrypt(mail, [seeds.SHARED], headers=policy), [seeds.SHARED]).message == mail
+    again = decrypt(encrypt(mail, [seeds.SHARED], headers=policy), [seeds.SHARED]).message
+    assert again.translate(None, b"\r") == mail.translate(None, b"\r")  # each way turns CR CR LF into CR LF
 
 
 def payloads(data: bytes) -> None:
@@ -129,7 +130,7 @@ def payloads(data: bytes) -> None:
     outer, _, inner = data.partition(b"\r\n\r\n\r\n")
     head = split_head(outer + b"\r\n\r\n", hidden=(), lenient=True)
     found = reunite(head, inner)
-    for size in (1, 50):
+    for size in (least(inner), 50):
         target = io.BytesIO()
         writer = Reunion(head, target)
         for piece in iter(blocks_of(inner, size), b""):
@@ -160,7 +161,7 @@ def base64(data: bytes) -> None:
     in_blocks = outcome(lambda: _decoded(Base64Decoder, data, 5, mending=False))
     assert in_blocks[0] == strict[0]
     mended = _decoded(Base64Decoder, data, _WHOLE, mending=True)
-    assert _decoded(Base64Decoder, data, 1, mending=True)[0] == mended[0]
+    assert _decoded(Base64Decoder, data, least(data), mending=True)[0] == mended[0]
     lines = decode_lines(data)
     if isinstance(strict[0], bytes):
         assert mended[0] == strict[0] == binascii.a2b_base64(data)
@@ -174,7 +175,7 @@ def base64(data: bytes) -> None:
 def quoted_printable(data: bytes) -> None:
     """Quoted-printable: the same in blocks of any size; written again by the standard library, it is the same."""
     found = outcome(lambda: _decoded(QuotedPrintableDecoder, data, _WHOLE, mending=False))
-    assert outcome(lambda: _decoded(QuotedPrintableDecoder, data, 1, mending=False))[0] == found[0]
+    assert outcome(lambda: _decoded(QuotedPrintableDecoder, data, least(data), mending=False))[0] == found[0]
     if isinstance(found[0], bytes):
         text = binascii.b2a_qp(found[0], istext=False)
         assert _decoded(QuotedPrintableDecoder, text, 3, mending=False)[0] == found[0]
@@ -190,7 +191,7 @@ def uuencode(data: bytes) -> None:
         return b"".join(iter(UuDecoder(Lookahead(blocks_of(data, size)), 1 << 14), b""))
 
     found = outcome(lambda: read(_WHOLE))
-    assert outcome(lambda: read(1)) == found
+    assert outcome(lambda: read(least(data))) == found
 
 
 def arrival(data: bytes) -> None:
@@ -202,7 +203,7 @@ def arrival(data: bytes) -> None:
         return incoming.form, octets, incoming.head, incoming.raw_head
 
     found = outcome(lambda: read(_WHOLE))
-    assert outcome(lambda: read(1))[:2] == found[:2] or found[0] == MalformedError.__name__
+    assert outcome(lambda: read(least(data)))[:2] == found[:2] or found[0] == MalformedError.__name__
     assert outcome(lambda: read(100))[:2] == found[:2] or found[0] == MalformedError.__name__
 
 

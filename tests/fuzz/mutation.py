@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Shape = Literal["octets", "values", "text"]
 
-MOST: Final = 8 << 10  # octets of an input: more than the largest seed has
+MOST: Final = 4 << 10  # octets of an input: more than most seeds have
 _DEEPER: Final = 0.75  # how often a value is entered that can be
 _SIZES: Final = (0, 1, 2, 7, 8, 15, 16, 17, 127, 128, 255, 256, 1000)
 _NUMBERS: Final = (0, 1, -1, 127, 128, 255, 256, 65535, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 63, 1 << 64, 1 << 2048)
