@@ -8,6 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
+from unittest.mock import patch
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -70,12 +71,12 @@ def certificates(data: bytes) -> None:
 
 def private_keys(data: bytes) -> None:
     """Private keys in PEM, DER, PKCS#8 and PKCS#12: what is loaded can compute, and no error shows what is inside."""
-    locks.MAX_WORK = _WORK  # type: ignore[misc]  # a constant elsewhere
-    outcome(lambda: str(list_credentials(data, seeds.PASSPHRASE).to_dict()))
-    outcome(lambda: load_private_keys(data))
-    for found in load_private_keys(data, seeds.PASSPHRASE):
-        assert found.private_key.public_key.canonical
-        assert set(found.certificates) <= set(found.beside)
+    with patch.object(locks, "MAX_WORK", _WORK):
+        outcome(lambda: str(list_credentials(data, seeds.PASSPHRASE).to_dict()))
+        outcome(lambda: load_private_keys(data))
+        for found in load_private_keys(data, seeds.PASSPHRASE):
+            assert found.private_key.public_key.canonical
+            assert set(found.certificates) <= set(found.beside)
 
 
 def session_keys(data: bytes) -> None:
