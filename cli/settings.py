@@ -280,11 +280,12 @@ def _as_taken(option: click.Option, value: object, where: str) -> Any:  # noqa: 
         value = value if isinstance(value, list) else [value]
     elif isinstance(value, list) and name == "identity" and value:
         value = value[0]  # who signs is one, and who reads may be several
-    numeric = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
-    kinds = (bool,) if option.is_flag else (int, float) if numeric else (str,)
+    whole = isinstance(option.type, click.types.IntParamType)
+    numeric = whole or isinstance(option.type, click.types.FloatParamType)
+    kinds = (bool,) if option.is_flag else (int,) if whole else (int, float) if numeric else (str,)
     parts = value if option.multiple and isinstance(value, list) else [value]
     if any(not isinstance(each, kinds) or (isinstance(each, bool) and not option.is_flag) for each in parts):
-        means = "true or false" if option.is_flag else "a number" if numeric else "text"
+        means = "true or false" if option.is_flag else "a whole number" if whole else "a number" if numeric else "text"
         raise SettingsError(f"{where}: {name} is {means}{', or a list of it' if option.multiple else ''}")
     if any(isinstance(each, str) and (not each or "\0" in each) for each in parts):
         raise SettingsError(f"{where}: {name} is empty, or has a NUL in it")

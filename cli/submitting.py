@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import time
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 import click
@@ -154,6 +155,17 @@ def _words(command: str) -> list[str]:
     return words
 
 
+class _Seconds(click.FloatRange):
+    """A time in seconds, which a range alone would let ``nan`` be."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # as click has it
+        """Convert a value; refuse what is no number."""
+        found = super().convert(value, param, ctx)
+        if isnan(found):
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return found
+
+
 def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for the submission server; the function gets them as one argument, ``server``."""
 
@@ -162,8 +174,8 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
         server = ServerOptions(*(options.pop(name) for name in ServerOptions._fields))
         return function(*arguments, server=server, **options)
 
-    seconds = click.FloatRange(min=0, max=86_400)
-    more = click.FloatRange(min=0, min_open=True, max=86_400)
+    seconds = _Seconds(min=0, max=86_400)
+    more = _Seconds(min=0, min_open=True, max=86_400)
     kinds: dict[str, dict[str, Any]] = {
         "--smtp": {"metavar": "HOST:PORT"},
         "--security": {"type": click.Choice(get_args(Security))},

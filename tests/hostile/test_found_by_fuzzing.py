@@ -5,8 +5,11 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Final
 
+import click
 import pytest
 
+from cli.root import group
+from cli.settings import Settings, SettingsError
 from smime_session import PresharedKey, decrypt, encrypt
 from smime_session.mail.parts import find_parts
 from smime_session.mail.repairs import Repairs
@@ -15,6 +18,7 @@ from smime_session.mail.transfer import Base64Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from smime_session.mail.header_policy import HeaderPolicy
 
@@ -69,6 +73,29 @@ def test_a_mail_that_says_of_itself_that_it_protects_fields(kind: bytes) -> None
     head, _, body = opened.message.partition(b"\n\n")
     assert head.startswith(b"From: a@example.org\nSubject: s\n")
     assert (b"hp=" in head.lower(), body) == (False, b"--a\n\nx\n--a--\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("attempts = inf", "attempts is a whole number"),
+        ("attempts = 1e400", "attempts is a whole number"),
+        ("attempts = 3.5", "attempts is a whole number"),
+        ("timeout = nan", "timeout: nan is no number of seconds"),
+        ("pause = nan", "pause: nan is no number of seconds"),
+        ("timeout = inf", "timeout: inf is not in the range"),
+    ],
+)
+def test_settings_with_numbers_that_are_none(line: str, words: str, tmp_path: Path) -> None:
+    """One sentence says so: OverflowError came out, or the pause between two attempts failed later."""
+    (tmp_path / "config.toml").write_text(line)
+    context = click.Context(group)
+    command = group.get_command(context, "send")
+    assert command is not None
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    with pytest.raises(SettingsError) as caught:
+        list(Settings(str(tmp_path / "config.toml")).for_command("send", options))
+    assert words in caught.value.message
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
