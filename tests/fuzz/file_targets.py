@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import tempfile
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from unittest.mock import patch
 
@@ -40,12 +40,15 @@ _WORK: Final = 5000  # iterations that a file may take here, so that it goes fas
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+def _folder() -> str:
+    """Return a folder for what is read from files; it goes when the process ends."""
+    made = tempfile.TemporaryDirectory(prefix="fuzz-")
+    atexit.register(made.cleanup)
+    return made.name
 
 
 def _file(name: str, data: bytes) -> str:
-    path = os.path.join(_folder().name, name)  # noqa: PTH118  # for each execution
+    path = os.path.join(_folder(), name)  # noqa: PTH118  # for each execution
     with open(path, "wb") as file:  # noqa: PTH123  # the same
         file.write(data)
     return path

@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -51,36 +52,27 @@ class Report(NamedTuple):
     findings: tuple[Path, ...]
 
 
-def run(
-    names: Sequence[str], folder: Path, seconds: float, runs: int = 0, *, extra: Path | None = None, seed: int = 0
-) -> list[Report]:
-    """Run targets one after the other, each in a process of its own, and report each when it has ended.
+def run(names: Sequence[str], folder: Path, seconds: float, runs: int = 0, *, more: Sequence[str] = ()) -> list[Report]:
+    """Run targets one after the other, each in a process of its own.
 
     Args:
         names: which.
         folder: where the corpus and the findings are.
         seconds: for all of them together; 0 for no limit.
         runs: executions of each, seeds not counted; 0 for no limit.
-        extra: a folder of messages that are seeds too.
-        seed: of the mutations; 0 for another one each time with atheris.
+        more: further arguments of the script.
     """
     reports = []
     for name in names:
         found = folder / "findings" / name
         found.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            str(HERE),
-            "--child",
-            "--corpus",
-            str(folder),
-            "--runs",
-            str(runs),
-            "--seed",
-            str(seed),
-        ]
-        command += ["--seconds", str(int(seconds / len(names))), *(["--extra", str(extra)] if extra else []), name]
-        done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, errors="replace", check=False)
+        limits = ["--seconds", str(int(seconds / len(names))), "--runs", str(runs)]
+        command = [sys.executable, str(HERE), "--child", "--corpus", str(folder), *limits, *more, name]
+        with tempfile.TemporaryDirectory() as scratch:  # a fuzzer ends without tidying up
+            environment = {**os.environ, "TMPDIR": scratch}
+            done = subprocess.run(
+                command, cwd=TREE, env=environment, capture_output=True, text=True, errors="replace", check=False
+            )
         (found / "log.txt").write_text(done.stdout + done.stderr)
         counts = [int(each) for each in _EXECUTED.findall(done.stdout + done.stderr)]
         files = [each for each in found.iterdir() if each.suffix == ".txt" and each.name != "log.txt"]
@@ -148,7 +140,8 @@ def _child(name: str, options: argparse.Namespace) -> None:
     """Run one target in this process, which ends with it."""
     sys.path.insert(0, str(TREE))
     warnings.simplefilter("error")
-    if _ATHERIS:
+    guided = _ATHERIS and not options.plain
+    if guided:
         import atheris
 
         with atheris.instrument_imports(include=["smime_session", "cli"], enable_loader_override=False):
@@ -168,7 +161,7 @@ def _child(name: str, options: argparse.Namespace) -> None:
             return mutate(data, random, target.shape, seeds)
         return data[:1] + mutate(data[1:], random, shapes[data[0] % len(shapes)]) if data else random.choice(seeds)
 
-    if not _ATHERIS:
+    if not guided:
         _plainly(guarded, changed, seeds, options)
         return
     corpus = options.corpus / "corpus" / name
@@ -213,6 +206,7 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Any]:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", type=Path, required=True, help="a folder outside of the tree")
     parser.add_argument("--extra", type=Path, help="a folder of messages that are seeds too")
+    parser.add_argument("--plain", action="store_true", help="the plain loop, which is faster and sees no coverage")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     found = parser.parse_args(arguments)
     found.corpus = found.corpus.resolve()
@@ -236,8 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.targets or list(TARGETS)
     found = total = 0
     share = options.seconds / len(names)
+    more = ["--seed", str(options.seed), *(["--extra", str(options.extra.resolve())] if options.extra else [])]
+    more += ["--plain"] if options.plain else []
     for name in names:
-        for report in run([name], options.corpus, share, options.runs, extra=options.extra, seed=options.seed):
+        for report in run([name], options.corpus, share, options.runs, more=more):
             print(f"{report.name:18} {report.executions:12,} executions  {len(report.findings)} findings", flush=True)  # noqa: T201
             for each in report.findings:
                 print(f"  {each}", flush=True)  # noqa: T201

@@ -35,7 +35,7 @@ def test_coverage_leads_further(tmp_path: Path) -> None:
     """The same with atheris: all targets in one process, and nothing is found."""
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is not installed")  # .ci/requirements.txt has it
-    (report,) = run.run([run.EVERY], tmp_path, 0, GUIDED, seed=1)
+    (report,) = run.run([run.EVERY], tmp_path, 0, GUIDED, more=["--seed", "1"])
     assert [path.read_text(errors="replace") for path in report.findings] == []
     assert report.executions >= GUIDED
 
@@ -85,7 +85,7 @@ def test_an_input_that_takes_too_much_is_a_finding() -> None:
 
 def test_the_script_tells_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Executions for each target and for all, in words; the corpus is not to be in the tree."""
-    assert run.main(["--corpus", str(tmp_path), "--runs", "20", "session-keys"]) == 0
+    assert run.main(["--corpus", str(tmp_path), "--runs", "20", "--plain", "session-keys"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1].split()[0] == "all"
     assert int(out.split()[1]) >= 20
