@@ -245,6 +245,8 @@ class Kem(NamedTuple):
 ML_KEM_768: Final = Kem("ML-KEM-768", "2.16.840.1.101.3.4.4.2", 1088)
 ML_KEM_1024: Final = Kem("ML-KEM-1024", "2.16.840.1.101.3.4.4.3", 1568)
 
+KEM_SECRET_SIZE: Final = 32
+"""Octets of the secret that either shares (FIPS 203, 8)."""
 KEMS: Final = {kem.oid: kem for kem in (ML_KEM_768, ML_KEM_1024)}
 """Key encapsulation mechanisms by object identifier."""
 ML_KEM_512_OID: Final = "2.16.840.1.101.3.4.4.1"

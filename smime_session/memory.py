@@ -12,19 +12,22 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 _OFFSET: Final = bytes.__basicsize__ - 1  # from the address of a bytes object to its octets; a NUL ends them
-_HELD: Final = 8  # one more than glibc keeps at hand
-_BLOCKS: Final = 16  # glibc hands out seven freed blocks of a size before the one that was freed last, and a few more
+_BLOCKS: Final = 17  # one more than glibc keeps at hand of a size; before 2.42 it was seven
+_PERTURB: Final = -6  # glibc's M_PERTURB: freed blocks are filled, but those that are kept at hand
+
+_running: Final[list[object]] = []  # calls that want what is freed to be filled, in all threads
 
 
 class _Functions(NamedTuple):
-    """What reaches memory that Python keeps to itself: C's memset, strdup and free."""
+    """What reaches memory that Python keeps to itself: C's memset, strdup, free, and glibc's mallopt."""
 
     fill: Callable[[int, int, int], object]
     copy: Callable[[bytes], int | None]
     free: Callable[[int | None], object]
+    option: Callable[[int, int], object] = lambda *_: None
 
 
 @cache
@@ -39,9 +42,13 @@ def _functions() -> _Functions | None:
     number, python, function = ctypes.c_void_p, ctypes.pythonapi, ctypes.PYFUNCTYPE
     try:
         fill = function(None, number, number, number)(("memset", python))
-        return _Functions(fill, function(number, number)(("strdup", python)), function(None, number)(("free", python)))
+        copy, free = function(number, number)(("strdup", python)), function(None, number)(("free", python))
     except AttributeError:  # Windows, where a library shows no functions but its own
         return _functions_of_python(ctypes)
+    try:
+        return _Functions(fill, copy, free, function(ctypes.c_int, ctypes.c_int, ctypes.c_int)(("mallopt", python)))
+    except AttributeError:  # not glibc
+        return _Functions(fill, copy, free)
 
 
 def _functions_of_python(ctypes: Any) -> _Functions:  # noqa: ANN401  # a module
@@ -82,30 +89,33 @@ def lent(secret: bytearray) -> Iterator[bytes]:
         erase(octets)
 
 
-def hold_free(size: int) -> list[int | None]:
-    """Take free blocks of about ``size`` octets before a call, for :func:`overwrite_freed` to give back after it.
+class overwriting_freed:  # noqa: N801  # a context manager, read like a function
+    """Overwrite what a call frees, blocks of about ``size`` octets, as far as an allocator can be brought to do it.
 
-    An allocator keeps a few freed blocks of a size at hand, and merges more with their neighbours, where they are not
-    found again: what the call frees is to be among the few.
-    """
-    functions = _functions()
-    return [functions.copy(b"\xff" * (size - 1)) for _ in range(_HELD)] if functions else []
-
-
-def overwrite_freed(size: int, held: Sequence[int | None] = ()) -> None:
-    """Overwrite what a call freed just now, blocks of about ``size`` octets, as far as it is handed out again.
-
-    An allocator hands out first what was freed last. Whether this reaches everything is the
-    allocator's affair; it harms none.
+    glibc keeps a few freed blocks at hand, which it hands out again first, and puts the others where they may not be
+    found again: those it fills itself while it is told to, which costs half a microsecond a call. Other allocators are
+    only asked for blocks. Whether this reaches everything is the allocator's affair; it harms none.
 
     Args:
         size: of a block.
-        held: blocks that were taken before the call.
     """
-    functions = _functions()
-    if functions:
-        filling = b"\xff" * (size - 1)  # a NUL ends it
-        for block in [functions.copy(filling) for _ in range(_BLOCKS - len(held))]:
-            functions.free(block)
-        for block in held:
-            functions.free(block)
+
+    __slots__ = ("_size",)
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __enter__(self) -> None:
+        functions = _functions()
+        if functions:
+            _running.append(self)
+            functions.option(_PERTURB, 1)
+
+    def __exit__(self, *_exc: object) -> None:
+        functions = _functions()
+        if functions:
+            _running.remove(self)
+            functions.option(_PERTURB, bool(_running))  # threads that end and begin at once may miss each other
+            filling = b"\xff" * (self._size - 1)  # a NUL ends it
+            for block in [functions.copy(filling) for _ in range(_BLOCKS)]:
+                functions.free(block)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from smime_session.memory import hold_free, lent, overwrite_freed
+from smime_session.memory import lent, overwriting_freed
 from smime_session.session_key import SessionKey
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ def decrypt_blocks(
     context = block_context(kek, cipher, vector, decrypt=True)
     with SessionKey(bytearray(len(octets) + cipher.block_size)) as buffer:
         size = len(buffer) + cipher.block_size  # of the block in which the library makes them first
-        held = hold_free(size)
-        context.update_into(octets, buffer.material)
-        overwrite_freed(size, held)
+        with overwriting_freed(size):
+            context.update_into(octets, buffer.material)
         return buffer.material[: len(octets)]
 
 

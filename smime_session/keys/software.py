@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives import hashes  # hashlib would load a second OpenSSL
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, padding, rsa, x448, x25519
 
+from smime_session.algorithms import KEM_SECRET_SIZE
 from smime_session.certificates.public_key import PublicKey
 from smime_session.certificates.signatures import HASHES, pss_padding
 from smime_session.errors import CredentialError, MalformedError
 from smime_session.keys.private_key import UnusableKeyError
 from smime_session.keys.rsa_padding import encryption_padding
-from smime_session.memory import erase, hold_free, overwrite_freed
+from smime_session.memory import erase, overwriting_freed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -130,13 +131,11 @@ class RsaKey(SoftwareKey):
     def decrypt(self, ciphertext: bytes, algorithm: KeyTransport, /) -> bytes | None:
         """Decrypt with RSAES-OAEP or RSAES-PKCS1-v1_5."""
         size = (self._key.key_size + 7) // 8
-        held = hold_free(size)
-        try:
-            return self._key.decrypt(ciphertext, encryption_padding(algorithm))
-        except ValueError:
-            return None
-        finally:
-            overwrite_freed(size, held)
+        with overwriting_freed(size):
+            try:
+                return self._key.decrypt(ciphertext, encryption_padding(algorithm))
+            except ValueError:
+                return None
 
     def decoy_secret(self) -> bytes:
         """Return a digest of the private exponent."""
@@ -212,9 +211,8 @@ class KemKey(SoftwareKey):
 
     def decapsulate(self, ciphertext: bytes, /) -> bytes:
         """Return the secret."""
-        secret = self._key.decapsulate(ciphertext)
-        overwrite_freed(len(secret))
-        return secret
+        with overwriting_freed(KEM_SECRET_SIZE):
+            return self._key.decapsulate(ciphertext)
 
 
 class SigningKey(SoftwareKey):

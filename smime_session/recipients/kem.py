@@ -18,6 +18,7 @@ from smime_session.algorithms import (
     HKDF_OIDS,
     HKDFS,
     KEM_RECIPIENT_OID,
+    KEM_SECRET_SIZE,
     KEMS,
     KEY_WRAPS,
     ML_KEM_OIDS,
@@ -28,7 +29,7 @@ from smime_session.cms import asn1, codec
 from smime_session.cms.values import AlgorithmIdentifier, RecipientIdentifier, WrappedKey
 from smime_session.errors import LimitError, MalformedError, MessageError, UnsupportedAlgorithmError
 from smime_session.key_derivation import hkdf
-from smime_session.memory import erase, overwrite_freed
+from smime_session.memory import erase, overwriting_freed
 from smime_session.recipients.client_rules import KeyRule
 from smime_session.recipients.key_wrap import check_size, unwrap
 from smime_session.recipients.kind import KeyIdentity, KeyKind, KeyRecipient, KeyType, content_read
@@ -270,8 +271,8 @@ class EncapsulationRecipient(KeyRecipient):
 
     def wrap(self, key: SessionKey) -> WrappedKey:
         """Encrypt ``key`` with a key that ML-KEM agrees on, new for each message."""
-        secret, ciphertext = cast("MLKEM768PublicKey", self._public_key.loaded()).encapsulate()
-        overwrite_freed(len(secret))
+        with overwriting_freed(KEM_SECRET_SIZE):
+            secret, ciphertext = cast("MLKEM768PublicKey", self._public_key.loaded()).encapsulate()
         with _key_encryption_key(secret, _HASH, self._other_info, _WRAP.key_size) as wrapping_key:
             encrypted = aes_key_wrap(wrapping_key.material, key.material)
         return _encoded(self._around, ciphertext, encrypted, len(key))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from smime_session.algorithms import TRIPLE_DES_WRAP
 from smime_session.errors import LimitError, MalformedError
-from smime_session.memory import lent, overwrite_freed
+from smime_session.memory import lent, overwriting_freed
 from smime_session.profiles import MAX_ENCRYPTED_KEY_SIZE
 from smime_session.session_key import Proof, SessionKey
 
@@ -63,12 +63,11 @@ def unwrap(wrap: KeyWrap, key: bytearray, encrypted: bytes, size: int) -> Sessio
 
 
 def _unwrap_aes(key: bytearray, encrypted: bytes) -> SessionKey | None:
-    try:
-        return SessionKey.adopt(aes_key_unwrap(key, encrypted), proof=Proof.CHECKED)
-    except InvalidUnwrap:
-        return None
-    finally:
-        overwrite_freed(len(encrypted))
+    with overwriting_freed(len(encrypted)):
+        try:
+            return SessionKey.adopt(aes_key_unwrap(key, encrypted), proof=Proof.CHECKED)
+        except InvalidUnwrap:
+            return None
 
 
 def _unwrap_triple_des(key: bytearray, encrypted: bytes) -> SessionKey | None:

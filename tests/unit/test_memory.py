@@ -106,7 +106,8 @@ def test_elsewhere_nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without CPython's memory, or without the right to reach it, all works as before."""
     monkeypatch.setattr(memory, "_functions", lambda: None)
     key = SessionKey.adopt(octets := bytes(bytearray(OCTETS)))
-    memory.overwrite_freed(32)
+    with memory.overwriting_freed(32):
+        pass
     assert octets == key.material == OCTETS
 
 
@@ -144,12 +145,23 @@ def test_what_overwrites_freed_blocks_is_freed_itself(monkeypatch: pytest.Monkey
         return len(calls)
 
     monkeypatch.setattr(memory, "_functions", lambda: memory._Functions(lambda *_: None, copy, calls.append))
-    memory.overwrite_freed(32)
-    assert calls == [31] * 16 + list(range(1, 17))
-    calls.clear()
-    held = memory.hold_free(32)
-    memory.overwrite_freed(32, held)
-    assert calls == [31] * 16 + [*range(9, 17), *range(1, 9)]
+    with memory.overwriting_freed(32):
+        assert not calls
+    assert calls == [31] * 17 + list(range(1, 18))
+
+
+def test_freed_blocks_are_filled_while_a_call_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the last of them has ended, and only then no longer."""
+    told: list[object] = []
+    functions = memory._Functions(lambda *_: None, lambda _: None, lambda _: None, lambda *option: told.append(option))
+    monkeypatch.setattr(memory, "_functions", lambda: functions)
+    one, other = memory.overwriting_freed(32), memory.overwriting_freed(32)
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert told == [(-6, 1)] * 3
+    other.__exit__(None, None, None)
+    assert told[-1] == (-6, 0)
 
 
 def test_what_is_hashed_on_the_way_to_a_key_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,10 +283,11 @@ def test_a_traceback_with_locals_does_not_show_the_key(monkeypatch: pytest.Monke
         encrypt_stream(io.BytesIO(b"Subject: x\r\n\r\ntext\r\n"), _Unwritable(), [who])
     errors.append(unwritable.value)
 
-    def fail(size: int) -> None:
-        raise SmimeError(f"{size} octets")
+    class Failing(memory.overwriting_freed):
+        def __exit__(self, *_exc: object) -> None:
+            raise SmimeError("it fails once the key is there")
 
-    monkeypatch.setattr(key_wrap, "overwrite_freed", fail)
+    monkeypatch.setattr(key_wrap, "overwriting_freed", Failing)
     with pytest.raises(SmimeError) as unwrapping:
         decrypt(sealed, [who])
     errors.append(unwrapping.value)
