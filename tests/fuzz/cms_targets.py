@@ -5,7 +5,22 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from smime_session import DEFAULT, Policy, SmimeError, TrustAnchors, decrypt, decrypt_stream, inspect, verify
+from smime_session import (
+    DEFAULT,
+    Identity,
+    Policy,
+    PresharedKey,
+    SmimeError,
+    TrustAnchors,
+    decrypt,
+    decrypt_stream,
+    export_session_key,
+    inspect,
+    load_session_key,
+    rewrap,
+    verify,
+    verify_stream,
+)
 from smime_session.algorithms import SignatureAlgorithm
 from smime_session.cms import asn1, capabilities, codec, content_algorithm, signature_algorithm, signed_attributes
 from smime_session.cms.envelope import EnvelopeReader, EnvelopeWriter, trailer_size
@@ -26,6 +41,7 @@ if TYPE_CHECKING:
     from smime_session.cms.values import EnvelopeHeader, EnvelopeTrailer
 
 QUICK: Final = Policy(max_password_iterations=2000)
+_NEW: Final = PresharedKey(bytes(range(32)), b"new")
 _KEK: Final = bytes(range(32))
 _NO_TRUST: Final = TrustAnchors([made.alice_on_curve().certificate])
 _LIMIT: Final = 1 << 20
@@ -197,10 +213,32 @@ def messages(data: bytes) -> None:
 
 
 def signatures(data: bytes) -> None:
-    """Signed messages: what is found is told, and nobody is trusted."""
-    found = verify(data, trust=_NO_TRUST)
-    assert not found.accepted
-    assert str(found)
+    """Signed messages: what is found is told alike in memory and as a stream, and nobody is trusted."""
+    found = outcome(lambda: verify(data, trust=_NO_TRUST))
+    target = io.BytesIO()
+    streamed = outcome(lambda: verify_stream(io.BytesIO(data), target, trust=_NO_TRUST))
+    if isinstance(found, tuple) and isinstance(found[0], str):
+        assert streamed[0] == found[0]
+    else:
+        assert not found.accepted
+        assert not streamed.accepted
+        assert str(found)
+        assert [each.verdict for each in streamed.signatures] == [each.verdict for each in found.signatures]
+    assert not target.getvalue()
+
+
+def rewrapped(data: bytes) -> None:
+    """A message that gets another reader is the same to all of them; so it is with its own saved session key."""
+    message = decrypt(data, READERS, policy=QUICK).message
+    made = outcome(lambda: rewrap(data, READERS, add=[_NEW], policy=QUICK))
+    if not isinstance(made, tuple):
+        both: list[list[Identity]] = [[_NEW], [*READERS, _NEW]]
+        for readers in both:
+            again = decrypt(made, readers, policy=QUICK).message
+            assert again.translate(None, b"\r") == message.translate(None, b"\r")  # CR CR LF ends a line as LF does
+    saved = outcome(lambda: export_session_key(data, READERS, policy=QUICK))
+    if not isinstance(saved, tuple):
+        assert decrypt(data, [load_session_key(saved.to_json())], policy=QUICK).message == message
 
 
 def fields(data: bytes) -> None:
@@ -267,5 +305,6 @@ TARGETS: Final = {
         lambda: [*seeds.encrypted_mails(), *seeds.envelopes_made(), *seeds.vectors("hostile/mails/*.eml")],
         "text",
     ),
+    "rewrapped": Target(rewrapped, lambda: [*seeds.encrypted_mails(), *seeds.envelopes_made()], "text"),
     "signatures": Target(signatures, lambda: [*seeds.signed_mails(), *_signed()], "text"),
 }

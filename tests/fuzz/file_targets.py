@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import atexit
+import bz2
+import gzip
 import io
+import lzma
 import os
+import tarfile
 import tempfile
+import zipfile
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from unittest.mock import patch
 
 import click
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from cli.listed import read_list
 from cli.settings import Settings, SettingsError
-from smime_session import RecipientError, list_credentials, load_certificates, load_session_key
+from smime_session import RecipientError, SmimeError, list_credentials, load_certificates, load_session_key
 from smime_session.algorithms import AES_128_CBC, AES_256_GCM
-from smime_session.batch import MboxSource
+from smime_session.batch import MboxSource, TarSource, ZipSource
+from smime_session.batch.items import Refused
 from smime_session.batch.mbox import _Mboxrd
 from smime_session.batch.storing import Task
 from smime_session.certificates.announcements import announced_in, block
 from smime_session.certificates.certificate import Certificate, read_certificates
 from smime_session.certificates.names import addresses_of
+from smime_session.certificates.ocsp import _judged
 from smime_session.certificates.revocation import crls_in
 from smime_session.keys import locks
 from smime_session.keys.load import load_private_keys
@@ -31,11 +42,13 @@ from smime_session.session_key import SessionKey
 from tests.fuzz import seeds
 from tests.fuzz.cms_targets import outcome
 from tests.fuzz.harness import Target
+from tests.vectors.hostile import seeds as made
 
 if TYPE_CHECKING:
     from smime_session.batch import MboxForm
 
 _FORMS: Final[tuple[MboxForm, ...]] = ("mboxrd", "mboxo", "mboxcl2")
+_MOMENT: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _WORK: Final = 5000  # iterations that a file may take here, so that it goes fast
 
 
@@ -110,6 +123,33 @@ def mailboxes(data: bytes) -> None:
         again = MboxSource(_file("again", made.getvalue()))
         ended = [text if not text or text.endswith(b"\n") else text + b"\n" for _, text in with_messages]
         assert [each.content.open().read() for each in again.items()] == ended
+
+
+def archives(data: bytes) -> None:
+    """Archives (zip, and tar with and without compression): no entry is put outside, each has its bytes or a reason."""
+    path = _file("archive", data)
+    for source in (ZipSource(path), TarSource(path)):
+        try:
+            items = list(source.items())
+        except SmimeError:
+            continue
+        assert len({item.name for item in items}) == len(items)
+        for item in items:
+            if not isinstance(item.content, Refused):
+                assert not {"", ".", ".."} & {*item.place.split("/")}
+            with suppress(SmimeError):
+                _drained(item.content.open())
+
+
+def _drained(stream: BinaryIO) -> int:
+    with stream:
+        return sum(map(len, iter(lambda: stream.read(1 << 16), b"")))
+
+
+def answers(data: bytes) -> None:
+    """Answers of OCSP responders: what is broken, about another certificate or too old is no answer."""
+    person = made.alice()
+    _judged(data, person, person, _MOMENT)
 
 
 class _Finder:
@@ -187,6 +227,31 @@ _SETTINGS: Final = (
 )
 
 
+def _archives() -> list[bytes]:
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive, tarfile.open(fileobj=tarred, mode="w") as other:
+        for name in ("a.eml", "b/c.eml"):
+            archive.writestr(name, seeds.LETTER)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(seeds.LETTER)
+            other.addfile(entry, io.BytesIO(seeds.LETTER))
+    tar = tarred.getvalue()[:2560]
+    return [zipped.getvalue(), tar, *(pack(tar) for pack in (gzip.compress, bz2.compress, lzma.compress))]
+
+
+def _answers() -> list[bytes]:
+    person = made.alice()
+    builder = ocsp.OCSPResponseBuilder().responder_id(ocsp.OCSPResponderEncoding.HASH, person)
+    times: tuple[Any, ...] = (_MOMENT, _MOMENT + timedelta(days=1))
+    states: tuple[Any, ...] = ((ocsp.OCSPCertStatus.GOOD, None, None), (ocsp.OCSPCertStatus.REVOKED, _MOMENT, None))
+    found = [
+        builder.add_response(person, person, SHA256(), status, *times, *more).sign(made.rsa_key(), SHA256())
+        for status, *more in states
+    ]
+    refusal = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+    return [each.public_bytes(Encoding.DER) for each in (*found, refusal)]
+
+
 def _announced() -> list[bytes]:
     found = announced_in(seeds.certificate_files()[0])
     return [] if found is None else [block(found)]
@@ -197,6 +262,8 @@ TARGETS: Final = {
     "private-keys": Target(private_keys, lambda: list(seeds.key_files()), "values"),
     "session-keys": Target(session_keys, _saved, "text"),
     "mailboxes": Target(mailboxes, _boxes, "text"),
+    "archives": Target(archives, lambda: [*_archives(), *seeds.vectors("hostile/containers/*.[zt]*")], "octets"),
+    "answers": Target(answers, _answers, "values"),
     "lists": Target(lists, lambda: [*_LISTS, *seeds.vectors("hostile/containers/*.csv")], "text"),
     "settings": Target(settings, lambda: [*_SETTINGS, *seeds.vectors("hostile/containers/*.toml")], "text"),
 }

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from smime_session import decrypt, encrypt
 from smime_session.errors import MalformedError
+from smime_session.mail.addresses import addresses_in
 from smime_session.mail.blocks import Lookahead
 from smime_session.mail.detection import open_message
 from smime_session.mail.entity import read_head, split_head
@@ -139,6 +140,13 @@ def payloads(data: bytes) -> None:
         assert (target.getvalue(), writer.altered_headers) == found
 
 
+def addresses(data: bytes) -> None:
+    """Address fields: what is found is found again where it stands alone, with nothing in it that begins a field."""
+    found = addresses_in(data, "To")
+    assert addresses_in(", ".join(found).encode(), "To") == found
+    assert all(each.isprintable() or not each.isascii() for each in found)
+
+
 def safe(data: bytes) -> None:
     """An entity made safe to be signed: it has CRLF alone, and making it safe again changes nothing."""
     made = safe_entity(data)
@@ -227,12 +235,19 @@ def _payloads() -> list[bytes]:
     ]
 
 
+_ADDRESSES: Final = (
+    b'"Bob, B." <b@example.org>, c@example.org (a (nested) comment), group: d@example.org, <e@[192.0.2.1]>;',
+    b'"a b"@example.org, <@x.example,@y:z@example.org>, a."b".c @ d . e, =?utf-8?q?=2C?= <f@xn--bcher-kva.example>',
+    'jörg@bücher.example, "\\""@example.org'.encode(),
+)
+
 TARGETS: Final = {
     "heads": Target(heads, lambda: [*seeds.mails_made(), *seeds.vectors("rfc9788/*.eml")], "text"),
     "parts": Target(parts, lambda: [*seeds.mails_made(), *seeds.vectors("hostile/mails/*.eml")], "text"),
     "protection": Target(protection, lambda: [each.partition(b"\r\n\r\n")[0] for each in seeds.mails_made()], "text"),
     "protected-mails": Target(protected_mails, seeds.mails_made, "text"),
     "payloads": Target(payloads, _payloads, "text"),
+    "addresses": Target(addresses, lambda: [*_ADDRESSES], "octets"),
     "safe": Target(safe, seeds.mails_made, "text"),
     "base64": Target(base64, _texts, "text"),
     "quoted-printable": Target(
