@@ -129,6 +129,9 @@ def usual_object(mail: bytes) -> tuple[MailHead, bytes] | None:
     begin = find_body(mail)
     if not 0 < begin <= MAX_MAIL_HEADER_SIZE or len(mail) > LARGE or not begins_like_mail(mail):
         return None
+    first_return = mail.find(b"\r", 0, _SHOWN)
+    if first_return >= 0 and not mail.startswith(b"\n", first_return + 1):
+        return None  # its lines may end otherwise than those of mail
     try:
         head = split_head(mail[:begin], hidden=())
     except NotMailError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import io
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,7 +11,7 @@ import pytest
 
 from cli.root import group
 from cli.settings import Settings, SettingsError
-from smime_session import PresharedKey, decrypt, encrypt
+from smime_session import PresharedKey, decrypt, decrypt_stream, encrypt
 from smime_session.mail.parts import find_parts
 from smime_session.mail.repairs import Repairs
 from smime_session.mail.safe import safe_entity
@@ -96,6 +97,15 @@ def test_settings_with_numbers_that_are_none(line: str, words: str, tmp_path: Pa
     with pytest.raises(SettingsError) as caught:
         list(Settings(str(tmp_path / "config.toml")).for_command("send", options))
     assert words in caught.value.message
+
+
+def test_a_mail_of_which_one_line_ends_with_two_returns() -> None:
+    """It is read alike in memory and as a stream: the one left the line as it was, and the other did not."""
+    mail = encrypt(b"From: a@example.org\nSubject: s\nMIME-Version: 1.0\n\nx\n", [READER])
+    mail = b"X-A:\r\r\n" + mail
+    target = io.BytesIO()
+    decrypt_stream(io.BytesIO(mail), target, [READER])
+    assert decrypt(mail, [READER]).message == target.getvalue()
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
