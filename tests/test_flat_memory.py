@@ -84,14 +84,19 @@ def _peak_of_command(*arguments: object, stdout: Path, piped: Path | None = None
     return int(done.stderr.splitlines()[-1]) * 1024
 
 
-def _write_mail(path: Path) -> None:
-    """Write a mail of the size that the tests are about."""
-    head = b"From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
+def _write_mail(path: Path, *, attached: bool = False) -> None:
+    """Write a mail of the size that the tests are about: one text, or a short one with a large attachment."""
     line = b"x" * 76 + b"\r\n"
+    before, after = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n", b""
+    if attached:
+        before = b'Content-Type: multipart/mixed; boundary="limit"\r\n\r\n--limit\r\n\r\nMay\r\n--limit\r\n'
+        before += b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        after = b"--limit--\r\n"
     with path.open("wb") as file:
-        file.write(head)
+        file.write(b"From: a@example.org\r\nMIME-Version: 1.0\r\n" + before)
         for _ in range(SIZE // MEGABYTE):
             file.write(line * (MEGABYTE // len(line)))
+        file.write(after)
 
 
 def _write_credentials(path: Path, person: Person) -> None:
@@ -123,7 +128,7 @@ def test_the_command_takes_little_memory(alice: Person, tmp_path: Path, profile:
     _write_credentials(key, alice)
     password.write_bytes(b"a password\n")
     mail, sealed, rewrapped, resealed, opened, saved, told = (tmp_path / str(number) for number in range(7))
-    _write_mail(mail)
+    _write_mail(mail, attached=True)
 
     def peak(source: Path, target: Path, *arguments: object) -> int:
         if piped:

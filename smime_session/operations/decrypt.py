@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, Final, Generic
+from typing import TYPE_CHECKING, BinaryIO, Generic
 
 from smime_session.errors import NotEnvelopeError
 from smime_session.mail.blocks import Lookahead
@@ -20,7 +20,7 @@ from smime_session.mail.reunion import Reunion, reunite
 from smime_session.operations.candidates import Candidates
 from smime_session.operations.layers import Layers, OpenedPart, may_hold_objects, mentions_objects
 from smime_session.operations.opening import begin, envelope_reader, open_content, open_whole_content
-from smime_session.operations.waiting import Gate, Recorded
+from smime_session.operations.waiting import SMALL, Gate, Mentions, Recorded
 from smime_session.profiles import DEFAULT, Policy
 from smime_session.recipients.registry import summarize
 from smime_session.streams.outlets import Outlet, Whole
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from smime_session.operations.opening import Opening, Reading
     from smime_session.operations.signatures import Signature
     from smime_session.recipients.registry import Identity
-
-_HELD: Final = 1 << 20  # octets of plaintext that wait in memory for their tag; beyond, the input is read twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +236,13 @@ def _decrypt(
             return _write_parts(layers.open(recorded.rest()), target, layers, error)
         recorded.forget()
         with Candidates(reading.reader.header, layers.identities, policy) as candidates, Outlet(target) as out:
-            direct = _Direct(target, out, layers)
+            direct = _Direct(target, out, layers, again=transactional)
             sink = direct if transactional else _Held(direct)
             opening = open_content(reading, candidates.all, sink)
             layers.spend(candidates)
-            if not sink.finish(opening):
-                again = opening.reading.again()
-                direct.finish(open_content(again, [opening.candidate], direct, expected=opening.trailer))
+            while not sink.finish(opening):
+                sink, again = direct, opening.reading.again()
+                opening = open_content(again, [opening.candidate], direct, expected=opening.trailer)
     incoming, reader = opening.reading.incoming, opening.reading.reader
     return _findings(reader, incoming.form, opening.candidate, direct.altered_headers, incoming.repairs, layers)
 
@@ -269,16 +267,21 @@ def _write_parts(opened: bytes | None, target: BinaryIO, layers: Layers, error: 
 
 
 class _Direct:
-    """Writes plaintext to its target as it comes; what may have further objects in it waits in memory."""
+    """Writes plaintext to its target as it comes; what may have further objects in it waits, or is written twice."""
 
-    def __init__(self, target: BinaryIO, out: Outlet, layers: Layers) -> None:
+    def __init__(self, target: BinaryIO, out: Outlet, layers: Layers, *, again: bool) -> None:
         self._target = target
         self._start = target.tell() if is_seekable(target) else 0
         self._out = out
         self._layers = layers
+        self._again = again
+        self.known: Mentions | None = None
         self._begun = False
         self._output: Reunion | None = None
-        self._gate = Gate(out, layers)
+        self._gate = self._new_gate()
+
+    def _new_gate(self) -> Gate:
+        return Gate(self._out, self._layers, self.known, again=self._again)
 
     def begin(self, reading: Reading, _expected: EnvelopeTrailer) -> Callable[[memoryview], object]:
         if self._begun:
@@ -286,7 +289,7 @@ class _Direct:
             self._target.seek(self._start)
             self._target.truncate()
         self._begun = True
-        self._gate = Gate(self._out, self._layers)
+        self._gate = self._new_gate()
         self._output = Reunion(reading.incoming.head, self._gate) if reading.incoming.head else None
         return self._output.write if self._output else self._out.write
 
@@ -296,7 +299,7 @@ class _Direct:
         return self._output.altered_headers if self._output else ()
 
     def finish(self, opening: Opening) -> bool:
-        """Write the end of the content, now that it is proven; False if the rest was not written."""
+        """Write the end of the content, now that it is proven; False if all has to be written, or once more."""
         if not self._begun:
             return False
         if self._output is None:
@@ -304,7 +307,9 @@ class _Direct:
         else:
             self._output.write(memoryview(opening.last))
             self._output.finish()
-            self._gate.finish()
+            if not self._gate.finish():
+                self.known = self._gate.mentions
+                return False
         self._out.flush()
         return True
 
@@ -315,15 +320,18 @@ class _Held:
     def __init__(self, direct: _Direct) -> None:
         self._direct = direct
         self._held = bytearray()
+        self._mentions = Mentions()
         self._complete = False
 
     def begin(self, _reading: Reading, _expected: EnvelopeTrailer) -> Callable[[memoryview], object]:
         self._held.clear()
+        self._mentions = Mentions()
         self._complete = True
         return self._keep
 
     def _keep(self, plaintext: memoryview) -> None:
-        if len(self._held) + len(plaintext) > _HELD:
+        self._mentions.look(plaintext)
+        if len(self._held) + len(plaintext) > SMALL:  # the input is read twice
             self._complete = False
             self._held.clear()
         elif self._complete:
@@ -333,5 +341,8 @@ class _Held:
         """Release what was kept, now that it is proven; False if it was too much, or several keys might have fit."""
         if self._complete:
             self._direct.begin(opening.reading, opening.trailer)(memoryview(self._held))
-            self._direct.finish(opening)
-        return self._complete
+            return self._direct.finish(opening)
+        if self._mentions.size:
+            self._mentions.look(opening.last)
+            self._direct.known = self._mentions
+        return False

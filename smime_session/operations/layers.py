@@ -89,10 +89,11 @@ def mentions_objects(entity: bytes) -> bool:
 
     They say so in the heads of their parts, which stand in clear; a forwarded mail may be encoded.
     """
-    return may_hold_objects(entity) and _mentions(entity)
+    return may_hold_objects(entity) and mention_objects(entity)
 
 
-def _mentions(octets: bytes) -> bool:
+def mention_objects(octets: bytes) -> bool:
+    """Tell whether bytes name what S/MIME objects are called in the head of a part."""
     lower = octets.lower()
     return b"pkcs7-" in lower or b".p7m" in lower or b"message/rfc822" in lower
 

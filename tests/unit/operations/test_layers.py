@@ -29,7 +29,9 @@ from smime_session import (
 from smime_session.algorithms import COMPRESSED_DATA, ZLIB
 from smime_session.cms import asn1
 from smime_session.cms.compressed import compressed_data
+from smime_session.operations import decrypt as decrypting
 from smime_session.operations import layers, waiting
+from smime_session.operations.opening import Reading
 from tests.support.layers import (
     AUTH,
     ENTITY,
@@ -121,6 +123,35 @@ def test_a_mail_that_is_too_large_to_wait_is_passed_on(monkeypatch: pytest.Monke
         f"the mail is larger than {len(inside) - 1:,} bytes: what was written has to be decrypted again"
     )
     assert b"At eight: 4711" in decrypt(target.getvalue(), SHARED.identities).message
+
+
+@pytest.mark.parametrize("transactional", [True, False])
+@pytest.mark.parametrize("inner", [enveloped, signed, clear_signed], ids=["encrypted", "opaque", "clear"])
+def test_a_mail_that_is_not_small_is_opened_with_what_is_in_it(
+    inner: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch, *, transactional: bool
+) -> None:
+    """It does not wait, but is decrypted twice if objects show, and only then; what comes out is the same."""
+    passes: list[bytes] = []
+    again = Reading.again
+
+    def counting(reading: Reading) -> Reading:
+        passes.append(b"")
+        return again(reading)
+
+    monkeypatch.setattr(Reading, "again", counting)
+    objects = encrypt(HEAD + multipart(OTHER * 100, inner(ENTITY), OTHER), [SHARED.recipient])
+    plain = encrypt(HEAD + multipart(OTHER * 100, FOOTER), [SHARED.recipient])
+    for mail, expected in ((objects, 1), (plain, 0 if transactional else 1)):
+        small = decrypt(mail, SHARED.identities)
+        target = io.BytesIO() if transactional else Pipe()
+        passes.clear()
+        with monkeypatch.context() as smaller:
+            smaller.setattr(waiting, "SMALL", 1000)
+            smaller.setattr(decrypting, "SMALL", 1000)
+            found = decrypt_stream(io.BytesIO(mail), target, SHARED.identities, transactional=transactional)
+        assert target.getvalue() == small.message
+        assert (found.parts, found.signatures) == (small.parts, small.signatures)
+        assert len(passes) == expected
 
 
 # --- limits
