@@ -282,8 +282,10 @@ def remove_parameter(field: Field, name: bytes) -> Field:
     """Take a parameter out of a Content-Type field; all else stays as it is. The inverse of :func:`add_parameter`."""
     if name not in field.raw.lower():
         return field
-    media_type, rest = _split_type(field.raw)
-    return Field(field.name, media_type + _parameter(name).sub(lambda match: b"" if match[1] else match[0], rest))
+    line = field.raw.removesuffix(LF).removesuffix(b"\r")
+    media_type, rest = _split_type(line)
+    rest = _parameter(name).sub(lambda match: b"" if match[1] else match[0], rest)
+    return Field(field.name, media_type + rest + field.raw[len(line) :])
 
 
 def _split_type(raw: bytes) -> tuple[bytes, bytes]:

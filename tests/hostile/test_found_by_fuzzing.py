@@ -108,6 +108,18 @@ def test_a_mail_of_which_one_line_ends_with_two_returns() -> None:
     assert decrypt(mail, [READER]).message == target.getvalue()
 
 
+@pytest.mark.parametrize("headers", ["hcp_no_confidentiality", "hcp_baseline", "none"])
+@pytest.mark.parametrize("parameter", [b";hp=", b"; hp =", b'text/plain;hp="'])
+def test_a_parameter_without_a_value_at_the_end_of_its_field(parameter: bytes, headers: HeaderPolicy) -> None:
+    """The field keeps its line ending: it was taken out with the parameter, and the next field stood in its line."""
+    mail = b"From: a@example.org\r\nContent-Type:" + parameter + b"\r\nX-A: b\r\nMIME-Version: 1.0\r\n\r\nx\r\n"
+    opened = decrypt(encrypt(mail, [READER], headers=headers), [READER])
+    assert opened.altered_headers == ()
+    head, _, body = opened.message.partition(b"\r\n\r\n")
+    assert {b"From: a@example.org", b"X-A: b"} <= set(head.split(b"\r\n"))
+    assert body == b"x\r\n"
+
+
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
 def test_no_quoted_line_is_too_long(blank: bytes) -> None:
     """A blank at the end of a line of just so many characters made 77 or 78 of them, where RFC 2045, 6.7 allows 76."""
