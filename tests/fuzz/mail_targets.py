@@ -166,7 +166,7 @@ def _decoded(decoder: Callable[..., Any], data: bytes, size: int, *, mending: bo
 def base64(data: bytes) -> None:
     """Base64, strict and mended: the same in blocks of any size, and the same when it is written again."""
     strict = outcome(lambda: _decoded(Base64Decoder, data, _WHOLE, mending=False))
-    in_blocks = outcome(lambda: _decoded(Base64Decoder, data, 5, mending=False))
+    in_blocks = outcome(lambda: _decoded(Base64Decoder, data, least(data) + 4, mending=False))
     assert in_blocks[0] == strict[0]
     mended = _decoded(Base64Decoder, data, _WHOLE, mending=True)
     assert _decoded(Base64Decoder, data, least(data), mending=True)[0] == mended[0]
@@ -186,8 +186,8 @@ def quoted_printable(data: bytes) -> None:
     assert outcome(lambda: _decoded(QuotedPrintableDecoder, data, least(data), mending=False))[0] == found[0]
     if isinstance(found[0], bytes):
         text = binascii.b2a_qp(found[0], istext=False)
-        assert _decoded(QuotedPrintableDecoder, text, 3, mending=False)[0] == found[0]
-    _decoded(QuotedPrintableDecoder, data, 2, mending=True)
+        assert _decoded(QuotedPrintableDecoder, text, least(text), mending=False)[0] == found[0]
+    _decoded(QuotedPrintableDecoder, data, least(data), mending=True)
 
 
 def uuencode(data: bytes) -> None:

@@ -34,6 +34,7 @@ EVERY: Final = "every"
 
 _ATHERIS: Final = importlib.util.find_spec("atheris") is not None
 _EXECUTED: Final = re.compile(r"(?:stat::number_of_executed_units:|Done|executed) *(\d+)")
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # for small files of a target: a disk would make it ten times slower
 _RAW: Final = 0.4  # how often the fuzzer's own mutations are taken in place of ours
 _ALLOWED: Final = 30  # seconds for one execution before the fuzzer calls it a hang
 
@@ -68,7 +69,7 @@ def run(names: Sequence[str], folder: Path, seconds: float, runs: int = 0, *, mo
         found.mkdir(parents=True, exist_ok=True)
         limits = ["--seconds", str(int(seconds / len(names))), "--runs", str(runs)]
         command = [sys.executable, str(HERE), "--child", "--corpus", str(folder), *limits, *more, name]
-        with tempfile.TemporaryDirectory() as scratch:  # a fuzzer ends without tidying up
+        with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
             environment = {**os.environ, "TMPDIR": scratch}
             done = subprocess.run(
                 command, cwd=TREE, env=environment, capture_output=True, text=True, errors="replace", check=False
