@@ -56,6 +56,10 @@ if TYPE_CHECKING:
 
     from .clustering import Elsewhere
 
+    _Type = click.ParamType[Shard]
+else:
+    _Type = click.ParamType  # which takes no subscript in click 8.1
+
 _MOST_REASONS: Final = 20
 _FILES: Final = ("mbox", *ARCHIVE_FORMS)
 _BLOCK: Final = 1 << 20
@@ -92,7 +96,7 @@ _SOURCES: Final[dict[str, type[FolderSource | MaildirSource | ZipSource | TarSou
 }
 
 
-class _ShardType(click.ParamType[Shard]):
+class _ShardType(_Type):
     name = "I/N"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:  # noqa: ANN401  # whatever click passes

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -19,6 +22,9 @@ from smime_session.recipients.rsa import KeyTransportIdentity
 # A machine that is busy with something else fails no test; a failing example is printed so that it can be repeated.
 settings.register_profile("here", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
+
+if "mix_stderr" in inspect.signature(CliRunner).parameters:  # click before 8.2, which keeps both apart when asked to
+    CliRunner.__init__ = functools.partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore[method-assign, assignment]
 
 CORPUS_FOLDER = Path(os.environ.get("SMIME_SESSION_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
 """Where the corpus is: beside the repository, unless SMIME_SESSION_CORPUS says otherwise."""

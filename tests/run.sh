@@ -26,6 +26,6 @@ set_up "$venv" -r tests/requirements.txt
 "$venv/bin/python" -m pytest --numprocesses "${PROCESSES:-auto}" "$@"
 [ $# -eq 0 ] || exit 0
 
-# the lowest versions that pyproject.toml admits, with the tests that need no other program
+# the lowest versions that pyproject.toml admits, and the wheel away from its sources, with tests that need no other program
 set_up "$venv-lowest" -r tests/requirements-lowest.txt
-"$venv-lowest/bin/python" -m pytest --numprocesses "${PROCESSES:-auto}" --quiet tests/unit tests/hostile
+VENV=$venv sh tests/wheel.sh --numprocesses "${PROCESSES:-auto}" --quiet tests/unit tests/hostile tests/cli --ignore-glob "*_batch_*"

@@ -153,6 +153,12 @@ def test_requirements_are_pinned_with_hashes(path: Path) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links|--trusted-host|@ (git|file)", _without_words(text))
 
 
+def test_no_two_test_modules_have_one_name() -> None:
+    """Pytest tells modules outside of packages by their names alone, and a run of all of them would stop."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def _without_words(text: str) -> str:
     return re.sub(r"#.*", "", text)
 

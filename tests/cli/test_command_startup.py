@@ -104,9 +104,7 @@ def test_the_value_of_an_option_is_no_option() -> None:
     assert decrypt.make_context("decrypt", ["-q", "--", "-i"]).params["message"] == "-i"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"), [(["-o"], "'--output'"), (["-x"], "'-x'"), (["--idenity"], "identity")]
-)
+@pytest.mark.parametrize(("arguments", "words"), [(["-o"], "'--output'"), (["-x"], "-x"), (["--idenity"], "identity")])
 def test_mistaken_options_are_named(arguments: list[str], words: str) -> None:
     """An option without its value, an unknown one, and one that is spelt wrong are told as click tells them."""
     with pytest.raises(click.UsageError) as caught:

@@ -68,7 +68,7 @@ def test_all_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
     data = 'a.eml,x@example.com\n"unknown\nfile",y@example.org\na.eml,x@example.org\n"b, c.eml",\nfile,title\n'
     assert _refused(tmp_path, data) == [
         "list.csv, line 1: x@example.com: there is no certificate for it",
-        "list.csv, line 3: there is no message unknown\nfile",
+        "list.csv, line 3: there is no message unknown\\nfile",
         "list.csv, line 4: a.eml is in an earlier row too",
         "list.csv, line 5: b, c.eml has no address",
         "list.csv, line 6: there is no message file",
