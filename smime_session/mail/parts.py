@@ -113,6 +113,10 @@ class Part(NamedTuple):
         """Whether it says that it is an S/MIME object, by media type or by file name."""
         return self.described.is_declared
 
+    def is_inside(self, other: Part) -> bool:
+        """Tell whether it is one of the parts of another, or inside one; places do not tell that of an empty part."""
+        return self.number.startswith(f"{other.number}.") or (other.number == "0" != self.number)
+
 
 class _Open:
     """A part whose end was not found yet.
@@ -199,10 +203,17 @@ def _boundaries(opened: Sequence[_Open]) -> _Boundaries:
 
 
 def _close(opened: list[_Open], level: int, found: list[Part], end: int, *, closed: bool) -> None:
-    """Let the parts from ``level`` on end at ``end``, or where they begin if that is later."""
+    """Let the parts from ``level`` on end at ``end``.
+
+    The line ending before a boundary is no part of a head either (RFC 2046, 5.1.1): one that no other blank line ends
+    has no body, and nothing inside.
+    """
+    if opened[level:]:
+        end = max(end, found[opened[level].index].begin)
     for each in opened[level:]:
         part = found[each.index]
-        found[each.index] = part._replace(end=max(part.body, end), closed=closed)
+        begin, body = min(part.begin, end), min(part.body, end)
+        found[each.index] = part._replace(begin=begin, body=body, end=end, closed=closed)
     del opened[level:]
 
 

@@ -176,7 +176,7 @@ def survey_entity(again: _Again) -> list[Piece] | None:
     leaves = [
         part
         for part, following in zip(parts, (*parts[1:], None), strict=True)
-        if following is None or following.begin >= part.end
+        if following is None or not following.is_inside(part)
     ]
     return _pieces(parts, _surveys(again(), leaves))
 

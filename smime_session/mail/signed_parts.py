@@ -67,15 +67,13 @@ def signed_parts(parts: Sequence[Part]) -> tuple[list[SignedPart], list[str]]:
     """
     found: list[SignedPart] = []
     unsigned: list[Part] = []
-    end = -1
     for place, part in enumerate(parts):
-        if part.begin < end:
+        if found and part.is_inside(found[-1].part):
             continue
         signed = _signed(place, parts)
         if signed is not None:
             found.append(signed)
-            end = part.end
-        elif place + 1 == len(parts) or parts[place + 1].begin >= part.end:
+        elif place + 1 == len(parts) or not parts[place + 1].is_inside(part):
             unsigned.append(part)
     others = [f"part {part.number} ({excerpt(part.content_type)})" for part in unsigned if part.number != "0"]
     others += [f"the mail around part {each.part.number}" for each in found if each.fields is not parts[0].fields]
@@ -123,9 +121,9 @@ def _children(place: int, parts: Sequence[Part]) -> list[Part]:
     """Return the parts directly inside another."""
     found: list[Part] = []
     for part in parts[place + 1 :]:
-        if part.begin >= parts[place].end:
+        if not part.is_inside(parts[place]):
             break
-        if not found or part.begin >= found[-1].end:
+        if not found or not part.is_inside(found[-1]):
             found.append(part)
     return found
 

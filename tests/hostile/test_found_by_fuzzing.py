@@ -11,11 +11,12 @@ import pytest
 
 from cli.root import group
 from cli.settings import Settings, SettingsError
-from smime_session import PresharedKey, decrypt, decrypt_stream, encrypt
+from smime_session import PresharedKey, TrustAnchors, decrypt, decrypt_stream, encrypt, sign, verify
 from smime_session.mail.parts import find_parts
 from smime_session.mail.repairs import Repairs
 from smime_session.mail.safe import safe_entity
 from smime_session.mail.transfer import Base64Decoder
+from tests.support.signing import signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +119,16 @@ def test_a_parameter_without_a_value_at_the_end_of_its_field(parameter: bytes, h
     head, _, body = opened.message.partition(b"\r\n\r\n")
     assert {b"From: a@example.org", b"X-A: b"} <= set(head.split(b"\r\n"))
     assert body == b"x\r\n"
+
+
+@pytest.mark.parametrize(
+    "mail", [b"From: alice@example.org\r\nContent-Type: text/plain", b"Content-Type: message/rfc822\n\n"]
+)
+def test_a_signed_part_with_nothing_in_it(mail: bytes) -> None:
+    """A line ending before a boundary is no part of a head (RFC 2046, 5.1.1), and an empty part is inside another."""
+    who = signer("Ed25519")
+    found = verify(sign(mail, who), trust=TrustAnchors([who.certificate]), accept={"trusted", "mismatch"})
+    assert found.accepted
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
