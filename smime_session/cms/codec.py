@@ -59,7 +59,10 @@ def algorithm_identifier_from(element: asn1.Element) -> AlgorithmIdentifier:
     children = element.expect(asn1.SEQUENCE).children()
     if not 1 <= len(children) <= 2:  # noqa: PLR2004  # an identifier and its parameters
         raise MalformedError("an AlgorithmIdentifier is malformed")
-    return AlgorithmIdentifier(children[0].object_identifier(), children[1].encoded if len(children) > 1 else None)
+    parameters = children[1].encoded if len(children) > 1 else None
+    if parameters is not None and parameters[0] == asn1.NULL[0] and not children[1].contents:
+        parameters = asn1.NULL  # whatever form its length has
+    return AlgorithmIdentifier(children[0].object_identifier(), parameters)
 
 
 def hash_identifier(name: algorithms.HashName) -> bytes:

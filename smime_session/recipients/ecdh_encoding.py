@@ -174,7 +174,8 @@ def fields(wrapped: WrappedKey) -> Fields:
         LimitError: what its recipients share is too large.
     """
     shared, members = _parts_of(wrapped.encoded)
-    _, originator, *ukm, algorithm = shared
+    version, originator, *ukm, algorithm = shared
+    version.expect(asn1.INTEGER)
     return Fields(
         _only_child(originator, _CONTEXT_0_CONSTRUCTED),
         _only_child(ukm[0], _CONTEXT_1_CONSTRUCTED).octets() if ukm else None,

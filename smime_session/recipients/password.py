@@ -123,7 +123,8 @@ def fields(wrapped: WrappedKey) -> Fields:
         raise MalformedError("a PasswordRecipientInfo does not say how its key is made of a password")
     if len(children) != 4:  # noqa: PLR2004  # version, derivation, algorithm, encrypted key
         raise MalformedError("a PasswordRecipientInfo is malformed")
-    _, implicit, algorithm, encrypted_key = children
+    version, implicit, algorithm, encrypted_key = children
+    version.expect(asn1.INTEGER)
     derivation = asn1.encode(asn1.SEQUENCE, implicit.expect(_CONTEXT_0_CONSTRUCTED).contents)
     return Fields(
         codec.algorithm_identifier_from(asn1.parse(derivation)),

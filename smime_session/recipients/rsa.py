@@ -128,7 +128,8 @@ def fields(wrapped: WrappedKey) -> Fields:
     children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 4:  # noqa: PLR2004  # version, recipient, algorithm, encrypted key
         raise MalformedError("a KeyTransRecipientInfo is malformed")
-    _, recipient, algorithm, encrypted_key = children
+    version, recipient, algorithm, encrypted_key = children
+    version.expect(asn1.INTEGER)
     return Fields(
         codec.recipient_identifier_from(recipient), codec.algorithm_identifier_from(algorithm), encrypted_key.octets()
     )
@@ -243,6 +244,8 @@ class KeyTransportIdentity(KeyIdentity[KeyTransRecipientInfo]):
 @lru_cache(maxsize=64)  # what a sender's program writes for a recipient; reading it twice is 4 % of a mail of 10 KB
 def _usual(before: bytes, size: int) -> tuple[RecipientIdentifier, KeyTransport] | None:
     """Read what stands before an encrypted key of ``size`` bytes; None if it is not that, or cannot be used."""
+    if not before.endswith(b"\x04" + asn1.length(size)):  # something stands after the key, as in BER
+        return None
     try:
         found = decode(WrappedKey(before + bytes(size), 0, 0))
     except MessageError:

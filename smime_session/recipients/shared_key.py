@@ -119,7 +119,8 @@ def fields(wrapped: WrappedKey) -> Fields:
     children = asn1.parse(wrapped.encoded, asn1.FEW_INNER_VALUES).expect(TAG).children()
     if len(children) != 4:  # noqa: PLR2004  # version, identifier, algorithm, encrypted key
         raise MalformedError("a KEKRecipientInfo is malformed")
-    _, identifier, algorithm, encrypted_key = children
+    version, identifier, algorithm, encrypted_key = children
+    version.expect(asn1.INTEGER)
     return Fields(_identifier_from(identifier), codec.algorithm_identifier_from(algorithm), encrypted_key.octets())
 
 
