@@ -38,14 +38,17 @@ class AtomicFile:
         path: the name to take.
         permissions: those of a new file, less the umask.
         inherit: whether a file that is replaced hands on its own permissions instead.
+        replaces: whether there may be a file with that name, which is replaced.
     """
 
-    def __init__(self, path: str, permissions: int, *, inherit: bool = True) -> None:
+    def __init__(self, path: str, permissions: int, *, inherit: bool = True, replaces: bool = True) -> None:
         self._name = path
         self._path = os.path.realpath(path)
         self._folder = os.path.dirname(self._path)
         self._permissions = permissions
         self._inherit = inherit
+        self._replaces = replaces
+        self._complete = False
         self._replaced: os.stat_result | None = None
         self._stream: BinaryIO | None = None
         self._temporary: str | None = None
@@ -54,6 +57,8 @@ class AtomicFile:
     def __enter__(self) -> BinaryIO:
         if not os.path.basename(self._name):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._name)
+        if not self._replaces and os.path.lexists(self._name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._name)
         with contextlib.suppress(FileNotFoundError):
             self._replaced = os.stat(self._path)
             if not os.access(self._path, os.W_OK):  # a rename asks the folder only, but a protected file means it
@@ -76,6 +81,11 @@ class AtomicFile:
                 self._commit()
         finally:
             self._discard()
+
+    def withdraw(self) -> None:
+        """Remove the file again, if it took its name."""
+        if self._complete:
+            os.unlink(self._path)
 
     def _create(self, _path: str, flags: int) -> int:
         permissions = _UNFINISHED if self._replaced else self._permissions
@@ -102,8 +112,11 @@ class AtomicFile:
             if self._replaced and self._inherit and hasattr(os, "fchmod"):
                 os.fchmod(stream.fileno(), _inherited(self._replaced, os.fstat(stream.fileno())))
             os.fsync(stream.fileno())  # or a crash could leave the name with an empty file behind it
-            if self._temporary or self._replaced or not self._takes_free_name(stream):
+            if not self._replaces:
+                self._take_new_name(stream)
+            elif self._temporary or self._replaced or not self._takes_free_name(stream):
                 self._replace(stream)
+            self._complete = True
             stream.close()
         except OSError as error:
             error.filename, error.filename2 = self._name, None
@@ -116,6 +129,19 @@ class AtomicFile:
         except FileExistsError:
             return False
         return True
+
+    def _take_new_name(self, stream: BinaryIO) -> None:
+        """Give the file the name that is wanted, which no other may have."""
+        if not self._temporary:
+            _link(stream, self._path)
+            return
+        try:
+            os.link(self._temporary, self._path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file has one name only on this file system
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _UNFINISHED))
+            self._replace(stream)
 
     def _replace(self, stream: BinaryIO) -> None:
         if not self._temporary:

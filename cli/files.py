@@ -13,7 +13,7 @@ from smime_session import CredentialError, DecryptionError, MessageError, NoMatc
 
 from .atomic import AtomicFile
 from .console import is_terminal, say
-from .streams import Source, Target, naming, standard_stream
+from .streams import Source, Target, standard_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ class Output:
 
 @contextlib.contextmanager
 def new_files(*wanted: tuple[str, int]) -> Iterator[list[BinaryIO]]:
-    """Make new files, all or none; an existing one is never touched.
+    """Make new files, all or none; an existing one is never touched. Each has its name when all are complete.
 
     Args:
         wanted: for each file its path and its permissions, less the umask.
@@ -146,15 +146,12 @@ def new_files(*wanted: tuple[str, int]) -> Iterator[list[BinaryIO]]:
         FileExistsError: one of them exists.
         OSError: one of them cannot be made.
     """
-    with contextlib.ExitStack() as on_exit, contextlib.ExitStack() as on_failure:
-        streams: list[BinaryIO] = []
-        for path, permissions in wanted:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
-            on_failure.callback(os.unlink, path)
-            streams.append(on_exit.enter_context(open(descriptor, "wb")))
-        yield streams
-        for (path, _), stream in zip(wanted, streams, strict=True):
-            with naming(path):
-                stream.flush()
-                os.fsync(stream.fileno())
+    with contextlib.ExitStack() as on_failure:
+        with contextlib.ExitStack() as on_success:
+            streams: list[BinaryIO] = []
+            for path, permissions in reversed(wanted):  # so that they take their names in the order that is wanted
+                file = AtomicFile(path, permissions, replaces=False)
+                on_failure.callback(file.withdraw)
+                streams.insert(0, Target(on_success.enter_context(file), path).stream)
+            yield streams
         on_failure.pop_all()  # they stay

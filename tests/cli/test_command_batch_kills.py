@@ -84,6 +84,14 @@ class Trial:
         with Journal(journal_beside(self.target)) as journal:
             assert journal.counts() == {"done": MAILS}
 
+    def check_leftovers(self) -> None:
+        """Check that no file but the messages that were given holds plaintext."""
+        if not self._in_place:
+            beside = [
+                path for path in self._here.rglob("*") if path.is_file() and self._here / "in" not in path.parents
+            ]
+            assert [path for path in beside if b"This is letter" in path.read_bytes()] == []
+
 
 @pytest.mark.parametrize("form", FORMS)
 def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path], form: str) -> None:
@@ -96,6 +104,7 @@ def test_nothing_is_lost_when_processes_are_killed(provide: Callable[..., Path],
         victim = killed(trial.arguments, journal_beside(trial.target), chance, chance.choice(DELAYS))
         if victim:
             kills[victim] += 1
+            trial.check_leftovers()
         if victim != "command":  # it came to its end
             trial.check()
             trial.renew()

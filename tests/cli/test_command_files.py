@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
+import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
@@ -109,12 +113,14 @@ def test_source_is_the_stream_it_stands_for(tmp_path: Path) -> None:
 
 
 def test_new_files(tmp_path: Path) -> None:
-    """New files have their permissions from the first moment on."""
+    """New files have their names when they are complete, and their permissions from the first moment on."""
     key, certificate = tmp_path / "d.key", tmp_path / "d.pem"
     with new_files((str(key), PRIVATE), (str(certificate), SHARED)) as (first, second):
-        assert (mode(key), mode(certificate)) == (0o600, 0o640)
+        assert [stat.S_IMODE(os.fstat(each.fileno()).st_mode) for each in (first, second)] == [0o600, 0o640]
         first.write(b"key")
         second.write(b"certificate")
+        assert not key.exists()
+    assert (mode(key), mode(certificate)) == (0o600, 0o640)
     assert (key.read_bytes(), certificate.read_bytes()) == (b"key", b"certificate")
 
 
@@ -140,3 +146,32 @@ def test_new_files_overwrite_nothing(tmp_path: Path, existing: str) -> None:
         pass
     assert caught.value.filename == str(tmp_path / existing)
     assert names(tmp_path) == [existing]
+
+
+def _no_link(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, "no links here")
+
+
+@pytest.mark.parametrize("ways", ["nameless", "named", "without links"])
+@pytest.mark.parametrize("taken", [True, False])
+def test_new_files_on_any_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: str, *, taken: bool
+) -> None:
+    """A name that was taken meanwhile stays with its file, and no other new file is there then."""
+    if ways != "nameless":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    if ways == "without links":
+        monkeypatch.setattr(os, "link", _no_link)
+    path, other = tmp_path / "d.key", tmp_path / "d.pem"
+    with contextlib.ExitStack() as stack:
+        if taken:
+            stack.enter_context(pytest.raises(FileExistsError, match=r"d\.pem"))
+        first, second = stack.enter_context(new_files((str(path), PRIVATE), (str(other), SHARED)))
+        first.write(b"key")
+        second.write(b"certificate")
+        if taken:
+            other.write_bytes(b"another's")
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == (
+        {"d.pem": b"another's"} if taken else {"d.key": b"key", "d.pem": b"certificate"}
+    )
+    assert taken or mode(path) == 0o600
