@@ -40,6 +40,7 @@ _DECLARED: Final = re.compile(rb"(?im)^content-transfer-encoding[ \t]*:[ \t]*(?:
 _UNQUOTED: Final = re.compile(rb"[^\t\r\n\x20-\x7e]")
 _FROM_LINE: Final = re.compile(rb"(?m)^From ")
 _TOO_LONG: Final = re.compile(rb"(?m)^([^\n]{74,})(=(?:20|09))$")  # by the blank that b2a_qp quotes at the end
+_BY_FEED: Final = re.compile(rb"[^\n]*\n|[^\n]+\Z")
 _QUOTED_FROM: Final = b"=46rom=20=\r\n"  # a soft line break, so that no line grows
 _BASE64: Final = ALPHABET + b"="
 _FEW: Final = 16  # lines
@@ -303,7 +304,7 @@ def _safe_head(head: bytes, encoding: str) -> bytes:
     raws = [raw for name, raw in fields if not (encoding and name == "content-transfer-encoding")]
     if encoding:
         raws.append(b"Content-Transfer-Encoding: " + encoding.encode("ascii") + CRLF)
-    lines = [line.rstrip(b" \t\r\n") for raw in raws for line in raw.splitlines()]
+    lines = [line.rstrip(b" \t\r").replace(b"\r", b" ") for raw in raws for line in raw.split(LF)]  # CR ends no line
     return b"".join(CRLF.join(_folded(line)) + CRLF for line in lines if line) + CRLF
 
 
@@ -319,10 +320,15 @@ def _folded(line: bytes) -> Iterator[bytes]:
     yield line
 
 
+def _lines_of(text: bytes) -> list[bytes]:
+    """Return lines with their endings; a carriage return that stands alone ends none, and so begins no boundary."""
+    return _BY_FEED.findall(text)
+
+
 def _safe_between(text: bytes) -> bytes:
     """Return boundary lines and what stands around them; of that, what is not safe is dropped: no reader shows it."""
     kept: list[bytes] = []
-    for line in text.splitlines(keepends=True):
+    for line in _lines_of(text):
         bare = line.rstrip(b" \t\r\n")
         ending = CRLF if line.endswith((b"\n", b"\r")) else b""
         if bare.startswith(b"--") or _is_safe(bare):
@@ -373,12 +379,12 @@ def _without_from(lines: bytes) -> bytes:
 def _requoted(blocks: Iterator[Block]) -> Iterator[bytes]:
     """Yield quoted-printable text that means the same, and is safe."""
     for lines in _whole_lines(blocks):
-        yield _without_from(b"".join(map(_requoted_line, lines.splitlines(keepends=True))))
+        yield _without_from(b"".join(map(_requoted_line, _lines_of(lines))))
 
 
 def _requoted_line(line: bytes) -> bytes:
     ending = CRLF if line.endswith((b"\n", b"\r")) else b""
-    rest = _UNQUOTED.sub(lambda found: b"=%02X" % ord(found[0]), line.rstrip(b" \t\r\n"))
+    rest = _UNQUOTED.sub(lambda found: b"=%02X" % ord(found[0]), line.rstrip(b" \t\r\n")).replace(b"\r", b"=0D")
     parts: list[bytes] = []
     while len(rest) > MIME_LINE:
         at = MIME_LINE - 1

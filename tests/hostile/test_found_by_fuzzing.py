@@ -131,6 +131,27 @@ def test_a_signed_part_with_nothing_in_it(mail: bytes) -> None:
     assert found.accepted
 
 
+@pytest.mark.parametrize(
+    "entity",
+    [
+        b"X-A: b\rContent-Transfer-Encoding: base64\nContent-Description: \xff\n\nx \n",
+        b"Content-Type: multipart/mixed; boundary=b\n\nbefore\r--b\r\rX: y\n--b\n\n\xff \n--b--\n",
+        (
+            b"Content-Type: multipart/mixed; boundary=b\n\n"
+            b"--b\nContent-Transfer-Encoding: quoted-printable\n\nx\r--b\ny \n--b--\n"
+        ),
+    ],
+    ids=["head", "preamble", "quoted-printable"],
+)
+def test_a_return_that_stands_alone_begins_no_line(entity: bytes) -> None:
+    """In what is signed it became the end of a line: a field appeared that was none, or a boundary, and so a part."""
+    made = safe_entity(entity)
+    parts = [find_parts(iter((each, b"")).__next__) for each in (entity, made)]
+    assert len(parts[0]) == len(parts[1])
+    assert made.count(b"\nContent-Transfer-Encoding:") == 1
+    assert b"\r" not in made.replace(b"\r\n", b"")
+
+
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
 def test_no_quoted_line_is_too_long(blank: bytes) -> None:
     """A blank at the end of a line of just so many characters made 77 or 78 of them, where RFC 2045, 6.7 allows 76."""
