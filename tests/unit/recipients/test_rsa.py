@@ -91,45 +91,6 @@ def test_what_is_wrapped_is_unwrapped(
 
 
 @PADDINGS
-@pytest.mark.parametrize("form", ["no length", "key in pieces", "long length", "NULL with a long length"])
-def test_a_recipient_info_in_ber_is_unwrapped(
-    alice: Person, key: SessionKey, algorithm: KeyTransport, form: str
-) -> None:
-    """BER has other forms for the same, in which the encrypted key is not what stands last, or not in one piece."""
-    wrapped = _wrapped(alice, key, algorithm)
-    fields = [child.encoded for child in asn1.parse(wrapped.encoded).children()]
-    encrypted = asn1.parse(fields[3]).octets()
-    if form == "key in pieces":
-        fields[3] = asn1.encode(0x24, asn1.encode(0x04, encrypted[:100]), asn1.encode(0x04, encrypted[100:]))
-    elif form == "NULL with a long length":
-        fields[2] = asn1.encode(0x30, *_with_long_null(asn1.parse(fields[2])))
-    body = b"".join(fields)
-    ber = b"\x30\x80" + body + b"\0\0"
-    if form == "long length":
-        ber = b"\x30\x83" + len(body).to_bytes(3, "big") + body
-    assert alice.identity.unwrap([WrappedKey(ber, wrapped.version, len(key))]) == key
-
-
-def _with_long_null(element: asn1.Element) -> list[bytes]:
-    """Return what is in an element, each NULL in the longer form that BER allows."""
-    return [
-        b"\x05\x81\x00"
-        if child.encoded == asn1.NULL
-        else asn1.encode(child.tag, *_with_long_null(child))
-        if child.constructed
-        else child.encoded
-        for child in element.children()
-    ]
-
-
-def test_a_version_is_a_number(alice: Person, key: SessionKey) -> None:
-    """Whatever it is; something else in its place is refused."""
-    encoded = _wrapped(alice, key).encoded.replace(b"\x02\x01\x00\x30", b"\x04\x01\x00\x30", 1)
-    with pytest.raises(MalformedError, match="the tag 0x02 was expected, not 0x04"):
-        key_transport.decode(WrappedKey(encoded, 0, 32))
-
-
-@PADDINGS
 def test_what_is_wrapped_is_what_the_library_decrypts(alice: Person, key: SessionKey, algorithm: KeyTransport) -> None:
     """The encrypted key is plain RSA with the padding that the recipient info names."""
     info = key_transport.decode(_wrapped(alice, key, algorithm))
