@@ -16,7 +16,7 @@ from smime_session.operations.addressees import (
     envelopes,
 )
 
-from .console import emit, to_json
+from .console import emit, say, to_json
 from .credentials import certificates_in
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def choose(
     return [addressee_for(address, sources, profile=profile, every=every, trust=trust) for address in addresses]
 
 
-def report(addressees: Sequence[Addressee], *, as_json: bool) -> None:
-    """Write which certificates were chosen for each address, or why there is none."""
+def report(addressees: Sequence[Addressee], *, as_json: bool, aside: bool = False) -> None:
+    """Write which certificates were chosen for each address, or why there is none; ``aside`` is to standard error."""
     found = [
         {
             "address": each.address,
@@ -134,4 +134,8 @@ def report(addressees: Sequence[Addressee], *, as_json: bool) -> None:
         lines += [f"{each['address']}: {name}, valid until {until}" for name, until in chosen]
         outcome = "passed over" if each["certificates"] else "no certificate can be used"
         lines += [f"{each['address']}: {outcome}: {reason}" for reason in each["reasons"]]
-    emit(lines)
+    if not aside:
+        emit(lines)
+    else:
+        for line in lines:
+            say(line)

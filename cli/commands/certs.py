@@ -19,7 +19,7 @@ from ..console import emit, say, to_json
 from ..credentials import load_file
 from ..files import Output
 from ..lookup import choose, report
-from ..options import PATH, chosen_profile, guard_options, stores_option
+from ..options import PATH, MisuseError, chosen_profile, guard_options, stores_option
 from ..parsing import Command
 from ..recipients import SOON_DAYS
 from ..trust import trust_options
@@ -66,16 +66,20 @@ def find(  # noqa: PLR0913  # an argument for each option
     **guards: bool,
 ) -> None:
     """Show which certificate is chosen for ADDRESS, and what speaks against the others."""
+    destination = Output(output)
+    aside = output is not None and destination.is_standard
+    if aside and as_json:
+        raise MisuseError("both the certificates and JSON would go to standard output", "-o FILE writes them to a file")
     (addressee,) = choose([address], stores, chosen_profile("auto", **guards), every=every, trust=trust.load())
     if output is not None and addressee.certificates:
-        _write(output, addressee)
-    report([addressee], as_json=as_json)
+        _write(destination, addressee)
+    report([addressee], as_json=as_json, aside=aside)
     if not addressee.certificates:
         click.get_current_context().exit(1)
 
 
-def _write(path: str, addressee: Addressee) -> None:
-    with Output(path).open() as target:
+def _write(destination: Output, addressee: Addressee) -> None:
+    with destination.open() as target:
         for certificate in addressee.certificates:
             target.write(certificate.public_bytes(Encoding.PEM))
 

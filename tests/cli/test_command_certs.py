@@ -124,6 +124,16 @@ def test_certs_find_shows_what_is_chosen_and_what_is_not(folder: Path) -> None:
     assert (status, json.loads(stdout)[0]["address"]) == (0, "bob@example.org")
 
 
+def test_certificates_on_standard_output_stand_alone(folder: Path) -> None:
+    """Which were chosen is told on standard error then, and JSON would be in their way."""
+    pem = (folder / "store" / "bob.pem").read_text()
+    status, stdout, stderr = _run("certs", "find", "bob@example.org", "--certs", "store", "-o", "-")
+    assert (status, stdout.split(), stderr[:17]) == (0, pem.split(), "bob@example.org: ")
+    status, stdout, stderr = _run("certs", "find", "bob@example.org", "--certs", "store", "-o", "-", "--json")
+    assert (status, stdout) == (2, "")
+    assert stderr.startswith("Error: both the certificates and JSON would go to standard output\nHint: -o FILE")
+
+
 def test_certs_are_listed_added_and_checked(folder: Path) -> None:
     """What is added is there once; what has expired is named, with exit status 1."""
     status, stdout, _ = _run("certs", "list", "store")

@@ -10,6 +10,7 @@ import json
 import os
 import pkgutil
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,7 @@ def _serve() -> None:
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
     _load_everything()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as main() does
 
     def answer(number: int) -> None:
         answers.write(f"{number}\n")
