@@ -68,7 +68,7 @@ _NO_SETTINGS: Final = frozenset(
 )
 """What may change between a run and its resumption."""
 _SECRETS: Final = frozenset(
-    {"passphrase_files"}.union(
+    {"passphrase_files", "passphrase_keyrings"}.union(
         *(
             {f"{prefix}password", f"{prefix}password_files", f"{prefix}password_envs", f"{prefix}shared_keys"}
             for prefix in ("", "add_")

@@ -25,7 +25,7 @@ from .options import (
     passphrase_options,
     quiet_option,
 )
-from .passphrases import given_passphrases
+from .passphrases import Passphrases
 from .recipients import Named
 from .shared_secrets import shared_secret_options
 from .signers import SignerFile, lifted_guards
@@ -80,8 +80,7 @@ class Encrypting(NamedTuple):
     Attributes:
         named: what ``-r`` names.
         own: files with the sender's certificate.
-        passphrase_files: files with passphrases of private keys.
-        passphrase_envs: environment variables with such passphrases.
+        unlocking: where passphrases of private keys are.
         addressing: who reads it by address.
         secrets: who reads it by password or shared key.
         trust: whose certificates are trusted.
@@ -101,8 +100,7 @@ class Encrypting(NamedTuple):
 
     named: Named
     own: tuple[str, ...]
-    passphrase_files: tuple[str, ...]
-    passphrase_envs: tuple[str, ...]
+    unlocking: Passphrases
     addressing: Addressing
     secrets: SharedSecrets
     trust: Trust
@@ -155,7 +153,7 @@ class Encrypting(NamedTuple):
             OSError: a file cannot be read.
         """
         profile = chosen_profile(self.profile or ("auto" if form == "mail" else "modern"), **self.choices)
-        anchors, passphrases = self.trust.load(), given_passphrases(self.passphrase_files, self.passphrase_envs)
+        anchors, passphrases = self.trust.load(), self.unlocking.read()
         return profile, anchors, *recipients_in((*self.named.files, *self.own), profile, passphrases, anchors)
 
     @contextlib.contextmanager
@@ -213,8 +211,7 @@ class Encrypting(NamedTuple):
         }
         if self.sign_with:
             lifted = lifted_guards({**self.choices, "insecure_address": self.insecure_address})
-            files, variables = self.passphrase_files, self.passphrase_envs
-            treatment["signer"] = SignerFile(self.sign_with, files, variables, None, None, lifted).load()
+            treatment["signer"] = SignerFile(self.sign_with, self.unlocking, None, None, lifted).load()
             treatment["triple"] = self.triple
         return treatment
 
@@ -317,8 +314,9 @@ def encrypting_options(function: Callable[..., Any]) -> Callable[..., Any]:
         choices = {name: options.pop(name) for name in _CHOICES}
         named = Named.by(options.pop("certificates"))
         addressing: Addressing = options.pop("addressing").with_named(named)
+        unlocking = Passphrases.among(options)
         values = {name: options.pop(name) for name in Encrypting._fields if name in options}
-        encrypting = Encrypting(named=named, addressing=addressing, choices=choices, **values)
+        encrypting = Encrypting(named=named, unlocking=unlocking, addressing=addressing, choices=choices, **values)
         return function(*arguments, encrypting=encrypting, **options)
 
     added: Callable[..., Any] = collect

@@ -76,7 +76,7 @@ FAMILIES: Final = (
         "What was revoked: by lists in a file, or asked of issuers, who learn of it.",
     ),
     Family(
-        ("--passphrase-file", "--passphrase-env"),
+        ("--passphrase-file", "--passphrase-env", "--passphrase-keyring"),
         "Where a passphrase is, instead of asking for it.",
     ),
     Family(
@@ -97,7 +97,7 @@ FAMILIES: Final = (
         "Accept what one check of certificates refuses.",
     ),
     Family(
-        ("--smtp-password-file", "--smtp-password-env"),
+        ("--smtp-password-file", "--smtp-password-env", "--smtp-password-keyring"),
         "Where the user's password is, instead of asking for it.",
     ),
     Family(

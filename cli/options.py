@@ -93,7 +93,7 @@ def session_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--passphrase-file`` and ``--passphrase-env``, each given any number of times."""
+    """Add what says where passphrases are, each given any number of times (:meth:`Passphrases.among` takes them)."""
     from_file = click.option(
         "--passphrase-file",
         "passphrase_files",
@@ -109,7 +109,14 @@ def passphrase_options(function: Callable[..., Any]) -> Callable[..., Any]:
         multiple=True,
         help="Take one from an environment variable; repeat it for more.",
     )
-    return from_file(from_environment(function))
+    from_keyring = click.option(
+        "--passphrase-keyring",
+        "passphrase_keyrings",
+        metavar="ENTRY",
+        multiple=True,
+        help="Take one from the entry SERVICE/NAME of the system's key ring; repeat it for more.",
+    )
+    return from_file(from_environment(from_keyring(function)))
 
 
 def refuse_to_replace(output: Output, option: str, paths: Iterable[str]) -> None:
@@ -237,6 +244,8 @@ def changed_profile(
 _NO_INPUTS: Final = (
     "output",
     "passphrase_envs",
+    "passphrase_keyrings",
+    "smtp_password_keyring",
     "shared_key_ids",
     "password_envs",
     "add_shared_key_ids",

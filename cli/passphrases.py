@@ -1,9 +1,9 @@
-"""Passphrases and passwords: from files, from the environment, or typed at the terminal."""
+"""Passphrases and passwords: from files, the environment or the system's key ring, or typed at the terminal."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 from smime_session import CredentialError, PassphraseError
 from smime_session.text import printable
@@ -14,7 +14,7 @@ from .interruption import InterruptedBySignal
 from .options import MisuseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal
 
 LoadedT = TypeVar("LoadedT")
@@ -61,19 +61,40 @@ def unlocked_or_asked(path: str, passphrases: Sequence[bytes], load: Callable[[b
     raise failure
 
 
-def given_passphrases(files: Iterable[str], variables: Iterable[str]) -> list[bytes]:
-    """Return the passphrases of private keys, each as :func:`given_secret` does."""
-    found = [given_secret("passphrase", file, None) for file in files]
-    found += [given_secret("passphrase", None, variable) for variable in variables]
-    return [passphrase for passphrase in found if passphrase is not None]
+class Passphrases(NamedTuple):
+    """Where passphrases of private keys are.
+
+    Attributes:
+        files: files with one each.
+        variables: environment variables with one each.
+        entries: entries of the system's key ring.
+    """
+
+    files: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+
+    @classmethod
+    def among(cls, options: dict[str, Any]) -> Self:
+        """Take them out of the options of a command, as :func:`~cli.options.passphrase_options` adds them."""
+        return cls(*(options.pop(f"passphrase_{name}") for name in ("files", "envs", "keyrings")))
+
+    def read(self) -> list[bytes]:
+        """Return all of them, each as :func:`given_secret` does."""
+        found = [given_secret("passphrase", file, None) for file in self.files]
+        found += [given_secret("passphrase", None, variable) for variable in self.variables]
+        found += [given_secret("passphrase", None, None, entry) for entry in self.entries]
+        return [passphrase for passphrase in found if passphrase is not None]
 
 
-def given_secret(kind: Literal["passphrase", "password"], file: str | None, variable: str | None) -> bytes | None:
-    """Return a secret from a file, less one line ending, or from an environment variable; None without both.
+def given_secret(
+    kind: Literal["passphrase", "password"], file: str | None, variable: str | None, entry: str | None = None
+) -> bytes | None:
+    """Return a secret from a file, less one line ending, an environment variable, or the key ring; None without all.
 
     Raises:
-        MisuseError: the variable is not set.
-        CredentialError: the file is too long for such a secret.
+        MisuseError: the variable is not set, or the entry is none.
+        CredentialError: the file is too long for such a secret, or the key ring does not give it.
         OSError: the file cannot be read.
     """
     if file is not None:
@@ -82,7 +103,28 @@ def given_secret(kind: Literal["passphrase", "password"], file: str | None, vari
         if variable not in os.environ:
             raise MisuseError(f"the environment variable {variable} is not set")
         return os.fsencode(os.environ[variable])
-    return None
+    return None if entry is None else _in_keyring(kind, entry)
+
+
+def _in_keyring(kind: str, entry: str) -> bytes:
+    """Return a secret that the system's key ring keeps under ``SERVICE/NAME``."""
+    service, _, name = entry.rpartition("/")
+    if not service or not name:
+        raise MisuseError(f"{entry} is no entry of the key ring", "it is given as SERVICE/NAME")
+    try:
+        import keyring  # an extra, which few need
+        from keyring.errors import KeyringError  # the same
+    except ImportError:
+        hint = "pip install 'smime-session[keyring]'"
+        raise MisuseError("the key ring needs the package keyring", hint) from None
+    try:
+        secret = keyring.get_password(service, name)
+    except (KeyringError, OSError) as error:
+        words = f"the key ring does not give the {kind} {entry}: {printable(str(error)) or type(error).__name__}"
+        raise CredentialError(words) from None
+    if secret is None:
+        raise CredentialError(f"the key ring has no {kind} {entry}")
+    return secret.encode("utf-8", "surrogateescape")
 
 
 def ask(question: str) -> bytes | None:

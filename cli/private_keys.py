@@ -16,7 +16,7 @@ from smime_session.session_key import FORMAT
 
 from .credentials import MisplacedKeyError, is_pkcs12, load_file, naming_file
 from .options import PATH, passphrase_options
-from .passphrases import given_passphrases, unlocked_or_asked
+from .passphrases import Passphrases, unlocked_or_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,14 +33,12 @@ class PrivateKeys(NamedTuple):
 
     Attributes:
         paths: the files.
-        passphrase_files: files with passphrases.
-        passphrase_envs: environment variables with passphrases.
+        unlocking: where passphrases are.
         ignore_certificates: whether each key is tried on every recipient.
     """
 
     paths: tuple[str, ...]
-    passphrase_files: tuple[str, ...]
-    passphrase_envs: tuple[str, ...]
+    unlocking: Passphrases
     ignore_certificates: bool
 
     def __bool__(self) -> bool:
@@ -72,7 +70,7 @@ class PrivateKeys(NamedTuple):
             CredentialError: one is too long.
             OSError: a file cannot be read.
         """
-        return given_passphrases(self.passphrase_files, self.passphrase_envs)
+        return self.unlocking.read()
 
 
 class _File(NamedTuple):
@@ -139,12 +137,10 @@ def identity_option(function: Callable[..., Any]) -> Callable[..., Any]:
     def collect(
         *arguments: object,
         identities: tuple[str, ...],
-        passphrase_files: tuple[str, ...],
-        passphrase_envs: tuple[str, ...],
         ignore_certificates: bool,
         **options: Any,  # noqa: ANN401  # whatever click passes
     ) -> object:
-        keys = PrivateKeys(identities, passphrase_files, passphrase_envs, ignore_certificates)
+        keys = PrivateKeys(identities, Passphrases.among(options), ignore_certificates)
         return function(*arguments, identities=keys, **options)
 
     click.option(

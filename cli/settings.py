@@ -23,10 +23,12 @@ _MAX_SIZE: Final = 1_000_000  # bytes of a file of settings
 _BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 NAMES: Final = (
-    *("certs", "all-certs", "self", "ca", "crl", "ocsp", "identity", "passphrase-file", "passphrase-env"),
+    *("certs", "all-certs", "self", "ca", "crl", "ocsp", "identity"),
+    *("passphrase-file", "passphrase-env", "passphrase-keyring"),
     *("ignore-certificates", "sign-with", "triple", "profile", "cipher", "derive-content-key", "rsa", "identifier"),
     *("headers", "hide-subject", "compress", "strip-dkim", "signature", "hash", "opaque", "announce"),
-    *("smtp", "security", "user", "smtp-password-file", "smtp-password-env", "smtp-token-command", "smtp-ca"),
+    *("smtp", "security", "user", "smtp-password-file", "smtp-password-env", "smtp-password-keyring"),
+    *("smtp-token-command", "smtp-ca"),
     *("from", "notify", "attempts", "pause", "timeout", "require-authenticated", "quiet", "verbose"),
     *("max-recipients", "max-trials", "max-password-iterations", "insecure-legacy", "insecure-untrusted"),
     *("insecure-expired", "insecure-key-usage", "insecure-extended-key-usage", "insecure-key-size"),
@@ -53,11 +55,11 @@ TABLES: Final = (
 
 _GROUPS: Final = ("certs",)  # whose commands have not all the same options
 _ALGORITHMS: Final = ("cipher", "derive-content-key", "rsa", "identifier")
-_NOT_SHARED: Final = {"rewrap": ("profile", *_ALGORITHMS), "inspect": ("identity", "passphrase-file", "passphrase-env")}
+_UNLOCKING: Final = ("passphrase-file", "passphrase-env", "passphrase-keyring")
+_NOT_SHARED: Final = {"rewrap": ("profile", *_ALGORITHMS), "inspect": ("identity", *_UNLOCKING)}
 """What a command takes from its own table alone: a message that gets other readers stays as it is."""
 
-_PASSWORDS: Final = ("smtp-password-file", "smtp-password-env", "smtp-token-command")
-_UNLOCKING: Final = ("passphrase-file", "passphrase-env")
+_PASSWORDS: Final = ("smtp-password-file", "smtp-password-env", "smtp-password-keyring", "smtp-token-command")
 _OF_A_SERVER: Final = (
     *("security", "user", "smtp-ca", "insecure-smtp-certificate", "insecure-smtp-name"),
     *_PASSWORDS,
@@ -68,8 +70,7 @@ _RIVALS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(_PASSWORDS, _PASSWORDS),
     "identity": _UNLOCKING,
     "sign-with": _UNLOCKING,
-    "passphrase-file": ("passphrase-env",),
-    "passphrase-env": ("passphrase-file",),
+    **dict.fromkeys(_UNLOCKING, _UNLOCKING),
     "headers": ("hide-subject",),
     "hide-subject": ("headers",),
     "profile": _ALGORITHMS,

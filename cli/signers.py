@@ -13,7 +13,7 @@ import smime_session
 
 from .credentials import load_file
 from .options import PATH, MisuseError, passphrase_options
-from .passphrases import given_passphrases, unlocked_or_asked
+from .passphrases import Passphrases, unlocked_or_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,8 +36,7 @@ class SignerFile(NamedTuple):
 
     Attributes:
         path: the file.
-        passphrase_files: files with passphrases.
-        passphrase_envs: environment variables with passphrases.
+        unlocking: where passphrases are.
         scheme: how an RSA key signs, or None.
         hash: with which hash function, or None.
         lifted: the guards that are lifted, as :class:`~smime_session.operations.signer.Signer` calls them.
@@ -45,8 +44,7 @@ class SignerFile(NamedTuple):
     """
 
     path: str
-    passphrase_files: tuple[str, ...]
-    passphrase_envs: tuple[str, ...]
+    unlocking: Passphrases
     scheme: str | None
     hash: str | None
     lifted: Mapping[str, Any]
@@ -60,7 +58,7 @@ class SignerFile(NamedTuple):
             CredentialError: there is no private key with a certificate that can sign, or it stays locked.
             OSError: the file cannot be read.
         """
-        passphrases = given_passphrases(self.passphrase_files, self.passphrase_envs)
+        passphrases = self.unlocking.read()
         loaded = load_file(
             self.path, lambda data: unlocked_or_asked(self.path, passphrases, partial(smime_session.load_signer, data))
         )
@@ -94,9 +92,9 @@ def signer_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def collect(*arguments: object, **options: Any) -> object:  # noqa: ANN401  # whatever click passes
         path, scheme, digest = options.pop("identity"), options.pop("scheme"), options.pop("digest")
-        files, variables = options.pop("passphrase_files"), options.pop("passphrase_envs")
+        unlocking = Passphrases.among(options)
         lifted = lifted_guards({name: options.pop(name) for name in map(_name, _GUARDS)})
-        signer = SignerFile(path, files, variables, scheme, digest, lifted, announce=options.pop("announce"))
+        signer = SignerFile(path, unlocking, scheme, digest, lifted, announce=options.pop("announce"))
         return function(*arguments, signer=signer, **options)
 
     for option, words in reversed(_GUARDS.items()):

@@ -27,6 +27,7 @@ _HELP: Final = {
     "--user": "Log in as this user.",
     "--smtp-password-file": "Read the user's password from a file; without any it is asked for.",
     "--smtp-password-env": "Take it from an environment variable.",
+    "--smtp-password-keyring": "Take it from the entry SERVICE/NAME of the system's key ring.",
     "--smtp-token-command": "Log in by XOAUTH2 with the token that this command writes.",
     "--smtp-ca": "Trust servers whose certificates have a chain to those in this file, in place of the system's.",
     "--insecure-smtp-certificate": "Accept any certificate of the server.",
@@ -48,6 +49,7 @@ class ServerOptions(NamedTuple):
         user: whom to log in as, or None.
         smtp_password_file: the file with the password, or None.
         smtp_password_env: the environment variable with it, or None.
+        smtp_password_keyring: the entry of the key ring with it, or None.
         smtp_token_command: the command that writes a token, or None.
         smtp_ca: the file of roots, or None.
         insecure_smtp_certificate: whether any certificate is accepted.
@@ -64,6 +66,7 @@ class ServerOptions(NamedTuple):
     user: str | None
     smtp_password_file: str | None
     smtp_password_env: str | None
+    smtp_password_keyring: str | None
     smtp_token_command: str | None
     smtp_ca: str | None
     insecure_smtp_certificate: bool
@@ -85,6 +88,7 @@ class ServerOptions(NamedTuple):
         secrets = {
             "--smtp-password-file": self.smtp_password_file,
             "--smtp-password-env": self.smtp_password_env,
+            "--smtp-password-keyring": self.smtp_password_keyring,
             "--smtp-token-command": self.smtp_token_command,
         }
         given = [option for option, value in secrets.items() if value is not None]
@@ -108,7 +112,8 @@ class ServerOptions(NamedTuple):
             return self._server(None)
         if self.smtp_token_command is not None:
             return self._server({"token": FromCommand(tuple(_words(self.smtp_token_command)))})
-        secret = given_secret("password", self.smtp_password_file, self.smtp_password_env)
+        entry = self.smtp_password_keyring
+        secret = given_secret("password", self.smtp_password_file, self.smtp_password_env, entry)
         if secret is None and (secret := ask(f"Password of {self.user} at {self.smtp}: ")) is None:
             hint = "--smtp-password-file or --smtp-password-env gives it where there is no terminal"
             raise MisuseError("there is no terminal to ask for a password", hint)
@@ -182,6 +187,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--user": {"metavar": "NAME"},
         "--smtp-password-file": {"metavar": "FILE", "type": PATH},
         "--smtp-password-env": {"metavar": "NAME"},
+        "--smtp-password-keyring": {"metavar": "ENTRY"},
         "--smtp-token-command": {"metavar": "COMMAND"},
         "--smtp-ca": {"metavar": "FILE", "type": PATH},
         "--insecure-smtp-certificate": {"is_flag": True},

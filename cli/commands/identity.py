@@ -24,7 +24,7 @@ from ..credentials import certificates_in, listing_of, split_in
 from ..files import PRIVATE, SHARED, Output, new_files
 from ..options import PATH, MisuseError, passphrase_options, refuse_to_replace
 from ..parsing import Command
-from ..passphrases import ask, given_passphrases
+from ..passphrases import Passphrases, ask
 from ..tree import render
 
 if TYPE_CHECKING:
@@ -76,15 +76,14 @@ def _lock_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def collect(
         *arguments: object,
         asks: bool,
-        passphrase_files: tuple[str, ...],
-        passphrase_envs: tuple[str, ...],
         **options: Any,  # noqa: ANN401  # whatever click passes
     ) -> object:
-        if asks + len(passphrase_files) + len(passphrase_envs) > 1:
+        unlocking = Passphrases.among(options)
+        if asks + sum(map(len, unlocking)) > 1:
             raise MisuseError("more than one passphrase is given, and a private key has one")
 
         def lock(name: str) -> bytes | None:
-            given = [_chosen_passphrase(name)] if asks else given_passphrases(passphrase_files, passphrase_envs)
+            given = [_chosen_passphrase(name)] if asks else unlocking.read()
             return given[0] if given else None
 
         return function(*arguments, lock=lock, **options)
@@ -232,9 +231,8 @@ def import_(
     file: str,
     *,
     output: str | None,
-    passphrase_files: tuple[str, ...],
-    passphrase_envs: tuple[str, ...],
     unlocked: bool,
+    **passphrases: tuple[str, ...],
 ) -> None:
     """Split a PKCS#12 file, as browsers and Windows export one, and show what it held.
 
@@ -242,7 +240,7 @@ def import_(
     the certificates to give to others; PREFIX.issuer.pem those of issuers, if there are any. Existing files are never
     overwritten.
     """
-    found, listing = split_in(file, given_passphrases(passphrase_files, passphrase_envs), locked=not unlocked)
+    found, listing = split_in(file, Passphrases.among(passphrases).read(), locked=not unlocked)
     name = next(iter(found.addresses), None)
     if name is None or "/" in name:
         name = os.path.splitext(os.path.basename(file))[0]  # noqa: PTH119, PTH122  # pathlib is slow to load
@@ -266,13 +264,13 @@ def import_(
 @click.argument("file", type=PATH)
 @passphrase_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def show(file: str, passphrase_files: tuple[str, ...], passphrase_envs: tuple[str, ...], *, as_json: bool) -> None:
+def show(file: str, *, as_json: bool, **passphrases: tuple[str, ...]) -> None:
     """Show what a certificate or private key FILE holds.
 
     FILE is PEM, DER, PKCS#7 or PKCS#12; - is standard input. Nothing secret is shown, and no passphrase
     is asked for: what is locked stays locked unless one is given.
     """
-    found = listing_of(file, given_passphrases(passphrase_files, passphrase_envs)).to_dict()
+    found = listing_of(file, Passphrases.among(passphrases).read()).to_dict()
     if as_json:
         emit(to_json(found).split("\n"))
     else:

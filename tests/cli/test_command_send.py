@@ -113,15 +113,18 @@ def test_from_a_pipe(folder: Path) -> None:
     assert len(behaviour.received) == 1
 
 
-def test_starttls_and_login(folder: Path) -> None:
-    """Under TLS, with a password from a file or a variable; a wrong one is told and not repeated."""
+def test_starttls_and_login(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under TLS, with a password from a file, a variable or the key ring; a wrong one is told and not repeated."""
     authorities = make_authorities(folder)
     (folder / "password").write_text(f"{PASSWORD}\n")
     (folder / "wrong").write_text("hush\n")
+    ring: dict[tuple[str, str], str] = {("mail", USER): PASSWORD}
+    monkeypatch.setattr("keyring.get_password", lambda service, name: ring.get((service, name)))
     with mail_server(starttls=authorities.context("localhost"), login=PASSWORD) as (behaviour, port):
         common = ["--smtp", f"localhost:{port}", "--smtp-ca", "roots.pem", "--user", USER, "--certs", "certs"]
         assert send(*common, "--smtp-password-file", "password", "letter.eml")[0] == 0
         assert send(*common, "--smtp-password-env", "PW", "letter.eml", env={"PW": PASSWORD})[0] == 0
+        assert send(*common, "--smtp-password-keyring", f"mail/{USER}", "letter.eml")[0] == 0
         status, out, error = send(*common, "--smtp-password-file", "wrong", "letter.eml")
         assert (status, out) == (1, "")
         assert re.fullmatch(rf"Error: localhost:{port} refuses the login of alice: 535 .*: nothing was sent\n", error)
@@ -133,7 +136,7 @@ def test_starttls_and_login(folder: Path) -> None:
         )
         insecure = ["--insecure-smtp-certificate", "--smtp-password-file", "password", "letter.eml"]
         assert send(*common[:2], *common[4:], *insecure)[0] == 0
-    assert len(behaviour.received) == 3
+    assert len(behaviour.received) == 4
 
 
 def test_a_server_without_tls(folder: Path) -> None:

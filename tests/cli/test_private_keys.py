@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli import passphrases
+from cli.passphrases import Passphrases
 from cli.private_keys import PrivateKeys
 from smime_session import DecryptionError, NoMatchError, PassphraseError, decrypt, encrypt, load_certificates
 
@@ -49,7 +50,7 @@ def test_one_answer_opens_every_envelope(
     for answer, questions in ((b"open sesame", 1), (b"open barley", 3)):
         person = Person(answer)
         monkeypatch.setattr(passphrases, "ask", person)
-        identities = PrivateKeys((name,), (), (), ignore_certificates=False).load()
+        identities = PrivateKeys((name,), Passphrases(), ignore_certificates=False).load()
         assert not person.questions
         if questions == 1:
             assert decrypt(mail, identities).message.count(b"At eight?") == 2
@@ -64,7 +65,7 @@ def test_who_does_not_answer_is_not_asked_again(provide: Callable[..., Path], mo
     folder = provide("bob.p12", "bob.pem", "letter.eml")
     person = Person(None)
     monkeypatch.setattr(passphrases, "ask", person)
-    identities = PrivateKeys(("bob.p12",), (), (), ignore_certificates=False).load()
+    identities = PrivateKeys(("bob.p12",), Passphrases(), ignore_certificates=False).load()
     with pytest.raises(PassphraseError, match=r"^bob\.p12: the private key is locked with a passphrase$"):
         decrypt(_nested(folder), identities)
     assert len(person.questions) == 1
@@ -80,5 +81,5 @@ def test_a_key_that_ignores_its_certificate_is_unlocked_for_any_message(
         person = Person(b"open sesame")
         monkeypatch.setattr(passphrases, "ask", person)
         with pytest.raises(failure):
-            decrypt(sealed, PrivateKeys(("locked.key",), (), (), ignore_certificates=ignored).load())
+            decrypt(sealed, PrivateKeys(("locked.key",), Passphrases(), ignore_certificates=ignored).load())
         assert len(person.questions) == questions
