@@ -112,14 +112,13 @@ def _in_keyring(kind: str, entry: str) -> bytes:
     if not service or not name:
         raise MisuseError(f"{entry} is no entry of the key ring", "it is given as SERVICE/NAME")
     try:
-        import keyring  # an extra, which few need
-        from keyring.errors import KeyringError  # the same
+        import keyring.errors  # an extra, which few need
     except ImportError:
         hint = "pip install 'smime-session[keyring]'"
         raise MisuseError("the key ring needs the package keyring", hint) from None
     try:
         secret = keyring.get_password(service, name)
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         words = f"the key ring does not give the {kind} {entry}: {printable(str(error)) or type(error).__name__}"
         raise CredentialError(words) from None
     if secret is None:
