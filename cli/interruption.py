@@ -27,8 +27,11 @@ class InterruptedBySignal(BaseException):
 
 
 @contextlib.contextmanager
-def signals_raise() -> Iterator[None]:
+def signals_raise() -> Iterator[list[int]]:
     """Raise :class:`InterruptedBySignal` for signals that end a process, so that it tidies up on its way out.
+
+    The list that the block gets holds the signal that came, if one did: code in other languages that takes every
+    exception for a failure of its own, as ``cryptography`` does where it checks a signature, swallows it.
 
     A signal that is ignored stays so: ``nohup`` means it, and so does a shell for its jobs in the background.
     """
@@ -36,13 +39,15 @@ def signals_raise() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         for each in previous:
             signal.signal(each, signal.SIG_IGN)  # tidying up is not interrupted once more
+        came.append(number)
         raise InterruptedBySignal(number)
 
+    came: list[int] = []
     previous = {each: old for each in _ENDING if (old := signal.getsignal(each)) != signal.SIG_IGN}
     for each in previous:
         signal.signal(each, stop)
     try:
-        yield
+        yield came
     finally:
         for each, old in previous.items():
             signal.signal(each, old)

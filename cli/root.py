@@ -11,7 +11,7 @@ import click
 from smime_session import __version__
 
 from .console import emit, say, say_wrapped, silence_stdout
-from .interruption import signals_raise
+from .interruption import InterruptedBySignal, signals_raise
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     An exception that no user can cause passes through: it is a bug, and its traceback finds it.
     """
     context = None
-    with signals_raise():
+    with signals_raise() as signals:
         try:
             if instruction := os.environ.get(_COMPLETION):
                 from click.shell_completion import shell_complete  # for shells alone
@@ -99,7 +99,8 @@ def run(arguments: Sequence[str]) -> int:
             from .failures import explain  # most commands do not fail
 
             silence_stdout()
-            failure = explain(error, context.invoked_subcommand if context else None)
+            cause = InterruptedBySignal(signals[0]) if signals else error  # which it may have led to
+            failure = explain(cause, context.invoked_subcommand if context else None)
             if failure is None:
                 raise
             if failure.sentence:

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -273,3 +273,41 @@ def test_a_message_that_changes_while_it_is_read(
         assert target.stat().st_size
     else:
         assert writer.whole(folder, data)
+
+
+NEW: Final = {
+    "identity new": ("identity", "new", "dora@example.org", "--type", "p256", "-o", "out/dora"),
+    "identity new-ca": ("identity", "new-ca", "Example CA", "--type", "p256", "-o", "out/ca"),
+    "identity request": ("identity", "request", "dora@example.org", "--type", "p256", "-o", "out/dora"),
+    "encrypt into a folder": ("encrypt", "--certs", "certificates", "letter.eml", "-o", "out"),
+    "certs add": ("certs", "add", "out", "alice.pem", "bob.pem"),
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_new_files_on_a_full_disk(commands: Commands, folder: Path, name: str) -> None:
+    """None of them is there, and nothing else either; with room for them, the same command makes them."""
+    with _disk(folder) as disk:
+        filling = disk / "filling"
+        with suppress(OSError), filling.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        _failed(commands.run(folder, NEW[name]), "no space left on device")
+        assert [path.name for path in disk.iterdir() if path.name != ".smime-session"] == ["filling"]
+        filling.unlink()
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        assert commands.run(folder, NEW[name]).status == 0
+        assert len([path for path in disk.iterdir() if path.name != ".smime-session"]) == 2
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+@pytest.mark.parametrize("name", NEW)
+def test_new_files_follow_the_umask(commands: Commands, folder: Path, name: str, umask: int) -> None:
+    """A private key is its owner's alone; the rest is for all, less the umask; what exists is never replaced."""
+    assert commands.run(folder, NEW[name], umask=umask).status == 0
+    for path in (path for path in (folder / "out").iterdir() if path.is_file()):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o600 if path.suffix == ".key" else 0o666 & ~umask)
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir() if path.is_file()}
+    done = commands.run(folder, NEW[name])
+    assert done.status == int(name != "certs add"), done.words
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir() if path.is_file()} == before
