@@ -8,6 +8,7 @@ import os
 import sqlite3
 import stat
 import tarfile
+import weakref
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
@@ -65,7 +66,8 @@ class _Names:
     """The names of an archive, none of which is taken twice; they may be millions, and are not held in memory."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._database.close)
         self._database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE file (name BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;"

@@ -8,7 +8,8 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from smime_session import BatchError, MessageError
+from smime_session import MessageError
+from smime_session.batch.extras import extra
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -25,13 +26,7 @@ def zstandard() -> ModuleType:
     Raises:
         BatchError: it is not installed.
     """
-    try:
-        import zstandard as found  # an extra, which few need
-    except ImportError:
-        raise BatchError(
-            "Zstandard (.tar.zst) needs the package zstandard: pip install 'smime-session[zstd]'"
-        ) from None
-    return found
+    return cast("ModuleType", extra("zstandard", "zstd", "Zstandard (.tar.zst)"))
 
 
 class Forward:

@@ -23,4 +23,4 @@ def extra(module: str, name: str, what: str) -> Any:  # noqa: ANN401  # a module
         return importlib.import_module(module)
     except ImportError:
         package = module.partition(".")[0]
-        raise BatchError(f"{what} wants the package {package}: pip install 'smime-session[{name}]'") from None
+        raise BatchError(f"{what} needs the package {package}: pip install 'smime-session[{name}]'") from None
