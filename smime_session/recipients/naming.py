@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from smime_session.certificates.certificate import Certificate
 from smime_session.cms import asn1
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from smime_session.certificates.certificate import AnyCertificate
     from smime_session.certificates.public_key import PublicKey
+
+_IN_PIECES: Final = re.compile(rb"\x24(?:[\x00-\x80]|\x81.|\x82..)\x04", re.DOTALL)
+"""An OCTET STRING that is made of others (X.690, 8.7.3): where a key identifier may be without standing there whole."""
 
 
 class OwnNames:
@@ -58,6 +62,7 @@ class OwnNames:
             self._named is None
             or self._serial_number in encoded
             or any(identifier in encoded for identifier in self.key_identifiers)
+            or _IN_PIECES.search(encoded) is not None
         )
 
     def include(self, recipient: RecipientIdentifier) -> bool:

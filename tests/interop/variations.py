@@ -195,6 +195,22 @@ def _one_more(value: Value, random: Random) -> bool:
     return bool(value.tag & _CONSTRUCTED)
 
 
+def _originator_added(value: Value, _random: Random) -> bool:
+    """Put an empty OriginatorInfo behind the version (RFC 5652, 6.1)."""
+    value.children.insert(1, Value(0xA0))
+    return value.name == "envelope"
+
+
+def _attribute_added(value: Value, _random: Random) -> bool:
+    """Put an unprotected attribute last (RFC 5652, 6.1; RFC 5083, 2.1), of which no reader needs to know."""
+    tag = 0xA2 if value.children and value.children[-1].name == "mac" else 0xA1
+    kind = Value(0x06, bytes.fromhex("2a864886f70d01090d"))  # signingDescription (RFC 2985, 5.3.5)
+    value.children.append(
+        Value(tag, children=[Value(0x30, children=[kind, Value(0x31, children=[Value(0x0C, b"x")])])])
+    )
+    return value.name == "envelope"
+
+
 _CHANGES: Final[dict[str, Callable[[Value, Random], bool]]] = {
     "long length": _long_length,
     "no length": _no_length,
@@ -206,6 +222,8 @@ _CHANGES: Final[dict[str, Callable[[Value, Random], bool]]] = {
     "longer": _longer,
     "zero before": _zero_before,
     "one more": _one_more,
+    "originator": _originator_added,
+    "attribute": _attribute_added,
 }
 _MOVES: Final = ("left out", "twice", "exchanged")
 

@@ -193,3 +193,19 @@ def test_a_certificate_that_states_no_key_identifier_has_those_that_programs_mak
     recipient = RecipientSummary(key_identifier=identifier.hex())
     assert Directory([silent]).find(recipient) == silent
     assert Directory([speaking]).find(recipient) is None
+
+
+@pytest.mark.parametrize("cut", [0, 1, 19])
+@pytest.mark.parametrize("form", ["length", "long length", "no length"])
+def test_a_key_identifier_in_pieces_is_not_ruled_out(cut: int, form: str) -> None:
+    """BER has an OCTET STRING made of others (X.690, 8.7.3), as in a RecipientKeyIdentifier."""
+    names = OwnNames(PublicKey.of(KEY.public_key()), _certificate(2**64 + 1, key_id=bytes(range(40, 60))))
+    (stated,) = names.key_identifiers - {PublicKey.of(KEY.public_key()).key_identifier}
+    parts = asn1.encode(0x04, stated[:cut]) + asn1.encode(0x04, stated[cut:])
+    string = {
+        "length": asn1.encode(0x24, parts),
+        "long length": b"\x24\x81" + bytes((len(parts),)) + parts,
+        "no length": b"\x24\x80" + parts + b"\0\0",
+    }[form]
+    assert names.may_stand_in(asn1.encode(0xA0, string))
+    assert not names.may_stand_in(asn1.encode(0xA0, asn1.encode(0x04, stated[::-1])))
